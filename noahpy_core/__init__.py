@@ -1,0 +1,23 @@
+"""The Noah land surface model in PyTorch: differentiable, batched, with permafrost physics."""
+
+__version__ = "0.1.0"
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.model import NoahModel
+from noahpy_core.options import Options
+from noahpy_core.parameters import Parameters
+from noahpy_core.simulation import initial_state, iterate
+from noahpy_core.state import Fluxes, Forcing, State
+
+__all__ = [
+    "Fluxes",
+    "Forcing",
+    "NoahModel",
+    "Options",
+    "Parameters",
+    "SoilColumn",
+    "State",
+    "__version__",
+    "initial_state",
+    "iterate",
+]

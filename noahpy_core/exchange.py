@@ -1,0 +1,81 @@
+"""Exchange between land and air in one step: what is known before snow and ground are solved."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import LATENT_HEAT_SUBLIMATION, LATENT_HEAT_VAPORISATION
+from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.energy_balance import GroundConduction
+from noahpy_core.physics.evaporation import CanopyResistance, Demand, Potential, latent_heat
+from noahpy_core.physics.snow import Precipitation, Snowpack
+from noahpy_core.physics.surface import LARGEST_COVER, Ground, Surface
+from noahpy_core.physics.turbulence import Conductance
+
+
+class Evaporation(NamedTuple):
+    """Vapour fluxes after all limits, ``[column]`` (roots ``[layer, column]``). [kg m-2 s-1]"""
+
+    potential: Tensor
+    soil: Tensor
+    canopy: Tensor
+    roots: Tensor
+    sublimation: Tensor
+    dew: Tensor
+    """Condensation, on snow-free ground or as frost on snow."""
+    snow_loss: Tensor
+    """Vapour the snowpack loses: sublimation, or minus frost."""
+    heat: Tensor
+    """Latent heat of all of them. [W m-2]"""
+
+    @property
+    def from_ground(self) -> Tensor:
+        """Soil, canopy and roots together."""
+        return self.soil + self.canopy + self.roots.sum(0)
+
+
+class Exchange(NamedTuple):
+    """What is known of a step before snow and ground are solved."""
+
+    air: Air
+    ground: Ground
+    surface: Surface
+    conductance: Conductance
+    precipitation: Precipitation
+    pack: Snowpack
+    radiation: Tensor
+    potential: Potential
+    resistance: CanopyResistance
+    evaporation: Evaporation
+    conduction: GroundConduction
+
+
+def limited_potential(
+    rate: Tensor, conductance: Conductance, pack: Snowpack, surface: Surface, radiation: Tensor
+) -> Tensor:
+    """Frost on snow is reduced in stable air under strong radiation (Slater et al. 2007, as in the original)."""
+    richardson, cover = conductance.richardson, surface.snow_cover
+    on_snow = at_most(rate * (1.0 - richardson), 0.0) * cover / LARGEST_COVER
+    reduced = (on_snow + rate * (LARGEST_COVER - cover)) / LARGEST_COVER
+    stable = pack.present & (rate <= 0) & (richardson >= 0.1) & (radiation > 150.0)
+    return torch.where(stable, reduced, rate)
+
+
+def limited_evaporation(
+    rate: Tensor, demand: Demand, canopy_water: Tensor, pack: Snowpack, surface: Surface, dt: Tensor | float
+) -> Evaporation:
+    """Demands limited to what is stored and weighted with the snow-free area; condensation if the rate is negative."""
+    free = torch.where(rate > 0, 1.0 - surface.snow_cover, 0.0)
+    soil = positive_part(demand.soil) * free
+    canopy = at_most(positive_part(demand.canopy), canopy_water / dt) * free
+    roots = positive_part(demand.roots) * free
+    sublimation = positive_part(rate) * surface.snow_cover
+    condensation = positive_part(-rate)
+    ground_heat = (soil + canopy + roots.sum(0)) * LATENT_HEAT_VAPORISATION
+    heat = ground_heat + sublimation * LATENT_HEAT_SUBLIMATION - condensation * latent_heat(surface.snow_cover)
+    frost = torch.where(pack.present, condensation, 0.0)
+    return Evaporation(rate, soil, canopy, roots, sublimation, condensation, sublimation - frost, heat)

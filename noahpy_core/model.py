@@ -1,0 +1,228 @@
+"""The land surface model: one time step, read from top to bottom."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import HEAT_CAPACITY_AIR, LATENT_HEAT_FUSION
+from noahpy_core.diagnostics import StepParts, assemble_fluxes
+from noahpy_core.exchange import Evaporation, Exchange, limited_evaporation, limited_potential
+from noahpy_core.numerics import at_most, positive_part, safe_divide
+from noahpy_core.options import Options
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics import energy_balance, snow
+from noahpy_core.physics.atmosphere import diagnose_air
+from noahpy_core.physics.canopy import Interception, intercept
+from noahpy_core.physics.energy_balance import SurfaceBalance
+from noahpy_core.physics.evaporation import potential_evaporation
+from noahpy_core.physics.snow import PackBalance, Precipitation, Snowpack
+from noahpy_core.physics.soil_heat import SoilHeat
+from noahpy_core.physics.soil_water import SoilWaterStep
+from noahpy_core.physics.surface import (
+    Ground,
+    Surface,
+    limited_fraction,
+    roughness_over_snow,
+    snow_age,
+    snow_free_ground,
+)
+from noahpy_core.processes import build_processes
+from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory, select
+
+
+class NoahModel(nn.Module):
+    """The land branch of Noah LSM 3.4.1 in its permafrost version, for any number of columns and layers.
+
+    Parameters
+    ----------
+    column : Soil layers.
+    options : Scheme of each slot.
+    processes : Objects that replace the scheme of their slot (see `noahpy_core.processes`).
+    """
+
+    def __init__(
+        self,
+        column: SoilColumn,
+        options: Options | None = None,
+        processes: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.column = column
+        self.options = options or Options()
+        slots: dict[str, Any] = build_processes(self.options, column, processes)
+        self.surface_properties = slots["surface"]
+        self.snow_cover = slots["snow_cover"]
+        self.turbulence = slots["turbulence"]
+        self.canopy_resistance = slots["canopy_resistance"]
+        self.evaporation = slots["evaporation"]
+        self.snow_melt = slots["snow_melt"]
+        self.soil_thermal = slots["soil_thermal"]
+        self.soil_water = SoilWaterStep(column, slots["infiltration"], slots["soil_hydraulics"])
+        self.soil_heat = slots["phase_change"]
+
+    def forward(
+        self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
+    ) -> tuple[State, Fluxes]:
+        """Advance the state by one step.
+
+        Parameters
+        ----------
+        state : At the start of the step.
+        forcing : Air and vegetation during the step, ``[column]``.
+        parameters : See `noahpy_core.parameters`.
+        dt : Length of the step, one number or one per column. [s]
+
+        Returns
+        -------
+        The state at the end of the step, and the mean fluxes over it.
+        """
+        parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
+        soil, half_layer = state.soil, 0.5 * self.column.thickness[0]
+        exchange = self._exchange(state, forcing, parameters, dt)
+        air, pack, surface = exchange.air, exchange.pack, exchange.surface
+        evaporation, potential = exchange.evaporation, exchange.potential
+
+        over_snow = energy_balance.snow_balance(
+            air, potential, surface.emissivity, exchange.radiation, evaporation.heat, exchange.precipitation,
+            exchange.conduction, soil.temperature[0], state.skin_temperature, surface.snow_cover,
+        )  # fmt: skip
+        snow_left = self._deplete(pack, over_snow, evaporation, dt)
+        arriving = exchange.precipitation.liquid + torch.where(pack.present, snow_left.melt, evaporation.dew)
+        canopy = intercept(
+            state.canopy_water, arriving, evaporation.canopy, exchange.ground.vegetation_fraction,
+            parameters.vegetation.canopy_capacity, dt,
+        )  # fmt: skip
+        uptake = torch.cat([evaporation.roots[:1] + evaporation.soil, evaporation.roots[1:]])
+        water = self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, uptake, parameters, dt)
+
+        conductivity = self.soil_thermal(water.liquid, water.ice, parameters.soil)
+        shaded = self._shaded(conductivity[0], exchange.ground, parameters)
+        ratio = safe_divide(evaporation.from_ground, evaporation.potential)
+        ratio = torch.where(evaporation.potential > 0, ratio, torch.where(evaporation.potential < 0, 1.0, 0.0))
+        bare = energy_balance.bare_coupling(
+            air, potential, surface.emissivity, exchange.radiation, ratio, shaded, half_layer
+        )
+        under_snow = energy_balance.snow_coupling(
+            soil.temperature[0], over_snow.ground_heat, half_layer, exchange.conduction.conductivity
+        )
+        coupling = select(pack.present, under_snow, bare)
+        heat: SoilHeat = self.soil_heat(
+            soil.temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt
+        )
+        on_ground = energy_balance.bare_balance(
+            air, potential, surface.emissivity, bare, heat.temperature[0], half_layer,
+            exchange.precipitation.liquid, state.skin_temperature,
+        )  # fmt: skip
+        balance = select(pack.present, over_snow, on_ground)
+
+        settled = self._settle(pack, snow_left, over_snow.skin_temperature, under_snow.temperature, surface, dt)
+        after = self._new_state(exchange, balance, canopy, heat, settled)
+        parts = StepParts(exchange, balance, snow_left, canopy, water, heat)
+        return after, assemble_fluxes(parts, state, after, forcing, parameters, self.column, dt)
+
+    # --- before snow and ground -------------------------------------------------------------------------------------
+
+    def _exchange(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> Exchange:
+        """Surface properties, turbulence, and evaporation from the state at the start of the step."""
+        soil = state.soil
+        air = diagnose_air(forcing, parameters.general)
+        ground = snow_free_ground(forcing, parameters.vegetation)
+        # Radiation is absorbed with the albedo and emissivity of the previous step, as in the original driver.
+        radiation = forcing.shortwave_down * (1.0 - state.surface.albedo)
+        radiation = radiation + forcing.longwave_down * state.surface.emissivity
+        conductance = self.turbulence(state.surface, state.skin_temperature, air, parameters.general)
+        precipitation = snow.precipitation_phase(forcing, state.skin_temperature)
+        pack = snow.add_snowfall(state.snow, precipitation, air.temperature, dt)
+        surface = self._surface(state, pack, precipitation, ground, parameters, dt)
+
+        conductivity = self.soil_thermal(soil.liquid_water, soil.ice, parameters.soil)[0]
+        conduction = energy_balance.ground_conduction(
+            self._shaded(conductivity, ground, parameters),
+            0.5 * self.column.thickness[0],
+            pack,
+            surface.snow_cover,
+        )
+        ground_heat = conduction.conductivity * (state.skin_temperature - soil.temperature[0]) / conduction.distance
+        potential = potential_evaporation(
+            air, conductance.heat, radiation, ground_heat, surface.emissivity, surface.snow_cover, precipitation
+        )
+        resistance = self.canopy_resistance(
+            soil, air, ground, forcing.shortwave_down, conductance.heat, surface.emissivity, parameters
+        )
+        rate = limited_potential(potential.rate, conductance, pack, surface, radiation)
+        demand = self.evaporation(
+            soil, state.canopy_water, ground, positive_part(rate), resistance.plant_coefficient, parameters
+        )
+        evaporation = limited_evaporation(rate, demand, state.canopy_water, pack, surface, dt)
+        return Exchange(
+            air, ground, surface, conductance, precipitation, pack, radiation, potential, resistance, evaporation,
+            conduction,
+        )  # fmt: skip
+
+    def _surface(
+        self, state: State, pack: Snowpack, precipitation: Precipitation, ground: Ground, parameters: Parameters,
+        dt: Tensor | float,
+    ) -> Surface:  # fmt: skip
+        """Albedo, emissivity and roughness with this step's snow."""
+        cover = limited_fraction(self.snow_cover(pack.water_equivalent, parameters.snow))
+        age = snow_age(state.snow.age, precipitation.snowing, pack.present, dt)
+        albedo, emissivity = self.surface_properties(ground, cover, age, parameters)
+        roughness = roughness_over_snow(cover, pack.depth, ground.roughness_length)
+        return Surface(limited_fraction(albedo), limited_fraction(emissivity), roughness, cover, age)
+
+    @staticmethod
+    def _shaded(conductivity: Tensor, ground: Ground, parameters: Parameters) -> Tensor:
+        return energy_balance.shaded_conductivity(
+            conductivity, parameters.general.canopy_shading_coefficient, ground.vegetation_fraction
+        )
+
+    # --- snow -------------------------------------------------------------------------------------------------------
+
+    def _deplete(
+        self, pack: Snowpack, balance: SurfaceBalance, evaporation: Evaporation, dt: Tensor | float
+    ) -> PackBalance:
+        """Snow water after sublimation and melt; melt is limited by the heat and by the snow at hand."""
+        loss = evaporation.snow_loss * dt
+        demand = at_most(positive_part(self.snow_melt(balance.melt_demand)), balance.melt_demand / LATENT_HEAT_FUSION)
+        frozen = snow.sublimate(pack.water_equivalent, loss)
+        melting = snow.sublimate_and_melt(pack.water_equivalent, loss, demand, dt)
+        return select(balance.melting, melting, frozen)
+
+    @staticmethod
+    def _settle(
+        pack: Snowpack, left: PackBalance, skin: Tensor, base: Tensor, surface: Surface, dt: Tensor | float
+    ) -> SnowState:
+        """The compacted pack at the end of the step."""
+        present = pack.present & (left.water_equivalent > 0)
+        water = torch.where(present, left.water_equivalent, 0.0)
+        density = snow.compacted_density(pack.density, water, skin, base, dt)
+        return SnowState(water, torch.where(present, water / density, 0.0), surface.snow_age)
+
+    # --- results ----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _new_state(
+        exchange: Exchange, balance: SurfaceBalance, canopy: Interception, heat: SoilHeat, pack: SnowState
+    ) -> State:
+        evaporation, surface = exchange.evaporation, exchange.surface
+        # Frost on snow leaves the surface humidity at that of the air, as in the original.
+        vapour = evaporation.from_ground + evaporation.sublimation
+        vapour = vapour - torch.where(exchange.pack.present, 0.0, evaporation.dew)
+        humidity = exchange.air.humidity + vapour * HEAT_CAPACITY_AIR / exchange.potential.heat_transfer
+        memory = SurfaceMemory(
+            albedo=surface.albedo,
+            emissivity=surface.emissivity,
+            roughness_length=surface.roughness_length,
+            snow_free_roughness_length=exchange.ground.roughness_length,
+            specific_humidity=humidity,
+            aerodynamic_conductance=exchange.conductance.heat,
+            momentum_conductance=exchange.conductance.momentum,
+        )
+        soil = SoilState(heat.temperature, heat.liquid, heat.ice)
+        return State(soil, pack, memory, canopy.canopy_water, balance.skin_temperature)

@@ -1,0 +1,119 @@
+"""Numerical building blocks with derivatives that stay finite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TINY = 1.0e-30
+
+
+def positive_part(x: Tensor) -> Tensor:
+    """x where it is positive, else 0, with zero derivative at and below 0."""
+    return torch.where(x > 0, x, 0.0)
+
+
+def at_most(x: Tensor, bound: Tensor | float) -> Tensor:
+    """The smaller of two values; where they are equal the derivative is that of `x`."""
+    return torch.where(x > bound, bound, x)
+
+
+def at_least(x: Tensor, bound: Tensor | float) -> Tensor:
+    """The larger of two values; where they are equal the derivative is that of `x`."""
+    return torch.where(x < bound, bound, x)
+
+
+def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
+    """x limited to an interval, with zero derivative outside it."""
+    return at_most(at_least(x, low), high)
+
+
+def safe_power(base: Tensor, exponent: Tensor | float) -> Tensor:
+    """base ** exponent for a base that may reach 0, where value and derivative are 0."""
+    usable = base > TINY
+    return torch.where(usable, torch.where(usable, base, 1.0) ** exponent, 0.0)
+
+
+def safe_sqrt(x: Tensor) -> Tensor:
+    """Square root that is 0 with zero derivative at and below 0."""
+    return safe_power(x, 0.5)
+
+
+def safe_divide(numerator: Tensor, denominator: Tensor, otherwise: float = 0.0) -> Tensor:
+    """Quotient, with `otherwise` (and zero derivative) where the denominator is 0."""
+    usable = denominator != 0
+    return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), otherwise)
+
+
+def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:
+    """Solve one tridiagonal system per column.
+
+    Row k reads ``lower[k] x[k-1] + diagonal[k] x[k] + upper[k] x[k+1] = right[k]``; ``lower[0]`` and ``upper[-1]`` are
+    ignored. The derivative is one transposed solve (reverse) or one more solve (forward).
+
+    Parameters
+    ----------
+    lower, diagonal, upper, right : ``[layer, column]``, diagonally dominant.
+
+    Returns
+    -------
+    The solution, ``[layer, column]``.
+    """
+    return _Tridiagonal.apply(*torch.broadcast_tensors(lower, diagonal, upper, right))
+
+
+def _thomas(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:
+    """Gaussian elimination without pivoting down the layers, then back substitution."""
+    a, b, c, d = lower.unbind(0), diagonal.unbind(0), upper.unbind(0), right.unbind(0)
+    pivot = 1.0 / b[0]
+    ratio, partial = [c[0] * pivot], [d[0] * pivot]
+    for k in range(1, len(b)):
+        pivot = 1.0 / (b[k] - a[k] * ratio[-1])
+        ratio.append(c[k] * pivot)
+        partial.append((d[k] - a[k] * partial[-1]) * pivot)
+    solution = [partial[-1]]
+    for k in range(len(b) - 2, -1, -1):
+        solution.append(partial[k] - ratio[k] * solution[-1])
+    return torch.stack(solution[::-1])
+
+
+def _shift_down(x: Tensor) -> Tensor:
+    return torch.cat([torch.zeros_like(x[:1]), x[:-1]])
+
+
+def _shift_up(x: Tensor) -> Tensor:
+    return torch.cat([x[1:], torch.zeros_like(x[:1])])
+
+
+class _Tridiagonal(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:
+        return _thomas(lower, diagonal, upper, right)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        lower, diagonal, upper, _ = inputs
+        ctx.save_for_backward(lower, diagonal, upper, output)
+        ctx.save_for_forward(lower, diagonal, upper, output)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, ...]:
+        lower, diagonal, upper, solution = ctx.saved_tensors
+        adjoint = solve_tridiagonal(_shift_down(upper), diagonal, _shift_up(lower), cotangents[0])
+        return (
+            -adjoint * _shift_down(solution),
+            -adjoint * solution,
+            -adjoint * _shift_up(solution),
+            adjoint,
+        )
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        lower, diagonal, upper, solution = ctx.saved_tensors
+        d_lower, d_diagonal, d_upper, d_right = tangents
+        change = d_lower * _shift_down(solution) + d_diagonal * solution + d_upper * _shift_up(solution)
+        return solve_tridiagonal(lower, diagonal, upper, d_right - change)

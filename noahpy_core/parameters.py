@@ -1,0 +1,170 @@
+"""Model parameters: primary values as tensors, bounds and units in the metadata, derived values as properties."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+from torch.export import register_dataclass
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.quantities import container, quantity
+from noahpy_core.state import LAYER
+
+MINERAL, GRAVEL, BEDROCK = 0, 1, 2
+"""Values of `SoilParameters.material`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SoilParameters:
+    """Soil properties, ``[layer, column]``.
+
+    The last four may be None: they then follow from the primary ones, as in the routine that once made Noah's soil
+    table (the formulas of Cosby et al. 1984 and Chen and Dudhia 2001), and gradients reach the primaries.
+    """
+
+    clapp_hornberger_b: Tensor = quantity("1", "exponent b of the retention curve", dims=LAYER, bounds=(2.0, 20.0))
+    saturated_hydraulic_conductivity: Tensor = quantity(
+        "m s-1", "hydraulic conductivity at saturation", dims=LAYER, bounds=(1.0e-9, 1.0e-1)
+    )
+    saturated_suction: Tensor = quantity("m", "suction at saturation (positive)", dims=LAYER, bounds=(1.0e-3, 5.0))
+    porosity: Tensor = quantity(
+        "m3 m-3", "pore volume fraction", dims=LAYER, standard_name="soil_porosity", bounds=(0.05, 0.95)
+    )
+    quartz_fraction: Tensor = quantity("1", "quartz fraction of the solids", dims=LAYER, bounds=(0.0, 1.0))
+    two_pass_saturation: Tensor = quantity(
+        "1",
+        "degree of saturation above which soil water is solved twice (attribute of the surface soil class)",
+        dims=LAYER,
+        bounds=(0.0, 1.0),
+        differentiable=False,
+    )
+    material: Tensor = quantity(
+        "1", "0 mineral or organic soil, 1 gravel, 2 bedrock", dims=LAYER, bounds=(0.0, 2.0), differentiable=False
+    )
+    field_capacity: Tensor | None = quantity(
+        "m3 m-3", "soil water below which plants are stressed", dims=LAYER, bounds=(0.01, 0.95), optional=True
+    )
+    wilting_point: Tensor | None = quantity(
+        "m3 m-3", "soil water at which transpiration ends", dims=LAYER, bounds=(1.0e-4, 0.9), optional=True
+    )
+    dry_limit: Tensor | None = quantity(
+        "m3 m-3", "soil water at which bare-soil evaporation ends", dims=LAYER, bounds=(1.0e-4, 0.9), optional=True
+    )
+    saturated_diffusivity: Tensor | None = quantity(
+        "m2 s-1", "soil water diffusivity at saturation", dims=LAYER, bounds=(1.0e-10, 1.0), optional=True
+    )
+
+    def resolved(self) -> SoilParameters:
+        """The same parameters with every None replaced by its derived value."""
+        b, suction, porosity = self.clapp_hornberger_b, self.saturated_suction, self.porosity
+        conductivity = self.saturated_hydraulic_conductivity
+        wilting_point = self.wilting_point
+        if wilting_point is None:
+            wilting_point = 0.5 * porosity * (200.0 / suction) ** (-1.0 / b)
+        field_capacity = self.field_capacity
+        if field_capacity is None:
+            slow_drainage = porosity * (5.79e-9 / conductivity) ** (1.0 / (2.0 * b + 3.0))
+            field_capacity = slow_drainage + (porosity - slow_drainage) / 3.0
+        diffusivity = self.saturated_diffusivity
+        if diffusivity is None:
+            diffusivity = b * conductivity * suction / porosity
+        return dataclasses.replace(
+            self,
+            wilting_point=wilting_point,
+            field_capacity=field_capacity,
+            dry_limit=wilting_point if self.dry_limit is None else self.dry_limit,
+            saturated_diffusivity=diffusivity,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class VegetationParameters:
+    """Properties of the land cover, ``[column]``."""
+
+    root_layers: Tensor = quantity("1", "number of soil layers with roots", bounds=(1.0, 100.0), differentiable=False)
+    bare: Tensor = quantity("1", "1 where the class never has vegetation", bounds=(0.0, 1.0), differentiable=False)
+    minimum_stomatal_resistance: Tensor = quantity("s m-1", "smallest stomatal resistance", bounds=(1.0, 2000.0))
+    maximum_stomatal_resistance: Tensor = quantity("s m-1", "cuticular resistance", bounds=(100.0, 50000.0))
+    radiation_stress_scale: Tensor = quantity("W m-2", "light scale of stomatal closure", bounds=(1.0, 2000.0))
+    humidity_stress_coefficient: Tensor = quantity(
+        "1", "vapour deficit coefficient of stomatal closure", bounds=(0.0, 2000.0)
+    )
+    optimum_air_temperature: Tensor = quantity(
+        "K", "air temperature of largest stomatal conductance", bounds=(270.0, 320.0)
+    )
+    canopy_capacity: Tensor = quantity("kg m-2", "water the canopy can hold", bounds=(1.0e-3, 10.0))
+    canopy_wetness_exponent: Tensor = quantity("1", "exponent of the wet canopy fraction", bounds=(0.05, 2.0))
+    minimum_fraction: Tensor = quantity("1", "smallest vegetation fraction of the year", bounds=(0.0, 1.0))
+    maximum_fraction: Tensor = quantity("1", "largest vegetation fraction of the year", bounds=(0.0, 1.0))
+    minimum_leaf_area_index: Tensor = quantity("1", "leaf area index at minimum fraction", bounds=(1.0e-3, 15.0))
+    maximum_leaf_area_index: Tensor = quantity("1", "leaf area index at maximum fraction", bounds=(1.0e-3, 15.0))
+    minimum_emissivity: Tensor = quantity("1", "emissivity at minimum fraction", bounds=(0.5, 1.0))
+    maximum_emissivity: Tensor = quantity("1", "emissivity at maximum fraction", bounds=(0.5, 1.0))
+    minimum_albedo: Tensor = quantity("1", "albedo at maximum fraction", bounds=(0.0, 1.0))
+    maximum_albedo: Tensor = quantity("1", "albedo at minimum fraction", bounds=(0.0, 1.0))
+    minimum_roughness_length: Tensor = quantity("m", "roughness length at minimum fraction", bounds=(1.0e-5, 10.0))
+    maximum_roughness_length: Tensor = quantity("m", "roughness length at maximum fraction", bounds=(1.0e-5, 10.0))
+
+    def root_fraction(self, column: SoilColumn) -> Tensor:
+        """Thickness of each rooted layer over the depth of the root zone (Noah: RTDIS). [1]"""
+        rooted = self.rooted(column)
+        return torch.where(rooted, column.thickness, 0.0) / self.root_depth(column)
+
+    def rooted(self, column: SoilColumn) -> Tensor:
+        """Which layers have roots, ``[layer, column]`` of bool."""
+        number = torch.arange(column.layers, device=self.root_layers.device)[:, None]
+        return number < self.root_layers
+
+    def root_depth(self, column: SoilColumn) -> Tensor:
+        """Depth of the root zone, ``[column]``. [m]"""
+        return torch.where(self.rooted(column), column.thickness, 0.0).sum(0)
+
+
+@dataclasses.dataclass(frozen=True)
+class SnowParameters:
+    """Properties of the snow cover, ``[column]``."""
+
+    full_cover_snow: Tensor = quantity("kg m-2", "snow water equivalent of complete cover", bounds=(1.0, 500.0))
+    snow_cover_shape: Tensor = quantity("1", "steepness of the snow cover curve", bounds=(0.1, 20.0))
+    deep_snow_albedo: Tensor = quantity(
+        "1", "albedo of deep snow", standard_name="surface_albedo_assuming_deep_snow", bounds=(0.2, 1.0)
+    )
+    snow_albedo_weight: Tensor = quantity("1", "weight of 0.85 in the albedo of fresh snow", bounds=(0.0, 1.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneralParameters:
+    """Everything else, ``[column]``."""
+
+    drainage_factor: Tensor = quantity("1", "share of gravity drainage at the bottom", bounds=(0.0, 1.0))
+    canopy_shading_coefficient: Tensor = quantity(
+        "1", "decay of ground heat conduction with vegetation fraction", bounds=(-10.0, 0.0)
+    )
+    soil_evaporation_exponent: Tensor = quantity("1", "exponent of bare-soil evaporation", bounds=(0.5, 5.0))
+    mineral_heat_capacity: Tensor = quantity("J m-3 K-1", "heat capacity of soil solids", bounds=(5.0e5, 5.0e6))
+    reference_hydraulic_conductivity: Tensor = quantity(
+        "m s-1", "conductivity at which the infiltration decay takes its reference value", bounds=(1.0e-8, 1.0e-3)
+    )
+    reference_infiltration_decay: Tensor = quantity("d-1", "reference decay rate of infiltration", bounds=(0.1, 20.0))
+    impermeable_ice_depth: Tensor = quantity("m", "ice content that makes soil impermeable", bounds=(0.01, 2.0))
+    zilitinkevich_coefficient: Tensor = quantity("1", "coefficient of thermal roughness", bounds=(0.0, 2.0))
+    deep_temperature: Tensor = quantity("K", "temperature at the deep boundary", bounds=(230.0, 320.0))
+    deep_temperature_depth: Tensor = quantity("m", "depth of the deep boundary, positive down", bounds=(0.5, 1000.0))
+    air_temperature_height: Tensor = quantity("m", "height of air temperature and humidity", bounds=(0.5, 500.0))
+    wind_height: Tensor = quantity("m", "height of the wind", bounds=(0.5, 500.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameters:
+    """All parameters of the model."""
+
+    soil: SoilParameters = container(SoilParameters)
+    vegetation: VegetationParameters = container(VegetationParameters)
+    snow: SnowParameters = container(SnowParameters)
+    general: GeneralParameters = container(GeneralParameters)
+
+
+for _cls in (SoilParameters, VegetationParameters, SnowParameters, GeneralParameters, Parameters):
+    register_dataclass(_cls)

@@ -1,0 +1,161 @@
+"""The snowpack: new snow, density and conductivity, compaction, and the water balance of sublimation and melt."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, WATER_DENSITY
+from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, safe_power
+from noahpy_core.state import Forcing, SnowState
+
+NEGLIGIBLE_SNOW = 1.0e-4
+"""Snow the original removes at the start of a step. [kg m-2]"""
+SMALLEST_PACK = 1.0e-3
+"""Snow that vanishes when it melts further. [kg m-2]"""
+
+
+class Precipitation(NamedTuple):
+    """Phase of the precipitation of one step, ``[column]``."""
+
+    snowing: Tensor
+    freezing_rain: Tensor
+    solid: Tensor
+    liquid: Tensor
+
+
+class Snowpack(NamedTuple):
+    """Snow after snowfall, before the energy balance, ``[column]``."""
+
+    present: Tensor
+    water_equivalent: Tensor
+    depth: Tensor
+    density: Tensor
+    conductivity: Tensor
+    removed: Tensor
+
+
+def precipitation_phase(forcing: Forcing, skin_temperature: Tensor) -> Precipitation:
+    """All precipitation is snow when the air is below freezing; rain on a frozen surface freezes on it.
+
+    The rates returned are what joins the pack and what stays liquid. [kg m-2 s-1]
+    """
+    rate = forcing.precipitation
+    wet = rate > 0
+    snowing = wet & (forcing.air_temperature < FREEZING_POINT)
+    freezing_rain = wet & ~snowing & (skin_temperature <= FREEZING_POINT)
+    joins_pack = snowing | freezing_rain
+    return Precipitation(
+        snowing, freezing_rain, solid=torch.where(joins_pack, rate, 0.0), liquid=torch.where(joins_pack, 0.0, rate)
+    )
+
+
+def add_snowfall(
+    snow: SnowState, precipitation: Precipitation, air_temperature: Tensor, dt: Tensor | float
+) -> Snowpack:
+    """The pack with this step's snowfall or freezing rain on it (Noah: SNOW_NEW).
+
+    A pack of less than 0.1 g m-2 is removed first; what was removed is returned, so that the budget can book it.
+    """
+    carried = snow.water_equivalent > NEGLIGIBLE_SNOW
+    old_water = torch.where(carried, snow.water_equivalent, 0.0)
+    old_depth = torch.where(carried, snow.depth, 0.0)
+    old_density = safe_divide(old_water, old_depth)
+    added = precipitation.solid * dt
+    falling = precipitation.solid > 0
+    fresh_density = new_snow_density(air_temperature)
+    fresh_depth = added / fresh_density
+    depth = old_depth + fresh_depth
+    mixed = safe_divide(old_depth * old_density + fresh_depth * fresh_density, depth)
+    # A layer thinner than 0.01 mm takes the larger density, as in the original.
+    mixed = torch.where(depth < 1.0e-5, at_least(old_density, fresh_density), mixed)
+    density = torch.where(falling, mixed, old_density)
+    water = old_water + added
+    present = water > 0
+    conductivity = torch.where(carried | falling, snow_conductivity(density), 1.0)
+    return Snowpack(present, water, depth, density, conductivity, removed=snow.water_equivalent - old_water)
+
+
+def new_snow_density(air_temperature: Tensor) -> Tensor:
+    """Density of falling snow: 50 kg m-3 below -15 degC, 50 + 1.7 (T + 15)^1.5 above (Gottlib 1980). [kg m-3]"""
+    return 50.0 + 1.7 * safe_power(air_temperature - FREEZING_POINT + 15.0, 1.5)
+
+
+def snow_conductivity(density: Tensor) -> Tensor:
+    """Thermal conductivity of snow (Noah: CSNOW). [W m-1 K-1]
+
+    Notes
+    -----
+    Dyachkova's equation 0.328 x 10^(2.25 rho/rho_w) cal-based units, doubled as in the original.
+    """
+    return 2.0 * 0.11631 * 0.328 * 10.0 ** (2.25 * density / WATER_DENSITY)
+
+
+def compacted_density(
+    density: Tensor, water_equivalent: Tensor, snow_temperature: Tensor, base_temperature: Tensor, dt: Tensor | float
+) -> Tensor:
+    """Density after settling under its own weight (Noah: SNOWPACK). [kg m-3]
+
+    Parameters
+    ----------
+    density : [kg m-3]
+    water_equivalent : [kg m-2]
+    snow_temperature, base_temperature : Of the surface and the ground below. [K]
+    dt : [s]
+
+    Notes
+    -----
+    Anderson 1976 (eq. 3.29, integrated as in Koren et al. 1999): rho (exp(b W) - 1)/(b W), b = hours x 0.01
+    exp(0.08 T_mean - 21 rho), by five terms of the series; 50 to 400 kg m-3; melting snow takes up 13 % water a day.
+    """
+    hours = dt / 3600.0
+    relative = density / WATER_DENSITY
+    mean_celsius = 0.5 * ((snow_temperature - FREEZING_POINT) + (base_temperature - FREEZING_POINT))
+    load = at_least(water_equivalent * 0.1, 1.0e-2)
+    exponent = hours * 0.01 * torch.exp(0.08 * mean_celsius - 21.0 * relative) * load
+    series = torch.zeros_like(exponent)
+    for term in range(5, 1, -1):
+        series = (1.0 + series) * exponent / term
+    relative = between(relative * (series + 1.0), 0.05, 0.40)
+    uptake = 0.13 * hours / 24.0
+    wet = at_most(relative * (1.0 - uptake) + uptake, 0.40)
+    return torch.where(snow_temperature >= FREEZING_POINT, wet, relative) * WATER_DENSITY
+
+
+class NoahSnowMelt(nn.Module):
+    """All heat left at a melting surface melts snow."""
+
+    def forward(self, available_heat: Tensor) -> Tensor:
+        return available_heat / LATENT_HEAT_FUSION
+
+
+class PackBalance(NamedTuple):
+    """Snow water after sublimation and melt, the melt, and water the limits created. [kg m-2, kg m-2 s-1]"""
+
+    water_equivalent: Tensor
+    melt: Tensor
+    created: Tensor
+
+
+def sublimate(water_equivalent: Tensor, loss: Tensor) -> PackBalance:
+    """A frozen pack loses (or gains) vapour; what sublimates beyond its content is created."""
+    left = water_equivalent - loss
+    remaining = positive_part(left)
+    return PackBalance(remaining, torch.zeros_like(left), remaining - left)
+
+
+def sublimate_and_melt(water_equivalent: Tensor, loss: Tensor, demand: Tensor, dt: Tensor | float) -> PackBalance:
+    """A melting pack loses vapour, then melts by at most what is there; a rest below 1 g m-2 goes too."""
+    left = water_equivalent - loss
+    survives = left > SMALLEST_PACK
+    start = torch.where(survives, left, 0.0)
+    after = start - demand * dt
+    partial = after >= SMALLEST_PACK
+    melt = torch.where(survives, torch.where(partial, demand, start / dt), 0.0)
+    remaining = torch.where(survives & partial, after, 0.0)
+    return PackBalance(remaining, melt, start - left)
+
+
+SNOW_MELT_SCHEMES = {"noah": NoahSnowMelt}

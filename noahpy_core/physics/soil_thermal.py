@@ -1,0 +1,86 @@
+"""Heat capacity and thermal conductivity of soil."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.constants import HEAT_CAPACITY_SOIL_AIR, HEAT_CAPACITY_SOIL_ICE, HEAT_CAPACITY_SOIL_WATER
+from noahpy_core.numerics import safe_divide
+from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
+
+CONDUCTIVITY_ICE = 2.2
+CONDUCTIVITY_WATER = 0.57
+CONDUCTIVITY_QUARTZ = 7.7
+CONDUCTIVITY_OTHER_MINERALS = 2.0
+"""[W m-1 K-1]"""
+SOLID_DENSITY = 2700.0
+"""[kg m-3]"""
+FROZEN_THRESHOLD = 0.0005
+"""Ice above which the frozen Kersten number is used. [m3 m-3]"""
+
+
+def heat_capacity(liquid: Tensor, ice: Tensor, porosity: Tensor, mineral: Tensor) -> Tensor:
+    """Volumetric heat capacity of soil: liquid, solids, air and ice by volume (Noah: HCPCT). [J m-3 K-1]"""
+    return (
+        liquid * HEAT_CAPACITY_SOIL_WATER
+        + (1.0 - porosity) * mineral
+        + (porosity - (liquid + ice)) * HEAT_CAPACITY_SOIL_AIR
+        + ice * HEAT_CAPACITY_SOIL_ICE
+    )
+
+
+def saturated_conductivity(liquid: Tensor, moisture: Tensor, soil: SoilParameters) -> Tensor:
+    """Geometric mean over solids, ice and liquid water filling the pores (Johansen 1975). [W m-1 K-1]"""
+    solids = CONDUCTIVITY_QUARTZ**soil.quartz_fraction * CONDUCTIVITY_OTHER_MINERALS ** (1.0 - soil.quartz_fraction)
+    unfrozen = safe_divide(liquid, moisture) * soil.porosity
+    return (
+        solids ** (1.0 - soil.porosity) * CONDUCTIVITY_ICE ** (soil.porosity - unfrozen) * CONDUCTIVITY_WATER**unfrozen
+    )
+
+
+def dry_conductivity(porosity: Tensor) -> Tensor:
+    """Conductivity of dry mineral soil from its bulk density (Johansen 1975). [W m-1 K-1]"""
+    bulk_density = (1.0 - porosity) * SOLID_DENSITY
+    return (0.135 * bulk_density + 64.7) / (SOLID_DENSITY - 0.947 * bulk_density)
+
+
+def kersten_number(saturation: Tensor, frozen: Tensor) -> Tensor:
+    """Weight between dry and saturated: saturation if frozen, log10(saturation) + 1 if not (0 below 0.1)."""
+    moist = saturation > 0.1
+    unfrozen = torch.where(moist, torch.log10(torch.where(moist, saturation, 1.0)) + 1.0, 0.0)
+    return torch.where(frozen, saturation, unfrozen)
+
+
+class PetersLidard1998(nn.Module):
+    """Johansen's conductivity as in Peters-Lidard et al. 1998, doi:10.1175/1520-0469(1998)055<1209:TEOSTC>2.0.CO;2."""
+
+    def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
+        moisture = liquid + ice
+        dry = dry_conductivity(soil.porosity)
+        kersten = kersten_number(moisture / soil.porosity, liquid + FROZEN_THRESHOLD < moisture)
+        return kersten * (saturated_conductivity(liquid, moisture, soil) - dry) + dry
+
+
+class CoteKonrad2005(nn.Module):
+    """The same for fine soil; gravel and bedrock when dry, and gravel's Kersten number, by Cote and Konrad 2005.
+
+    References
+    ----------
+    .. [1] Cote and Konrad 2005, Can. Geotech. J. 42, doi:10.1139/t04-106.
+    """
+
+    def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
+        moisture = liquid + ice
+        saturation = moisture / soil.porosity
+        frozen = liquid + FROZEN_THRESHOLD < moisture
+        gravel, bedrock = soil.material == GRAVEL, soil.material == BEDROCK
+        dry = torch.where(gravel, 1.70 * 10.0 ** (-1.80 * soil.porosity), dry_conductivity(soil.porosity))
+        dry = torch.where(bedrock, 0.039 * soil.porosity**-2.2, dry)
+        shape = torch.where(frozen, torch.full_like(saturation, 1.70), 4.60)
+        coarse = shape * saturation / (1.0 + (shape - 1.0) * saturation)
+        kersten = torch.where(gravel, coarse, kersten_number(saturation, frozen))
+        return kersten * (saturated_conductivity(liquid, moisture, soil) - dry) + dry
+
+
+SOIL_THERMAL_SCHEMES = {"peters_lidard1998": PetersLidard1998, "cote_konrad2005": CoteKonrad2005}

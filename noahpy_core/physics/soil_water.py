@@ -1,0 +1,141 @@
+"""Vertical movement of soil water: infiltration, implicit Richards step, saturation excess and drainage."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.numerics import at_least, at_most, positive_part, solve_tridiagonal
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.soil_hydraulics import Hydraulics
+from noahpy_core.state import select
+
+
+class SoilWater(NamedTuple):
+    """Soil water after the step, ``[layer, column]`` [m3 m-3], and its boundary fluxes, ``[column]`` [kg m-2 s-1]."""
+
+    liquid: Tensor
+    ice: Tensor
+    infiltration: Tensor
+    surface_runoff: Tensor
+    drainage: Tensor
+    saturation_excess: Tensor
+    created: Tensor
+
+
+class Boundary(NamedTuple):
+    """What the soil water step is given besides the soil."""
+
+    supply: Tensor
+    """Water reaching the ground, ``[column]``. [kg m-2 s-1]"""
+    uptake: Tensor
+    """Evaporation and root uptake of each layer, ``[layer, column]``. [kg m-2 s-1]"""
+    wilting_point: Tensor
+    """For the infiltration capacity, ``[layer, column]``. [m3 m-3]"""
+
+
+class SoilWaterStep(nn.Module):
+    """Noah's two-pass soil water step (SMFLX, SRT, SSTEP; Chen and Dudhia 2001).
+
+    Diffusivity and conductivity are taken at the start of the step; after heavy rain or near saturation the step is
+    repeated with those of the mean of start and first result. Ice does not move.
+    """
+
+    HEAVY_RAIN = 0.1
+    """Share of the pore volume of the top layer that one step of rain must exceed to call for two passes."""
+
+    def __init__(self, column: SoilColumn, infiltration: nn.Module, soil_hydraulics: nn.Module) -> None:
+        super().__init__()
+        self.column = column
+        self.infiltration = infiltration
+        self.soil_hydraulics = soil_hydraulics
+
+    def forward(
+        self, liquid: Tensor, ice: Tensor, supply: Tensor, uptake: Tensor, parameters: Parameters, dt: Tensor | float
+    ) -> SoilWater:
+        """Advance soil water by one step.
+
+        Parameters
+        ----------
+        liquid, ice : At the start, ``[layer, column]``. [m3 m-3]
+        supply : Water reaching the ground. [kg m-2 s-1]
+        uptake : Evaporation and root uptake from each layer, ``[layer, column]``. [kg m-2 s-1]
+        dt : [s]
+        """
+        soil = parameters.soil
+        wilting = soil.wilting_point
+        assert wilting is not None
+        boundary = Boundary(supply, uptake, wilting)
+        first = self._solve(liquid, liquid, ice, boundary, parameters, dt)
+        middle = 0.5 * (liquid + first.liquid)
+        # In the second pass the original takes the lowest layer's wilting point for the surface soil's.
+        second_wilting = torch.cat([wilting[-1:], wilting[1:]])
+        second = self._solve(liquid, middle, ice, boundary._replace(wilting_point=second_wilting), parameters, dt)
+        pore_depth = self.column.thickness[0] * soil.porosity[0] * WATER_DENSITY
+        heavy_rain = supply * dt > self.HEAVY_RAIN * pore_depth
+        nearly_saturated = (liquid / soil.porosity).amax(0) > soil.two_pass_saturation[0]
+        return select(heavy_rain | nearly_saturated, second, first)
+
+    def _solve(
+        self,
+        liquid: Tensor,
+        representative: Tensor,
+        ice: Tensor,
+        boundary: Boundary,
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilWater:
+        """One implicit pass with coefficients at the `representative` liquid water."""
+        soil, supply = parameters.soil, boundary.supply
+        hydraulics: Hydraulics = self.soil_hydraulics(representative, ice, soil)
+        entry = self.infiltration(representative, ice, supply, boundary.wilting_point, parameters, dt)
+        capacity = at_least(entry, hydraulics.conductivity[0] * WATER_DENSITY)
+        infiltration = at_most(capacity, supply)
+        drainage = parameters.general.drainage_factor * hydraulics.conductivity[-1]
+        increment = self._richards(liquid, hydraulics, infiltration, drainage, boundary.uptake, dt)
+        total, excess = self._cascade(liquid + increment + ice, soil.porosity)
+        floored = at_least(total, MINIMUM_MOISTURE)
+        new_liquid = positive_part(floored - ice)
+        created = ((floored - total) * self.column.thickness).sum(0) * (WATER_DENSITY / dt)
+        return SoilWater(
+            liquid=new_liquid,
+            ice=floored - new_liquid,
+            infiltration=infiltration,
+            surface_runoff=supply - infiltration,
+            drainage=drainage * WATER_DENSITY,
+            saturation_excess=excess * (WATER_DENSITY / dt),
+            created=created,
+        )
+
+    def _richards(
+        self, liquid: Tensor, hydraulics: Hydraulics, infiltration: Tensor, drainage: Tensor, uptake: Tensor,
+        dt: Tensor | float,
+    ) -> Tensor:  # fmt: skip
+        """Change of liquid water by implicit diffusion and explicit gravity. [m3 m-3]
+
+        The diffusivity and conductivity between two layers are those of the upper one, as in the original.
+        """
+        thickness = self.column.thickness
+        exchange = hydraulics.diffusivity[:-1] / self.column.node_distance
+        downward = exchange * (liquid[:-1] - liquid[1:]) + hydraulics.conductivity[:-1]
+        top = torch.cat([(infiltration / WATER_DENSITY)[None], downward])
+        bottom = torch.cat([downward, drainage[None]])
+        right = dt * (top - bottom - uptake / WATER_DENSITY)
+        none = torch.zeros_like(exchange[:1])
+        above, below = torch.cat([none, exchange]) * dt, torch.cat([exchange, none]) * dt
+        return solve_tridiagonal(-above, thickness + above + below, -below, right)
+
+    def _cascade(self, total: Tensor, porosity: Tensor) -> tuple[Tensor, Tensor]:
+        """Pass water above porosity down layer by layer; what leaves the lowest layer is returned too. [m3 m-3, m]"""
+        thickness = self.column.thickness
+        surplus = torch.zeros_like(total[0])
+        kept = []
+        for k in range(total.shape[0]):
+            filled = total[k] + surplus / thickness[k]
+            surplus = positive_part(filled - porosity[k]) * thickness[k]
+            kept.append(at_most(filled, porosity[k]))
+        return torch.stack(kept), surplus

@@ -1,0 +1,251 @@
+"""Classes of soil, land cover and slope -> parameters. The numbers are in ``data/*.csv``, in SI units."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noahpy_core.parameters import (
+    BEDROCK,
+    GRAVEL,
+    MINERAL,
+    GeneralParameters,
+    SnowParameters,
+    SoilParameters,
+    VegetationParameters,
+)
+
+SOIL_TABLES = ("noah", "noahpy")
+VEGETATION_TABLES = ("usgs", "modis")
+HYDRAULICS = ("table", "derived")
+
+Number = float | Tensor
+Rows = dict[int, dict[str, str]]
+
+_MATERIALS = {"soil": MINERAL, "gravel": GRAVEL, "bedrock": BEDROCK}
+_DERIVABLE = ("field_capacity", "wilting_point", "dry_limit", "saturated_diffusivity")
+_UNSUITABLE = {
+    "urban": "urban surfaces",
+    "ice": "permanent snow or ice",
+    "water": "open water",
+}
+
+
+def soil_parameters(
+    classes: Tensor, *, table: str = "noah", hydraulics: str = "table", dtype: torch.dtype = torch.float64
+) -> SoilParameters:
+    """Soil properties of each layer.
+
+    Parameters
+    ----------
+    classes : Soil class from 1 on, ``[layer, column]``.
+    table : "noah" (Noah's own soil classes) or "noahpy" (with other sandy loam, loamy sand, sand and bedrock).
+    hydraulics : "table": field capacity, wilting point, dry limit and saturated diffusivity of the class.
+        "derived": these are None and follow from porosity, b, suction and conductivity.
+
+    Raises
+    ------
+    ValueError : for a class that does not exist or is ice or water, naming class, layer and column.
+    """
+    _check_choice("soil table", table, SOIL_TABLES)
+    _check_choice("hydraulics", hydraulics, HYDRAULICS)
+    rows = _classes_of(f"soil_{table}")
+    _check_classes(classes, rows, "material", "soil")
+    derived = _DERIVABLE if hydraulics == "derived" else ()
+    materials = {number: float(_MATERIALS.get(row["material"], MINERAL)) for number, row in rows.items()}
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(SoilParameters):
+        if field.name in derived:
+            values[field.name] = None
+        elif field.name == "material":
+            values[field.name] = _lookup(classes, materials, dtype)
+        else:
+            values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
+    return SoilParameters(**values)
+
+
+def vegetation_parameters(
+    classes: Tensor,
+    *,
+    table: str = "usgs",
+    minimum_fraction: Number,
+    maximum_fraction: Number,
+    dtype: torch.dtype = torch.float64,
+) -> VegetationParameters:
+    """Properties of the land cover of each column.
+
+    Parameters
+    ----------
+    classes : Land cover class from 1 on, ``[column]``.
+    table : "usgs" (27 classes) or "modis" (20 classes: IGBP with three kinds of tundra).
+    minimum_fraction, maximum_fraction : Smallest and largest vegetation fraction of the year. [1]
+
+    Raises
+    ------
+    ValueError : for a class that does not exist or is urban, ice or water, naming class and column.
+    """
+    rows = _land_cover(classes, table)
+    given = {
+        "bare": _lookup(classes, {k: float(r["cover"] == "bare") for k, r in rows.items()}, dtype),
+        "minimum_fraction": _spread(minimum_fraction, classes, dtype),
+        "maximum_fraction": _spread(maximum_fraction, classes, dtype),
+    }
+    return VegetationParameters(**given, **_class_values(VegetationParameters, classes, rows, tuple(given), dtype))
+
+
+def snow_parameters(
+    vegetation_classes: Tensor,
+    *,
+    table: str = "usgs",
+    deep_snow_albedo: Number | None = None,
+    dtype: torch.dtype = torch.float64,
+) -> SnowParameters:
+    """Properties of the snow cover over the land cover of each column.
+
+    Parameters
+    ----------
+    vegetation_classes : Land cover class from 1 on, ``[column]``.
+    table : "usgs" or "modis".
+    deep_snow_albedo : Albedo of deep snow; that of the class when None. [1]
+    """
+    rows = _land_cover(vegetation_classes, table)
+    given = {}
+    if deep_snow_albedo is not None:
+        given["deep_snow_albedo"] = _spread(deep_snow_albedo, vegetation_classes, dtype)
+    return SnowParameters(**given, **_class_values(SnowParameters, vegetation_classes, rows, tuple(given), dtype))
+
+
+def general_parameters(
+    columns: int,
+    *,
+    slope_class: int | Tensor = 1,
+    deep_temperature: Number,
+    air_temperature_height: Number,
+    wind_height: Number,
+    dtype: torch.dtype = torch.float64,
+) -> GeneralParameters:
+    """Parameters that depend on no soil or land cover class, for each column.
+
+    Parameters
+    ----------
+    columns : Number of columns.
+    slope_class : Class of slope (1 to 9) that sets the drainage factor, a number or ``[column]``.
+    deep_temperature : Temperature at the deep boundary, a number or ``[column]``. [K]
+    air_temperature_height, wind_height : Heights of the forcing. [m]
+
+    Raises
+    ------
+    ValueError : for a slope class that does not exist, naming class and column.
+    """
+    slopes = _classes_of("drainage")
+    classes = torch.as_tensor(slope_class).expand(columns)
+    _check_classes(classes, slopes, None, "slope")
+    given = {
+        "drainage_factor": _lookup(classes, _numbers(slopes, "drainage_factor"), dtype),
+        "deep_temperature": _spread(deep_temperature, classes, dtype),
+        "air_temperature_height": _spread(air_temperature_height, classes, dtype),
+        "wind_height": _spread(wind_height, classes, dtype),
+    }
+    names = [field.name for field in dataclasses.fields(GeneralParameters) if field.name not in given]
+    return GeneralParameters(**given, **{name: _spread(_constants()[name], classes, dtype) for name in names})
+
+
+def soil_class_names(table: str = "noah") -> dict[int, str]:
+    """Number and name of every soil class of a table, those the model refuses left out."""
+    _check_choice("soil table", table, SOIL_TABLES)
+    return _suitable_names(_classes_of(f"soil_{table}"), "material")
+
+
+def vegetation_class_names(table: str = "usgs") -> dict[int, str]:
+    """Number and name of every land cover class of a table, those the model refuses left out."""
+    _check_choice("vegetation table", table, VEGETATION_TABLES)
+    return _suitable_names(_classes_of(f"vegetation_{table}"), "cover")
+
+
+def slope_class_count() -> int:
+    """Number of slope classes."""
+    return len(_classes_of("drainage"))
+
+
+@cache
+def _read(name: str) -> tuple[dict[str, str], ...]:
+    text = (files("noahpy_core") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def _classes_of(name: str) -> Rows:
+    return {int(row["class"]): row for row in _read(name)}
+
+
+def _constants() -> dict[str, float]:
+    return {row["parameter"]: float(row["value"]) for row in _read("general")}
+
+
+def _numbers(rows: Rows, name: str) -> dict[int, float]:
+    return {number: float(row[name]) for number, row in rows.items()}
+
+
+def _lookup(classes: Tensor, values: dict[int, float], dtype: torch.dtype) -> Tensor:
+    ordered = [values[number] for number in range(1, len(values) + 1)]
+    return torch.tensor(ordered, dtype=dtype, device=classes.device)[classes.long() - 1]
+
+
+def _spread(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
+    """A tensor with one value for each column; a tensor keeps its place in the graph of gradients."""
+    return torch.as_tensor(value, dtype=dtype, device=like.device).expand(like.shape[-1]).clone()
+
+
+def _class_values(
+    container: type, classes: Tensor, rows: Rows, given: tuple[str, ...], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The fields of a container that are not given: from the class if its table has them, else from the constants."""
+    values = {}
+    for field in dataclasses.fields(container):
+        if field.name in given:
+            continue
+        if field.name in rows[1]:
+            values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
+        else:
+            values[field.name] = _spread(_constants()[field.name], classes, dtype)
+    return values
+
+
+def _land_cover(classes: Tensor, table: str) -> Rows:
+    _check_choice("vegetation table", table, VEGETATION_TABLES)
+    rows = _classes_of(f"vegetation_{table}")
+    _check_classes(classes, rows, "cover", "vegetation")
+    return rows
+
+
+def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{what}: unknown name {value!r}. Use {' or '.join(choices)}.")
+
+
+def _check_classes(classes: Tensor, rows: Rows, kind: str | None, what: str) -> None:
+    for number in classes.unique().tolist():
+        row = rows.get(number)
+        if row is not None and (kind is None or row[kind] not in _UNSUITABLE):
+            continue
+        where = " ".join(f"{name} {index + 1}" for name, index in _first_place(classes, number))
+        if row is None:
+            raise ValueError(f"{what} class of {where}: {number} does not exist. Use 1 to {len(rows)}.")
+        raise ValueError(
+            f"{what} class of {where}: {number} ({row['name']}) cannot be computed, "
+            f"this model has no physics for {_UNSUITABLE[row[kind or '']]}. Choose another class."
+        )
+
+
+def _first_place(classes: Tensor, number: int) -> list[tuple[str, int]]:
+    place = (classes == number).nonzero()[0].tolist()
+    return list(zip(("layer", "column")[-len(place) :], place, strict=True))
+
+
+def _suitable_names(rows: Rows, kind: str) -> dict[int, str]:
+    return {number: row["name"] for number, row in rows.items() if row[kind] not in _UNSUITABLE}
