@@ -6,7 +6,7 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.simulation import initial_state, iterate
+from noahpy_core.simulation import Trajectory, equilibrium_liquid, initial_state, iterate, run
 from noahpy_core.state import Fluxes, Forcing, State
 
 __all__ = [
@@ -17,7 +17,10 @@ __all__ = [
     "Parameters",
     "SoilColumn",
     "State",
+    "Trajectory",
     "__version__",
+    "equilibrium_liquid",
     "initial_state",
     "iterate",
+    "run",
 ]

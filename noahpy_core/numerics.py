@@ -12,28 +12,27 @@ TINY = 1.0e-30
 
 def positive_part(x: Tensor) -> Tensor:
     """x where it is positive, else 0, with zero derivative at and below 0."""
-    return torch.where(x > 0, x, 0.0)
+    return torch.relu(x)
 
 
 def at_most(x: Tensor, bound: Tensor | float) -> Tensor:
-    """The smaller of two values; where they are equal the derivative is that of `x`."""
-    return torch.where(x > bound, bound, x)
+    """The smaller of two values; where they are equal the derivative is that of `x` alone."""
+    return torch.clamp(x, max=bound)
 
 
 def at_least(x: Tensor, bound: Tensor | float) -> Tensor:
-    """The larger of two values; where they are equal the derivative is that of `x`."""
-    return torch.where(x < bound, bound, x)
+    """The larger of two values; where they are equal the derivative is that of `x` alone."""
+    return torch.clamp(x, min=bound)
 
 
 def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """x limited to an interval, with zero derivative outside it."""
+    """x limited to an interval, with zero derivative with respect to x outside it."""
     return at_most(at_least(x, low), high)
 
 
 def safe_power(base: Tensor, exponent: Tensor | float) -> Tensor:
     """base ** exponent for a base that may reach 0, where value and derivative are 0."""
-    usable = base > TINY
-    return torch.where(usable, torch.where(usable, base, 1.0) ** exponent, 0.0)
+    return torch.where(base > TINY, at_least(base, TINY) ** exponent, 0.0)
 
 
 def safe_sqrt(x: Tensor) -> Tensor:
@@ -61,22 +60,23 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     -------
     The solution, ``[layer, column]``.
     """
-    return _Tridiagonal.apply(*torch.broadcast_tensors(lower, diagonal, upper, right))
+    parts = (lower, diagonal, upper, right)
+    shape = torch.broadcast_shapes(*(part.shape for part in parts))
+    return _Tridiagonal.apply(*(part.expand(shape) for part in parts))
 
 
 def _thomas(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:
     """Gaussian elimination without pivoting down the layers, then back substitution."""
-    a, b, c, d = lower.unbind(0), diagonal.unbind(0), upper.unbind(0), right.unbind(0)
-    pivot = 1.0 / b[0]
-    ratio, partial = [c[0] * pivot], [d[0] * pivot]
-    for k in range(1, len(b)):
-        pivot = 1.0 / (b[k] - a[k] * ratio[-1])
-        ratio.append(c[k] * pivot)
-        partial.append((d[k] - a[k] * partial[-1]) * pivot)
-    solution = [partial[-1]]
-    for k in range(len(b) - 2, -1, -1):
-        solution.append(partial[k] - ratio[k] * solution[-1])
-    return torch.stack(solution[::-1])
+    a, b, c, d = lower.unbind(0), list(diagonal.unbind(0)), upper.unbind(0), list(right.unbind(0))
+    last = len(b) - 1
+    for k in range(1, last + 1):
+        factor = a[k] / b[k - 1]
+        b[k] = torch.addcmul(b[k], factor, c[k - 1], value=-1.0)
+        d[k] = torch.addcmul(d[k], factor, d[k - 1], value=-1.0)
+    d[last] = d[last] / b[last]
+    for k in range(last - 1, -1, -1):
+        d[k] = torch.addcmul(d[k], c[k], d[k + 1], value=-1.0) / b[k]
+    return torch.stack(d)
 
 
 def _shift_down(x: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from torch import nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.options import Options
+from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.evaporation import CANOPY_RESISTANCE_SCHEMES, EVAPORATION_SCHEMES
 from noahpy_core.physics.freezing import SUPERCOOLED_WATER_SCHEMES
 from noahpy_core.physics.infiltration import INFILTRATION_SCHEMES
 from noahpy_core.physics.snow import SNOW_MELT_SCHEMES
-from noahpy_core.physics.soil_heat import PHASE_CHANGE_SCHEMES
+from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
 from noahpy_core.physics.soil_hydraulics import SOIL_HYDRAULICS_SCHEMES
 from noahpy_core.physics.soil_thermal import SOIL_THERMAL_SCHEMES
 from noahpy_core.physics.surface import SNOW_COVER_SCHEMES, SURFACE_SCHEMES
@@ -35,7 +36,7 @@ SCHEMES: dict[str, Mapping[str, Callable[..., nn.Module]]] = {
     "soil_hydraulics": SOIL_HYDRAULICS_SCHEMES,
     "soil_thermal": SOIL_THERMAL_SCHEMES,
     "supercooled_water": SUPERCOOLED_WATER_SCHEMES,
-    "phase_change": PHASE_CHANGE_SCHEMES,
+    "phase_change": {"heat_limited": HeatLimitedSoilHeat, "enthalpy": EnthalpySoilHeat},
 }
 """Slot -> name -> scheme. A slot that another one uses comes before it."""
 

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from noahpy_core.adjoint import Plan, recorded_run
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.processes import SCHEMES
+from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
 INITIAL_CONDUCTANCE = 1.0e-4
 """First guess of the exchange conductances. [m s-1]"""
+DEFAULT_MEMORY = 512 * 2**20
+"""Memory for state checkpoints of a differentiated run. [byte]"""
+
+
+class Trajectory(NamedTuple):
+    """Chosen quantities of every step, ``[time, ...]`` by name, and the state at the end."""
+
+    outputs: dict[str, Tensor]
+    final_state: State
 
 
 def initial_state(
@@ -66,10 +80,105 @@ def initial_state(
     return State(soil, snow, surface, canopy_water, skin_temperature)
 
 
+def equilibrium_liquid(
+    soil_temperature: Tensor, soil_moisture: Tensor, parameters: Parameters, curve: str = "koren1999"
+) -> Tensor:
+    """Liquid water in equilibrium with the soil temperature, ``[layer, column]``. [m3 m-3]
+
+    Parameters
+    ----------
+    curve : Name of the freezing curve (slot `supercooled_water`).
+    """
+    scheme: Any = SCHEMES["supercooled_water"][curve]()
+    liquid, _ = scheme.equilibrium(soil_temperature, soil_moisture, parameters.soil)
+    return liquid
+
+
+def advance(
+    model: NoahModel, state: State, record: Forcing, parameters: Parameters, dt: float, number: int
+) -> tuple[State, Fluxes]:
+    """One step; an equation that was not solved is reported with the step's number."""
+    try:
+        return model(state, record, parameters, dt)
+    except ConvergenceError as error:
+        raise ConvergenceError(f"step {number}: {error}") from error
+
+
 def iterate(
     model: NoahModel, state: State, forcing: Iterable[Forcing], parameters: Parameters, dt: float
 ) -> Iterator[tuple[State, Fluxes]]:
     """State and fluxes after each step, one step per forcing."""
-    for record in forcing:
-        state, fluxes = model(state, record, parameters, dt)
+    for number, record in enumerate(forcing):
+        state, fluxes = advance(model, state, record, parameters, dt, number)
         yield state, fluxes
+
+
+def run(
+    model: NoahModel,
+    state: State,
+    forcing: Forcing,
+    parameters: Parameters,
+    dt: float,
+    *,
+    outputs: Sequence[str],
+    memory: int = DEFAULT_MEMORY,
+    checkpoint_every: int | None = None,
+    truncate_every: int | None = None,
+) -> Trajectory:
+    """A whole run, differentiable with respect to everything that enters it.
+
+    When gradients are wanted, only states are kept, and the way back computes each step again: the memory is that of
+    the checkpoints, the outputs and one step. Without, and in forward mode or under vmap, it is a plain loop.
+
+    Parameters
+    ----------
+    forcing : A series, ``[time, column]`` in every field.
+    outputs : Quantities to return: paths in `State` ("soil.temperature", "soil.moisture") or names in `Fluxes`.
+    memory : Memory for checkpoints, from which their spacing follows. [byte]
+    checkpoint_every : Spacing of checkpoints in steps, if not by memory.
+    truncate_every : Cut the gradient in time every so many steps (default: never).
+
+    Raises
+    ------
+    KeyError : An output is neither in `State` nor in `Fluxes`.
+    """
+    steps = forcing.air_temperature.shape[0]
+    plan = Plan(
+        step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
+        steps=steps,
+        weights=tuple(weight for weight in model.parameters() if weight.requires_grad),
+        spacing=checkpoint_every or _spacing(state, steps, memory),
+        truncate_every=truncate_every,
+    )
+    check_outputs(outputs)
+    final, series = recorded_run(plan, state, forcing, parameters)
+    return Trajectory(dict(zip(outputs, series, strict=True)), final)
+
+
+def check_outputs(names: Sequence[str]) -> None:
+    """Raise KeyError for a name that is neither in `State` nor in `Fluxes`."""
+    known = {path for path, _ in quantities(State)} | {path for path, _ in quantities(Fluxes)} | {"soil.moisture"}
+    for name in names:
+        if name not in known:
+            raise KeyError(f"output {name!r} is unknown. Choose from {', '.join(sorted(known))}.")
+
+
+_STATE_PATHS = ("soil.", "snow.", "surface.", "canopy_water", "skin_temperature")
+
+
+def _select(result: tuple[State, Fluxes], names: Sequence[str]) -> tuple[State, list[Tensor]]:
+    state, fluxes = result
+    return state, [get_quantity(state if name.startswith(_STATE_PATHS) else fluxes, name) for name in names]
+
+
+def _spacing(state: State, steps: int, memory: int) -> int:
+    """Smallest spacing whose checkpoints, plus the states of one segment, fit in `memory`."""
+    leaves = torch.utils._pytree.tree_leaves(state)
+    size = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
+    affordable = max(memory // max(size, 1), 2)
+    if steps <= affordable:
+        return 1
+    spacing = 2
+    while steps / spacing + spacing > affordable and spacing * spacing < steps:
+        spacing += 1
+    return spacing

@@ -1,4 +1,4 @@
-"""How much water stays liquid below the freezing point."""
+"""How much water stays liquid below the freezing point: freezing curves."""
 
 from __future__ import annotations
 
@@ -14,64 +14,171 @@ ICE_SUCTION_FACTOR = 8.0
 LARGEST_EXPONENT = 5.5
 """Upper limit of b in the freezing curve."""
 SUPERCOOLING = 1.0e-3
-"""Cooling below which no water freezes. [K]"""
+"""Cooling below which Noah freezes no water. [K]"""
 
 
-class Koren1999(nn.Module):
-    """Largest liquid content with suction increased by ice (Koren et al. 1999, eq. 17; Noah: FRH2O).
+def scaled_supercooling(temperature: Tensor) -> Tensor:
+    """(T_0 - T)/T, the freezing-point depression that balances suction through the Clapeyron equation. [1]"""
+    return (FREEZING_POINT - temperature) / temperature
 
-    Notes
-    -----
-    Solves ln(psi_s g/L_f (1 + 8 ice)^2 (porosity/(total - ice))^b) = ln((T_0 - T)/T) for ice by Newton's method from
-    the present ice content, at most ten steps, stopping once a step is below 0.005 as the original does: the result is the
-    iterate, not the root, and its derivative is that of the iteration. Columns that do not converge take the explicit
-    curve without the ice factor (Flerchinger and Saxton 1989).
+
+def scaled_suction(total: Tensor, exponent: Tensor, soil: SoilParameters) -> Tensor:
+    """Suction of ice-free soil holding `total` water, times g/L_f. [1]"""
+    return soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION) * (soil.porosity / total) ** exponent
+
+
+class FreezingCurve(nn.Module):
+    """Equilibrium between temperature and liquid water.
+
+    Subclasses give `exponent`, `logarithm_slope` and `smallest` of a curve of the form
+    ln((T_0 - T)/T) = ln(psi_s g/L_f) + f(total - W) + b ln(porosity/W), with f growing with ice and f(0) = 0.
     """
 
-    ITERATIONS = 10
+    ITERATIONS = 4
+    """Leaves less than 1e-9 of liquid water; the step that carries the derivative brings it to round-off."""
+
+    def exponent(self, soil: SoilParameters) -> Tensor:
+        """b of the curve. [1]"""
+        raise NotImplementedError
+
+    def ice_term(self, ice: Tensor) -> Tensor:
+        """f(ice), the logarithm of the factor by which ice raises suction. [1]"""
+        raise NotImplementedError
+
+    def ice_term_slope(self, ice: Tensor) -> Tensor:
+        """df/d(ice). [1]"""
+        raise NotImplementedError
+
+    def freezing_point(self, total: Tensor, soil: SoilParameters) -> Tensor:
+        """Temperature at which ice-free soil holding `total` water starts to freeze. [K]"""
+        return FREEZING_POINT / (1.0 + scaled_suction(total, self.exponent(soil), soil))
+
+    def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
+        """Liquid water in equilibrium with temperature, and its slope.
+
+        Parameters
+        ----------
+        temperature : [K]
+        total : Liquid and ice. [m3 m-3]
+
+        Returns
+        -------
+        Liquid water [m3 m-3], differentiable, and dW/dT [m3 m-3 K-1], 0 above the freezing point and on the floor.
+
+        Notes
+        -----
+        In y = ln W the curve is concave and falls, so Newton's method from W = total is monotone; it runs without
+        gradient, and one more step at the root carries the derivative.
+        """
+        b = self.exponent(soil)
+        freezing = temperature < self.freezing_point(total, soil)
+        cold = torch.where(freezing, temperature, self.freezing_point(total, soil).detach() - 1.0)
+        target = torch.log(scaled_supercooling(cold))
+        start = torch.log(total)
+        constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
+
+        def newton(y: Tensor, values: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+            target, constant, b, total = values
+            liquid = torch.exp(y)
+            ice = total - liquid
+            excess = constant + self.ice_term(ice) - b * y - target
+            return y + excess / (b + liquid * self.ice_term_slope(ice))
+
+        values = (target, constant, b.expand_as(target), total)
+        held = tuple(value.detach() for value in values)
+        y = start.detach()
+        for _ in range(self.ITERATIONS):
+            y = at_most(newton(y, held), start.detach())  # type: ignore[arg-type]
+        y = newton(y.detach(), values)
+        liquid = torch.exp(y)
+        slope = (FREEZING_POINT / (cold * (FREEZING_POINT - cold))) * liquid
+        slope = slope / (b + liquid * self.ice_term_slope(total - liquid))
+        floor = at_most(torch.full_like(total, self.smallest), total)
+        curved = freezing & (liquid > floor)
+        return (
+            torch.where(freezing, torch.where(curved, liquid, floor), total),
+            torch.where(curved, slope, 0.0),
+        )
+
+    smallest = 0.0
+    """Liquid water that never freezes. [m3 m-3]"""
+
+
+class Koren1999(FreezingCurve):
+    """Suction increased by ice (Koren et al. 1999, eq. 17; Noah: FRH2O): f = 2 ln(1 + 8 ice), b at most 5.5.
+
+    `forward` is the heat-limited scheme's, with the original's tolerance; `equilibrium` is exact.
+    """
+
+    NOAH_ITERATIONS = 10
     TOLERANCE = 0.005
+    smallest = MINIMUM_MOISTURE
+
+    def exponent(self, soil: SoilParameters) -> Tensor:
+        return at_most(soil.clapp_hornberger_b, LARGEST_EXPONENT)
+
+    def ice_term(self, ice: Tensor) -> Tensor:
+        return 2.0 * torch.log(1.0 + ICE_SUCTION_FACTOR * ice)
+
+    def ice_term_slope(self, ice: Tensor) -> Tensor:
+        return 2.0 * ICE_SUCTION_FACTOR / (1.0 + ICE_SUCTION_FACTOR * ice)
 
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
+        """Largest liquid content as the original finds it. [m3 m-3]
+
+        Newton's method from the present ice content, at most ten steps, stopping once a step is below 0.005: the result
+        is the iterate, not the root, and its derivative is that of the iteration. Columns that do not converge take the
+        curve without the ice factor (Flerchinger and Saxton 1989).
+        """
         total = liquid + ice
         below = temperature <= FREEZING_POINT - SUPERCOOLING
         cold = torch.where(below, temperature, FREEZING_POINT - 1.0)
-        b = at_most(soil.clapp_hornberger_b, LARGEST_EXPONENT)
+        b = self.exponent(soil)
         most_ice = total - MINIMUM_MOISTURE
         frozen = positive_part(at_most(ice, most_ice))
         constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
-        target = torch.log((FREEZING_POINT - cold) / cold) - constant
+        target = torch.log(scaled_supercooling(cold)) - constant
         converged = ~below
-        for _ in range(self.ITERATIONS):
+        for _ in range(self.NOAH_ITERATIONS):
             remaining = at_least(total - frozen, 1.0e-10)
-            factor = 1.0 + ICE_SUCTION_FACTOR * frozen
-            excess = 2.0 * torch.log(factor) - b * torch.log(remaining) - target
-            slope = 2.0 * ICE_SUCTION_FACTOR / factor + b / remaining
+            excess = self.ice_term(frozen) - b * torch.log(remaining) - target
+            slope = self.ice_term_slope(frozen) + b / remaining
             proposal = positive_part(at_most(frozen - excess / slope, most_ice))
             small = (proposal - frozen).abs() <= self.TOLERANCE
             frozen = torch.where(converged, frozen, proposal)
             converged = converged | small
-        limited = torch.where(converged, total - frozen, self._explicit(cold, total, b, soil))
-        return torch.where(below, limited, total)
-
-    @staticmethod
-    def _explicit(cold: Tensor, total: Tensor, b: Tensor, soil: SoilParameters) -> Tensor:
-        potential = LATENT_HEAT_FUSION / GRAVITY * (FREEZING_POINT - cold) / cold / soil.saturated_suction
-        return at_most(at_least(soil.porosity * potential ** (-1.0 / b), MINIMUM_MOISTURE), total)
+        without_ice_factor = explicit_curve(cold, b, soil)
+        limited = between(without_ice_factor, MINIMUM_MOISTURE, total)
+        return torch.where(below, torch.where(converged, total - frozen, limited), total)
 
 
-class NiuYang2006(nn.Module):
-    """Explicit freezing curve without the ice factor (Niu and Yang 2006, doi:10.1175/JHM538.1, eq. 3).
+class NiuYang2006(FreezingCurve):
+    """Explicit curve without the ice factor (Niu and Yang 2006, doi:10.1175/JHM538.1, eq. 3): f = 0."""
 
-    Liquid = porosity (L_f (T_0 - T)/(g T psi_s))^(-1/b), at most the total.
-    """
+    ITERATIONS = 1
+
+    def exponent(self, soil: SoilParameters) -> Tensor:
+        return soil.clapp_hornberger_b
+
+    def ice_term(self, ice: Tensor) -> Tensor:
+        return torch.zeros_like(ice)
+
+    def ice_term_slope(self, ice: Tensor) -> Tensor:
+        return torch.zeros_like(ice)
 
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
+        """Largest liquid content at a temperature. [m3 m-3]"""
         total = liquid + ice
         below = temperature < FREEZING_POINT
         cold = torch.where(below, temperature, FREEZING_POINT - 1.0)
-        potential = LATENT_HEAT_FUSION / GRAVITY * (FREEZING_POINT - cold) / cold / soil.saturated_suction
-        largest = soil.porosity * potential ** (-1.0 / soil.clapp_hornberger_b)
+        largest = explicit_curve(cold, self.exponent(soil), soil)
         return torch.where(below, between(largest, 0.0, total), total)
+
+
+def explicit_curve(temperature: Tensor, exponent: Tensor, soil: SoilParameters) -> Tensor:
+    """Liquid water whose suction balances a temperature below freezing, without regard to the total. [m3 m-3]"""
+    potential = scaled_supercooling(temperature) * (LATENT_HEAT_FUSION / GRAVITY) / soil.saturated_suction
+    return soil.porosity * potential ** (-1.0 / exponent)
 
 
 SUPERCOOLED_WATER_SCHEMES = {"koren1999": Koren1999, "niu_yang2006": NiuYang2006}

@@ -180,6 +180,3 @@ def _solve_conduction(coefficients: HeatConduction, right: Tensor, dt: Tensor | 
     below = torch.cat([coefficients.between, none]) * dt
     above_inner = torch.cat([none, coefficients.between]) * dt
     return solve_tridiagonal(-above_inner, coefficients.capacity + above + below, -below, right)
-
-
-PHASE_CHANGE_SCHEMES = {"heat_limited": HeatLimitedSoilHeat}

@@ -133,9 +133,8 @@ class SoilWaterStep(nn.Module):
         """Pass water above porosity down layer by layer; what leaves the lowest layer is returned too. [m3 m-3, m]"""
         thickness = self.column.thickness
         surplus = torch.zeros_like(total[0])
-        kept = []
-        for k in range(total.shape[0]):
-            filled = total[k] + surplus / thickness[k]
-            surplus = positive_part(filled - porosity[k]) * thickness[k]
-            kept.append(at_most(filled, porosity[k]))
-        return torch.stack(kept), surplus
+        from_above = []
+        for excess in ((total - porosity) * thickness).unbind(0):
+            from_above.append(surplus)
+            surplus = positive_part(surplus + excess)
+        return at_most(total + torch.stack(from_above) / thickness, porosity), surplus

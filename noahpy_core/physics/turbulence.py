@@ -129,8 +129,7 @@ class Chen1997(nn.Module):
     GRAVITY = 9.81
     HALF_PI = 3.1415926 / 2.0
 
-    table_momentum: Tensor
-    table_heat: Tensor
+    table: Tensor
 
     def __init__(self, thermal_roughness: nn.Module) -> None:
         super().__init__()
@@ -141,8 +140,9 @@ class Chen1997(nn.Module):
         second = torch.log((x * x + 1.0) / 2.0)
         unstable = -2.0 * torch.log((x + 1.0) / 2.0) - second + 2.0 * torch.atan(x) - self.HALF_PI
         stable = 0.7 * zeta + 0.75 * zeta * (6.0 - 0.35 * zeta) * torch.exp(-0.35 * zeta)
-        self.register_buffer("table_momentum", torch.where(zeta < 0, unstable, stable), persistent=False)
-        self.register_buffer("table_heat", torch.where(zeta < 0, -2.0 * second, stable), persistent=False)
+        momentum = torch.where(zeta < 0, unstable, stable)
+        heat = torch.where(zeta < 0, -2.0 * second, stable)
+        self.register_buffer("table", torch.cat([momentum, heat]), persistent=False)
 
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
@@ -153,7 +153,6 @@ class Chen1997(nn.Module):
         richardson = buoyancy * contrast * z_wind * z_wind / wind_squared / z_air
         roughness_factor = self._roughness_factor(z0, richardson, contrast, parameters)
         top_momentum, top_heat = z_wind + z0, z_air + z0
-        ratio_momentum = top_momentum / z0
         smallest = 1.0e-4 / z_air
         heat, momentum = memory.aerodynamic_conductance, memory.momentum_conductance
         gusts = convective_velocity_squared(buoyancy * MIXED_LAYER_DEPTH * heat * contrast)
@@ -162,8 +161,8 @@ class Chen1997(nn.Module):
             z0_base = memory.snow_free_roughness_length
             z0_heat = at_least(torch.exp(roughness_factor * torch.sqrt(speed * z0_base)) * z0_base, 1.0e-28)
             obukhov = VON_KARMAN * buoyancy * heat * contrast / speed**3
-            profile_momentum = self._profile(self.table_momentum, obukhov, top_momentum, z0, ratio_momentum)
-            profile_heat = self._profile(self.table_heat, obukhov, top_heat, z0_heat, top_heat / z0_heat)
+            top = torch.stack([top_momentum, top_heat])
+            profile_momentum, profile_heat = self._profiles(obukhov, top, torch.stack([z0, z0_heat]))
             momentum = at_least(speed * VON_KARMAN / profile_momentum, smallest)
             heat = at_least(speed * VON_KARMAN / profile_heat, smallest)
             unstable_gusts = convective_velocity_squared(buoyancy * MIXED_LAYER_DEPTH * heat * contrast)
@@ -189,19 +188,23 @@ class Chen1997(nn.Module):
         stability = at_most(richardson / self.CRITICAL_RICHARDSON, 1.0)
         return torch.where(contrast > 0, neutral * (1.0 + stability * stability * 10.0), neutral)
 
-    def _profile(self, table: Tensor, obukhov: Tensor, top: Tensor, bottom: Tensor, ratio: Tensor) -> Tensor:
-        """Integrated gradient function between two heights of given ratio."""
-        highest = self.HIGH - 1.0e-6
+    def _profiles(self, obukhov: Tensor, top: Tensor, bottom: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient functions for momentum and heat (first dimension) integrated between two heights."""
+        highest, ratio = self.HIGH - 1.0e-6, top / bottom
         zeta_top = between(top * obukhov, self.LOW, highest)
         zeta_bottom = between(bottom * obukhov, self.LOW / ratio, highest / ratio)
-        return self._interpolate(table, zeta_top) - self._interpolate(table, zeta_bottom) + torch.log(ratio)
+        psi_top, psi_bottom = self._interpolate(torch.stack([zeta_top, zeta_bottom])).unbind(0)
+        momentum, heat = (psi_top - psi_bottom + torch.log(ratio)).unbind(0)
+        return momentum, heat
 
-    def _interpolate(self, table: Tensor, zeta: Tensor) -> Tensor:
-        table = table.to(zeta.dtype)
+    def _interpolate(self, zeta: Tensor) -> Tensor:
+        """Table values at ``[..., momentum or heat, column]``."""
+        table = self.table.to(zeta.dtype)
         position = (zeta - self.LOW) / self.spacing
         index = position.to(torch.int64).clamp(0, self.TABLE_SIZE - 2)
-        start = table[index]
-        return (table[index + 1] - start) * (position - index) + start
+        own_table = torch.tensor([[0], [self.TABLE_SIZE]], device=index.device)
+        start = table[index + own_table]
+        return (table[index + own_table + 1] - start) * (position - index) + start
 
 
 class Yang2008(nn.Module):

@@ -1,0 +1,236 @@
+"""Heat conduction and freezing solved together: implicit in temperature and in the liquid water that goes with it.
+
+Energy is conserved at any step length and the result is a Lipschitz function of every input, so derivatives are right
+through freeze and thaw.
+
+References
+----------
+.. [1] Casulli and Zanolli 2010, SIAM J. Sci. Comput. 32, doi:10.1137/100786320 (nested Newton).
+.. [2] Tubini, Gruber and Rigon 2021, The Cryosphere 15, doi:10.5194/tc-15-2541-2021.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.numerics import positive_part, solve_tridiagonal
+from noahpy_core.parameters import Parameters, SoilParameters
+from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
+
+
+class ConvergenceError(RuntimeError):
+    """A column's freezing equations were not solved."""
+
+
+class Conduction(NamedTuple):
+    """The linear part of the system, K T = right - latent W(T), ``[layer, column]`` per square metre. [J K-1, J]"""
+
+    lower: Tensor
+    diagonal: Tensor
+    upper: Tensor
+    right: Tensor
+    latent: Tensor
+    """Latent heat per volume fraction of liquid water. [J m-2]"""
+
+    def apply(self, temperature: Tensor) -> Tensor:
+        """K T."""
+        none = torch.zeros_like(temperature[:1])
+        above = torch.cat([none, temperature[:-1]])
+        below = torch.cat([temperature[1:], none])
+        return self.lower * above + self.diagonal * temperature + self.upper * below
+
+
+class EnthalpySoilHeat(nn.Module):
+    """Implicit heat step with the freezing curve as part of the storage.
+
+    Notes
+    -----
+    For each layer dz C (T - T_old) + dz rho_w L_f (W(T) - W_old) = dt (q_above - q_below), with total water, the heat
+    capacity C and the conductivities of the start of the step, and all fluxes at its end, the one at the lower boundary
+    too. Water that seeps into frozen ground freezes at once and warms it: equilibrium freezing.
+    """
+
+    def __init__(self, column: SoilColumn, supercooled_water: FreezingCurve) -> None:
+        super().__init__()
+        if not isinstance(supercooled_water, FreezingCurve):
+            raise ValueError(
+                f"phase_change: the enthalpy scheme needs a freezing curve, and supercooled_water is "
+                f"{type(supercooled_water).__name__}. Derive it from noahpy_core.physics.freezing.FreezingCurve."
+            )
+        self.column = column
+        self.curve = supercooled_water
+
+    def forward(
+        self,
+        temperature: Tensor,
+        liquid: Tensor,
+        ice: Tensor,
+        coupling: Coupling,
+        conductivity: Tensor,
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilHeat:
+        """Advance soil temperature and phase by one step; arguments as for `HeatLimitedSoilHeat`.
+
+        Raises
+        ------
+        ConvergenceError : naming the columns whose equations were not solved.
+        """
+        soil, total = parameters.soil, liquid + ice
+        coefficients = heat_conduction(liquid, ice, coupling, conductivity, self.column, parameters)
+        system = self._system(coefficients, temperature, liquid, coupling, parameters.general.deep_temperature, dt)
+        start = solve_freezing(self.curve, system, temperature, total, soil)
+        new_temperature = self._implicit_derivative(start, system, total, soil)
+        new_liquid, _ = self.curve.equilibrium(new_temperature, total, soil)
+        gained = coefficients.capacity * (new_temperature - temperature) + system.latent * (new_liquid - liquid)
+        deep = parameters.general.deep_temperature
+        return SoilHeat(
+            temperature=new_temperature,
+            liquid=new_liquid,
+            ice=positive_part(total - new_liquid),
+            top_flux=coefficients.top * (coupling.temperature - new_temperature[0]),
+            bottom_flux=coefficients.bottom * (new_temperature[-1] - deep),
+            storage_change=gained.sum(0) / dt,
+        )
+
+    def _system(
+        self,
+        coefficients: HeatConduction,
+        temperature: Tensor,
+        liquid: Tensor,
+        coupling: Coupling,
+        deep_temperature: Tensor,
+        dt: Tensor | float,
+    ) -> Conduction:
+        between = coefficients.between * dt
+        none = torch.zeros_like(between[:1])
+        top, bottom = coefficients.top * dt, coefficients.bottom * dt
+        above, below = torch.cat([top[None], between]), torch.cat([between, bottom[None]])
+        latent = (FUSION * self.column.thickness).expand_as(temperature)
+        boundary = torch.cat(
+            [(top * coupling.temperature)[None], torch.zeros_like(temperature[1:-1]), (bottom * deep_temperature)[None]]
+        )
+        return Conduction(
+            lower=-torch.cat([none, between]),
+            diagonal=coefficients.capacity + above + below,
+            upper=-torch.cat([between, none]),
+            right=coefficients.capacity * temperature + latent * liquid + boundary,
+            latent=latent,
+        )
+
+    def _implicit_derivative(self, root: Tensor, system: Conduction, total: Tensor, soil: SoilParameters) -> Tensor:
+        """The root with its derivative: one Newton step from it, whose graph is the implicit function theorem."""
+        liquid, slope = self.curve.equilibrium(root, total, soil)
+        residual = system.apply(root) + system.latent * liquid - system.right
+        jacobian = (system.diagonal + system.latent * slope).detach()
+        return root - solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
+
+
+def solve_freezing(
+    curve: FreezingCurve, system: Conduction, temperature: Tensor, total: Tensor, soil: SoilParameters
+) -> Tensor:
+    """End temperatures of the heat step, without derivative. [K]
+
+    Parameters
+    ----------
+    temperature : At the start, the first guess. [K]
+    total : Liquid and ice. [m3 m-3]
+
+    Raises
+    ------
+    ConvergenceError : naming the columns that were not solved.
+    """
+    layers = (soil.clapp_hornberger_b, soil.saturated_suction, soil.porosity, temperature, total, *system)
+    return _FreezingRoot.apply(curve, *(value.expand_as(temperature).detach() for value in layers))
+
+
+class _FreezingRoot(torch.autograd.Function):
+    """The iteration, opaque to transformations: a batch dimension is more columns."""
+
+    @staticmethod
+    def forward(curve: FreezingCurve, *values: Tensor) -> Tensor:
+        b, suction, porosity, temperature, total, *system = values
+        none = torch.zeros_like(b)
+        soil = SoilParameters(b, none, suction, porosity, none, none, none)
+        with torch.no_grad():
+            return _nested_newton(curve, Conduction(*system), temperature, total, soil)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, int]:
+        def flat(value: Tensor, dim: int | None) -> Tensor:
+            value = value.unsqueeze(-1).expand(*value.shape, info.batch_size) if dim is None else value.movedim(dim, -1)
+            return value.flatten(1)
+
+        columns = next(
+            v.shape[-1] if d is None else v.movedim(d, -1).shape[-2] for v, d in zip(values, in_dims[1:], strict=True)
+        )
+        root = _FreezingRoot.apply(curve, *(flat(value, dim) for value, dim in zip(values, in_dims[1:], strict=True)))
+        return root.unflatten(1, (columns, info.batch_size)), 2
+
+
+LARGEST_NUMBER_OF_SOLVES = 400
+TOLERANCE = 1.0e-8
+"""Last change of a converged temperature in double precision; the final step squares the error. [K]"""
+
+
+def _nested_newton(
+    curve: FreezingCurve, system: Conduction, temperature: Tensor, total: Tensor, soil: SoilParameters
+) -> Tensor:
+    """Nested Newton iteration, monotone in both loops.
+
+    The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f and
+    goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts (at
+    first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each.
+    """
+    freezing_point = curve.freezing_point(total, soil)
+    liquid_there, slope_there = _curve_below(curve, freezing_point, freezing_point, total, soil)
+    tolerance = max(TOLERANCE, 16.0 * 300.0 * torch.finfo(temperature.dtype).eps)
+    thawed = torch.zeros_like(temperature, dtype=torch.bool)
+    guess = temperature
+    unsolved = torch.ones_like(thawed[0])
+    for _ in range(LARGEST_NUMBER_OF_SOLVES):
+        liquid, slope = _curve_below(curve, guess, freezing_point, total, soil)
+        above = guess > freezing_point
+        extended = torch.where(above, liquid_there + slope_there * (guess - freezing_point), liquid)
+        slope = torch.where(above, slope_there, slope)
+        liquid = extended - torch.where(thawed, slope_there * (guess - freezing_point), 0.0)
+        slope = slope - torch.where(thawed, slope_there, 0.0)
+        residual = system.apply(guess) + system.latent * liquid - system.right
+        change = solve_tridiagonal(system.lower, system.diagonal + system.latent * slope, system.upper, residual)
+        guess = guess - change
+        inner_done = change.abs().amax(0) <= tolerance
+        now_thawed = guess > freezing_point
+        same = (now_thawed == thawed).all(0)
+        thawed = torch.where(inner_done & ~same, now_thawed, thawed)
+        unsolved = ~(inner_done & same)
+        if not bool(unsolved.any()):
+            return guess
+    raise ConvergenceError(_describe(unsolved, temperature, total))
+
+
+def _curve_below(
+    curve: FreezingCurve, temperature: Tensor, freezing_point: Tensor, total: Tensor, soil: SoilParameters
+) -> tuple[Tensor, Tensor]:
+    """The curve and its slope at a temperature limited to just below the freezing point."""
+    nearly = freezing_point * (1.0 - 4.0 * torch.finfo(temperature.dtype).eps)
+    return curve.equilibrium(torch.minimum(temperature, nearly), total, soil)
+
+
+def _describe(unsolved: Tensor, temperature: Tensor, total: Tensor) -> str:
+    columns = unsolved.nonzero().flatten().tolist()
+    first = columns[0]
+    return (
+        f"enthalpy heat step: {len(columns)} of {unsolved.numel()} columns did not converge in "
+        f"{LARGEST_NUMBER_OF_SOLVES} solves; first column {first} with soil temperature "
+        f"{temperature[:, first].tolist()} K and total water {total[:, first].tolist()} m3 m-3. "
+        "Check its forcing and parameters for values far outside their bounds."
+    )
