@@ -14,7 +14,7 @@ from noahpy_core.exchange import Exchange
 from noahpy_core.numerics import safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.canopy import Interception
-from noahpy_core.physics.energy_balance import SurfaceBalance, emitted_radiation
+from noahpy_core.physics.energy_balance import SurfaceBalance
 from noahpy_core.physics.evaporation import latent_heat
 from noahpy_core.physics.snow import PackBalance
 from noahpy_core.physics.soil_heat import SoilHeat
@@ -66,18 +66,18 @@ def assemble_fluxes(
 def _water(parts: StepParts) -> dict[str, Tensor]:
     evaporation, water = parts.exchange.evaporation, parts.water
     transpiration = evaporation.roots.sum(0)
-    vapour = evaporation.soil + evaporation.canopy + transpiration + evaporation.sublimation - evaporation.dew
+    vapour = evaporation.soil + evaporation.canopy + transpiration + evaporation.sublimation
     return {
         "rainfall": parts.exchange.precipitation.liquid,
         "snowfall": parts.exchange.precipitation.solid,
         "potential_evaporation": evaporation.potential,
-        "evapotranspiration": vapour,
+        "evapotranspiration": vapour - evaporation.dew - evaporation.frost,
         "soil_evaporation": evaporation.soil,
         "canopy_evaporation": evaporation.canopy,
         "transpiration": transpiration,
         "root_uptake": evaporation.roots,
         "sublimation": evaporation.sublimation,
-        "dew": evaporation.dew,
+        "dew": evaporation.dew + evaporation.frost,
         "snow_melt": parts.snow.melt,
         "throughfall": parts.canopy.drip,
         "infiltration": water.infiltration,
@@ -106,7 +106,7 @@ def _energy(parts: StepParts, forcing: Forcing, before: State, cover: Tensor) ->
     return {
         "absorbed_radiation": exchange.radiation,
         "net_shortwave": forcing.shortwave_down * (1.0 - before.surface.albedo),
-        "longwave_up": emitted_radiation(exchange.surface.emissivity, balance.skin_temperature),
+        "longwave_up": balance.emission,
         "sensible_heat_flux": sensible,
         "latent_heat_flux": latent,
         "potential_latent_heat_flux": potential_latent,

@@ -14,6 +14,7 @@ from noahpy_core.physics.energy_balance import GroundConduction
 from noahpy_core.physics.evaporation import CanopyResistance, Demand, Potential, latent_heat
 from noahpy_core.physics.snow import Precipitation, Snowpack
 from noahpy_core.physics.surface import LARGEST_COVER, Ground, Surface
+from noahpy_core.physics.transitions import RADIATION_RANGE, RICHARDSON_RANGE, SHARP, Transitions
 from noahpy_core.physics.turbulence import Conductance
 
 
@@ -26,9 +27,9 @@ class Evaporation(NamedTuple):
     roots: Tensor
     sublimation: Tensor
     dew: Tensor
-    """Condensation, on snow-free ground or as frost on snow."""
-    snow_loss: Tensor
-    """Vapour the snowpack loses: sublimation, or minus frost."""
+    """Condensation on snow-free ground."""
+    frost: Tensor
+    """Condensation on snow."""
     heat: Tensor
     """Latent heat of all of them. [W m-2]"""
 
@@ -47,7 +48,10 @@ class Exchange(NamedTuple):
     conductance: Conductance
     precipitation: Precipitation
     pack: Snowpack
+    presence: Tensor
+    """Weight of the snow-covered against the bare surface balance. [1]"""
     radiation: Tensor
+    """Absorbed. [W m-2]"""
     potential: Potential
     resistance: CanopyResistance
     evaporation: Evaporation
@@ -55,18 +59,24 @@ class Exchange(NamedTuple):
 
 
 def limited_potential(
-    rate: Tensor, conductance: Conductance, pack: Snowpack, surface: Surface, radiation: Tensor
+    rate: Tensor,
+    conductance: Conductance,
+    surface: Surface,
+    presence: Tensor,
+    radiation: Tensor,
+    transitions: Transitions = SHARP,
 ) -> Tensor:
     """Frost on snow is reduced in stable air under strong radiation (Slater et al. 2007, as in the original)."""
     richardson, cover = conductance.richardson, surface.snow_cover
     on_snow = at_most(rate * (1.0 - richardson), 0.0) * cover / LARGEST_COVER
     reduced = (on_snow + rate * (LARGEST_COVER - cover)) / LARGEST_COVER
-    stable = pack.present & (rate <= 0) & (richardson >= 0.1) & (radiation > 150.0)
-    return torch.where(stable, reduced, rate)
+    stable = 1.0 - transitions.falling(richardson, 0.1, RICHARDSON_RANGE)
+    bright = transitions.rising(radiation, 150.0, RADIATION_RANGE)
+    return torch.where(rate > 0, rate, transitions.merge(presence * stable * bright, reduced, rate))
 
 
 def limited_evaporation(
-    rate: Tensor, demand: Demand, canopy_water: Tensor, pack: Snowpack, surface: Surface, dt: Tensor | float
+    rate: Tensor, demand: Demand, canopy_water: Tensor, presence: Tensor, surface: Surface, dt: Tensor | float
 ) -> Evaporation:
     """Demands limited to what is stored and weighted with the snow-free area; condensation if the rate is negative."""
     free = torch.where(rate > 0, 1.0 - surface.snow_cover, 0.0)
@@ -75,7 +85,7 @@ def limited_evaporation(
     roots = positive_part(demand.roots) * free
     sublimation = positive_part(rate) * surface.snow_cover
     condensation = positive_part(-rate)
+    frost = condensation * presence
     ground_heat = (soil + canopy + roots.sum(0)) * LATENT_HEAT_VAPORISATION
     heat = ground_heat + sublimation * LATENT_HEAT_SUBLIMATION - condensation * latent_heat(surface.snow_cover)
-    frost = torch.where(pack.present, condensation, 0.0)
-    return Evaporation(rate, soil, canopy, roots, sublimation, condensation, sublimation - frost, heat)
+    return Evaporation(rate, soil, canopy, roots, sublimation, condensation - frost, frost, heat)

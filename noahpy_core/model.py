@@ -10,20 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
-from noahpy_core.constants import HEAT_CAPACITY_AIR, LATENT_HEAT_FUSION
+from noahpy_core.constants import FREEZING_POINT, HEAT_CAPACITY_AIR, LATENT_HEAT_FUSION
 from noahpy_core.diagnostics import StepParts, assemble_fluxes
 from noahpy_core.exchange import Evaporation, Exchange, limited_evaporation, limited_potential
-from noahpy_core.numerics import at_most, positive_part, safe_divide
+from noahpy_core.numerics import at_most, positive_part
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics import energy_balance, snow
 from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.canopy import Interception, intercept
-from noahpy_core.physics.energy_balance import SurfaceBalance
+from noahpy_core.physics.energy_balance import SurfaceBalance, SurfaceInput
 from noahpy_core.physics.evaporation import potential_evaporation
-from noahpy_core.physics.snow import PackBalance, Precipitation, Snowpack
+from noahpy_core.physics.snow import PackBalance, Snowpack
 from noahpy_core.physics.soil_heat import SoilHeat
-from noahpy_core.physics.soil_water import SoilWaterStep
+from noahpy_core.physics.soil_water import SoilWater, SoilWaterStep
 from noahpy_core.physics.surface import (
     Ground,
     Surface,
@@ -32,6 +32,7 @@ from noahpy_core.physics.surface import (
     snow_age,
     snow_free_ground,
 )
+from noahpy_core.physics.transitions import FRESH_SNOW_SCALE, PRESENCE_SCALE
 from noahpy_core.processes import build_processes
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory, select
 
@@ -56,6 +57,7 @@ class NoahModel(nn.Module):
         self.column = column
         self.options = options or Options()
         slots: dict[str, Any] = build_processes(self.options, column, processes)
+        self.transitions = slots["transitions"]
         self.surface_properties = slots["surface"]
         self.snow_cover = slots["snow_cover"]
         self.turbulence = slots["turbulence"]
@@ -63,7 +65,7 @@ class NoahModel(nn.Module):
         self.evaporation = slots["evaporation"]
         self.snow_melt = slots["snow_melt"]
         self.soil_thermal = slots["soil_thermal"]
-        self.soil_water = SoilWaterStep(column, slots["infiltration"], slots["soil_hydraulics"])
+        self.soil_water = SoilWaterStep(column, slots["infiltration"], slots["soil_hydraulics"], self.transitions)
         self.soil_heat = slots["phase_change"]
 
     def forward(
@@ -83,45 +85,42 @@ class NoahModel(nn.Module):
         The state at the end of the step, and the mean fluxes over it.
         """
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
-        soil, half_layer = state.soil, 0.5 * self.column.thickness[0]
+        soil, transitions = state.soil, self.transitions
         exchange = self._exchange(state, forcing, parameters, dt)
-        air, pack, surface = exchange.air, exchange.pack, exchange.surface
-        evaporation, potential = exchange.evaporation, exchange.potential
+        given = self._surface_input(exchange)
 
         over_snow = energy_balance.snow_balance(
-            air, potential, surface.emissivity, exchange.radiation, evaporation.heat, exchange.precipitation,
-            exchange.conduction, soil.temperature[0], state.skin_temperature, surface.snow_cover,
-        )  # fmt: skip
-        snow_left = self._deplete(pack, over_snow, evaporation, dt)
-        arriving = exchange.precipitation.liquid + torch.where(pack.present, snow_left.melt, evaporation.dew)
+            given,
+            exchange.conduction,
+            soil.temperature[0],
+            state.skin_temperature,
+            exchange.surface.snow_cover,
+            transitions,
+        )
+        snow_left = self._deplete(exchange, over_snow, dt)
         canopy = intercept(
-            state.canopy_water, arriving, evaporation.canopy, exchange.ground.vegetation_fraction,
-            parameters.vegetation.canopy_capacity, dt,
-        )  # fmt: skip
-        uptake = torch.cat([evaporation.roots[:1] + evaporation.soil, evaporation.roots[1:]])
-        water = self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, uptake, parameters, dt)
+            state.canopy_water,
+            exchange.precipitation.liquid + snow_left.melt + exchange.evaporation.dew,
+            exchange.evaporation.canopy,
+            exchange.ground.vegetation_fraction,
+            parameters.vegetation.canopy_capacity,
+            dt,
+        )
+        water = self._soil_water(soil, canopy, exchange.evaporation, parameters, dt)
 
         conductivity = self.soil_thermal(water.liquid, water.ice, parameters.soil)
-        shaded = self._shaded(conductivity[0], exchange.ground, parameters)
-        ratio = safe_divide(evaporation.from_ground, evaporation.potential)
-        ratio = torch.where(evaporation.potential > 0, ratio, torch.where(evaporation.potential < 0, 1.0, 0.0))
-        bare = energy_balance.bare_coupling(
-            air, potential, surface.emissivity, exchange.radiation, ratio, shaded, half_layer
-        )
+        bare = energy_balance.bare_coupling(given, self._shaded(conductivity[0], exchange.ground, parameters))
         under_snow = energy_balance.snow_coupling(
-            soil.temperature[0], over_snow.ground_heat, half_layer, exchange.conduction.conductivity
+            soil.temperature[0], over_snow.ground_heat, given.half_layer, exchange.conduction.conductivity
         )
-        coupling = select(pack.present, under_snow, bare)
+        coupling = energy_balance.merged_coupling(exchange.presence, under_snow, bare, transitions)
         heat: SoilHeat = self.soil_heat(
             soil.temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt
         )
-        on_ground = energy_balance.bare_balance(
-            air, potential, surface.emissivity, bare, heat.temperature[0], half_layer,
-            exchange.precipitation.liquid, state.skin_temperature,
-        )  # fmt: skip
-        balance = select(pack.present, over_snow, on_ground)
+        on_ground = energy_balance.bare_balance(given, bare, heat.temperature[0])
+        balance = transitions.merge(exchange.presence, over_snow, on_ground)
 
-        settled = self._settle(pack, snow_left, over_snow.skin_temperature, under_snow.temperature, surface, dt)
+        settled = self._settle(exchange, snow_left, over_snow.skin_temperature, under_snow.temperature, dt)
         after = self._new_state(exchange, balance, canopy, heat, settled)
         parts = StepParts(exchange, balance, snow_left, canopy, water, heat)
         return after, assemble_fluxes(parts, state, after, forcing, parameters, self.column, dt)
@@ -130,24 +129,22 @@ class NoahModel(nn.Module):
 
     def _exchange(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> Exchange:
         """Surface properties, turbulence, and evaporation from the state at the start of the step."""
-        soil = state.soil
+        soil, transitions = state.soil, self.transitions
         air = diagnose_air(forcing, parameters.general)
         ground = snow_free_ground(forcing, parameters.vegetation)
         # Radiation is absorbed with the albedo and emissivity of the previous step, as in the original driver.
         radiation = forcing.shortwave_down * (1.0 - state.surface.albedo)
         radiation = radiation + forcing.longwave_down * state.surface.emissivity
         conductance = self.turbulence(state.surface, state.skin_temperature, air, parameters.general)
-        precipitation = snow.precipitation_phase(forcing, state.skin_temperature)
-        pack = snow.add_snowfall(state.snow, precipitation, air.temperature, dt)
-        surface = self._surface(state, pack, precipitation, ground, parameters, dt)
+        precipitation = snow.precipitation_phase(forcing, state.skin_temperature, transitions)
+        pack = snow.add_snowfall(state.snow, precipitation, air.temperature, dt, transitions)
+        presence = transitions.amount(pack.water_equivalent, PRESENCE_SCALE)
+        surface = self._surface(state, pack, precipitation.snow * dt, ground, parameters, dt)
 
         conductivity = self.soil_thermal(soil.liquid_water, soil.ice, parameters.soil)[0]
-        conduction = energy_balance.ground_conduction(
-            self._shaded(conductivity, ground, parameters),
-            0.5 * self.column.thickness[0],
-            pack,
-            surface.snow_cover,
-        )
+        shaded = self._shaded(conductivity, ground, parameters)
+        half_layer = 0.5 * self.column.thickness[0]
+        conduction = energy_balance.ground_conduction(shaded, half_layer, pack, surface.snow_cover, transitions)
         ground_heat = conduction.conductivity * (state.skin_temperature - soil.temperature[0]) / conduction.distance
         potential = potential_evaporation(
             air, conductance.heat, radiation, ground_heat, surface.emissivity, surface.snow_cover, precipitation
@@ -155,23 +152,38 @@ class NoahModel(nn.Module):
         resistance = self.canopy_resistance(
             soil, air, ground, forcing.shortwave_down, conductance.heat, surface.emissivity, parameters
         )
-        rate = limited_potential(potential.rate, conductance, pack, surface, radiation)
+        rate = limited_potential(potential.rate, conductance, surface, presence, radiation, transitions)
         demand = self.evaporation(
             soil, state.canopy_water, ground, positive_part(rate), resistance.plant_coefficient, parameters
         )
-        evaporation = limited_evaporation(rate, demand, state.canopy_water, pack, surface, dt)
         return Exchange(
-            air, ground, surface, conductance, precipitation, pack, radiation, potential, resistance, evaporation,
-            conduction,
-        )  # fmt: skip
+            air=air,
+            ground=ground,
+            surface=surface,
+            conductance=conductance,
+            precipitation=precipitation,
+            pack=pack,
+            presence=presence,
+            radiation=radiation,
+            potential=potential,
+            resistance=resistance,
+            evaporation=limited_evaporation(rate, demand, state.canopy_water, presence, surface, dt),
+            conduction=conduction,
+        )
 
     def _surface(
-        self, state: State, pack: Snowpack, precipitation: Precipitation, ground: Ground, parameters: Parameters,
+        self,
+        state: State,
+        pack: Snowpack,
+        snowfall: Tensor,
+        ground: Ground,
+        parameters: Parameters,
         dt: Tensor | float,
-    ) -> Surface:  # fmt: skip
+    ) -> Surface:
         """Albedo, emissivity and roughness with this step's snow."""
         cover = limited_fraction(self.snow_cover(pack.water_equivalent, parameters.snow))
-        age = snow_age(state.snow.age, precipitation.snowing, pack.present, dt)
+        fresh = self.transitions.amount(snowfall, FRESH_SNOW_SCALE)
+        age = snow_age(state.snow.age, fresh, pack.present, dt)
         albedo, emissivity = self.surface_properties(ground, cover, age, parameters)
         roughness = roughness_over_snow(cover, pack.depth, ground.roughness_length)
         return Surface(limited_fraction(albedo), limited_fraction(emissivity), roughness, cover, age)
@@ -182,27 +194,46 @@ class NoahModel(nn.Module):
             conductivity, parameters.general.canopy_shading_coefficient, ground.vegetation_fraction
         )
 
-    # --- snow -------------------------------------------------------------------------------------------------------
+    def _surface_input(self, exchange: Exchange) -> SurfaceInput:
+        return SurfaceInput(
+            air=exchange.air,
+            potential=exchange.potential,
+            emissivity=exchange.surface.emissivity,
+            radiation=exchange.radiation,
+            latent_heat=exchange.evaporation.heat,
+            precipitation=exchange.precipitation,
+            half_layer=0.5 * self.column.thickness[0],
+        )
 
-    def _deplete(
-        self, pack: Snowpack, balance: SurfaceBalance, evaporation: Evaporation, dt: Tensor | float
-    ) -> PackBalance:
+    # --- snow and soil water ----------------------------------------------------------------------------------------
+
+    def _deplete(self, exchange: Exchange, balance: SurfaceBalance, dt: Tensor | float) -> PackBalance:
         """Snow water after sublimation and melt; melt is limited by the heat and by the snow at hand."""
-        loss = evaporation.snow_loss * dt
-        demand = at_most(positive_part(self.snow_melt(balance.melt_demand)), balance.melt_demand / LATENT_HEAT_FUSION)
-        frozen = snow.sublimate(pack.water_equivalent, loss)
-        melting = snow.sublimate_and_melt(pack.water_equivalent, loss, demand, dt)
-        return select(balance.melting, melting, frozen)
+        water = exchange.pack.water_equivalent
+        loss = (exchange.evaporation.sublimation - exchange.evaporation.frost) * dt
+        heat = balance.melt_demand * exchange.presence
+        demand = at_most(positive_part(self.snow_melt(heat)), heat / LATENT_HEAT_FUSION)
+        melting = snow.sublimate_and_melt(water, loss, demand, dt, self.transitions.smallest_pack)
+        warm = balance.skin_temperature > FREEZING_POINT
+        return select(warm | (heat > 0), melting, snow.sublimate(water, loss))
 
-    @staticmethod
+    def _soil_water(
+        self,
+        soil: SoilState,
+        canopy: Interception,
+        evaporation: Evaporation,
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilWater:
+        uptake = torch.cat([evaporation.roots[:1] + evaporation.soil, evaporation.roots[1:]])
+        return self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, uptake, parameters, dt)
+
     def _settle(
-        pack: Snowpack, left: PackBalance, skin: Tensor, base: Tensor, surface: Surface, dt: Tensor | float
+        self, exchange: Exchange, left: PackBalance, skin: Tensor, base: Tensor, dt: Tensor | float
     ) -> SnowState:
         """The compacted pack at the end of the step."""
-        present = pack.present & (left.water_equivalent > 0)
-        water = torch.where(present, left.water_equivalent, 0.0)
-        density = snow.compacted_density(pack.density, water, skin, base, dt)
-        return SnowState(water, torch.where(present, water / density, 0.0), surface.snow_age)
+        density = snow.compacted_density(exchange.pack.density, left.water_equivalent, skin, base, dt, self.transitions)
+        return SnowState(left.water_equivalent, left.water_equivalent / density, exchange.surface.snow_age)
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -212,8 +243,7 @@ class NoahModel(nn.Module):
     ) -> State:
         evaporation, surface = exchange.evaporation, exchange.surface
         # Frost on snow leaves the surface humidity at that of the air, as in the original.
-        vapour = evaporation.from_ground + evaporation.sublimation
-        vapour = vapour - torch.where(exchange.pack.present, 0.0, evaporation.dew)
+        vapour = evaporation.from_ground + evaporation.sublimation - evaporation.dew
         humidity = exchange.air.humidity + vapour * HEAT_CAPACITY_AIR / exchange.potential.heat_transfer
         memory = SurfaceMemory(
             albedo=surface.albedo,

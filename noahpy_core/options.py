@@ -12,6 +12,7 @@ class Options:
     Each is the name of a built-in scheme or ``"package.module:Class"`` (see `noahpy_core.processes`).
     """
 
+    transitions: str = "sharp"
     surface: str = "noah"
     snow_cover: str = "noah"
     turbulence: str = "chen1997"

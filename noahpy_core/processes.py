@@ -22,9 +22,11 @@ from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
 from noahpy_core.physics.soil_hydraulics import SOIL_HYDRAULICS_SCHEMES
 from noahpy_core.physics.soil_thermal import SOIL_THERMAL_SCHEMES
 from noahpy_core.physics.surface import SNOW_COVER_SCHEMES, SURFACE_SCHEMES
+from noahpy_core.physics.transitions import TRANSITION_SCHEMES
 from noahpy_core.physics.turbulence import THERMAL_ROUGHNESS_SCHEMES, TURBULENCE_SCHEMES
 
 SCHEMES: dict[str, Mapping[str, Callable[..., nn.Module]]] = {
+    "transitions": TRANSITION_SCHEMES,
     "surface": SURFACE_SCHEMES,
     "snow_cover": SNOW_COVER_SCHEMES,
     "thermal_roughness": THERMAL_ROUGHNESS_SCHEMES,

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from noahpy_core.constants import (
     FREEZING_POINT,
-    SPECIFIC_HEAT_ICE,
-    SPECIFIC_HEAT_WATER,
     STEFAN_BOLTZMANN,
 )
 from noahpy_core.numerics import positive_part
@@ -18,6 +16,7 @@ from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.evaporation import Potential
 from noahpy_core.physics.snow import Precipitation, Snowpack
 from noahpy_core.physics.soil_heat import Coupling
+from noahpy_core.physics.transitions import FULL_COVER_RANGE, MELT_RANGE, SHARP, SharpTransitions, Transitions
 
 FULL_COVER = 0.97
 """Snow cover above which the conductivity of snow stands for that of the ground."""
@@ -35,12 +34,15 @@ class SurfaceBalance(NamedTuple):
 
     skin_temperature: Tensor
     ground_heat: Tensor
-    melt_demand: Tensor
-    """Heat left for melting at a surface held near the freezing point. [W m-2]"""
-    melting: Tensor
+    """Into the ground. [W m-2]"""
+    emission: Tensor
+    """Longwave radiation emitted. [W m-2]"""
     precipitation_heat: Tensor
+    """Spent on bringing precipitation to surface temperature. [W m-2]"""
+    melt_demand: Tensor
+    """Left for melting at a surface held near the freezing point. [W m-2]"""
     discrepancy: Tensor
-    """Heat by which the linearised balance departs from the fluxes reported, other than sensible heat. [W m-2]"""
+    """By which the linearised balance departs from these fluxes, melt included. [W m-2]"""
 
 
 def shaded_conductivity(conductivity: Tensor, coefficient: Tensor, vegetation_fraction: Tensor) -> Tensor:
@@ -48,12 +50,15 @@ def shaded_conductivity(conductivity: Tensor, coefficient: Tensor, vegetation_fr
     return conductivity * torch.exp(coefficient * vegetation_fraction)
 
 
-def ground_conduction(soil_conductivity: Tensor, half_layer: Tensor, pack: Snowpack, cover: Tensor) -> GroundConduction:
+def ground_conduction(
+    soil_conductivity: Tensor, half_layer: Tensor, pack: Snowpack, cover: Tensor, transitions: Transitions = SHARP
+) -> GroundConduction:
     """Snow and the upper half of the first soil layer as one conductor.
 
     The parallel (arithmetic) mean by thickness is weighted with the snow cover against bare soil, as in the original.
     """
-    soil = torch.where(cover > FULL_COVER, pack.conductivity, soil_conductivity)
+    full = transitions.rising(cover, FULL_COVER, FULL_COVER_RANGE)
+    soil = transitions.merge(full, pack.conductivity, soil_conductivity)
     distance = pack.depth + half_layer
     share = pack.depth / distance
     under_snow = share * pack.conductivity + (1.0 - share) * soil
@@ -71,44 +76,58 @@ def emitted_radiation(emissivity: Tensor, skin_temperature: Tensor) -> Tensor:
     return emissivity * STEFAN_BOLTZMANN * skin_temperature**4
 
 
+class SurfaceInput(NamedTuple):
+    """What both balances are given, ``[column]``."""
+
+    air: Air
+    potential: Potential
+    emissivity: Tensor
+    radiation: Tensor
+    """Absorbed. [W m-2]"""
+    latent_heat: Tensor
+    """Of evaporation, sublimation and condensation. [W m-2]"""
+    precipitation: Precipitation
+    half_layer: Tensor
+    """Half the thickness of the first soil layer. [m]"""
+
+
 def snow_balance(
-    air: Air, potential: Potential, emissivity: Tensor, radiation: Tensor, latent_heat: Tensor,
-    precipitation: Precipitation, conduction: GroundConduction, soil_temperature: Tensor, old_skin: Tensor,
+    given: SurfaceInput,
+    conduction: GroundConduction,
+    soil_temperature: Tensor,
+    old_skin: Tensor,
     cover: Tensor,
-) -> SurfaceBalance:  # fmt: skip
+    transitions: Transitions = SHARP,
+) -> SurfaceBalance:
     """Skin temperature over snow, explicit in the soil temperature; the excess above freezing melts snow (SNOPAC).
 
     Parameters
     ----------
-    radiation : Absorbed. [W m-2]
-    latent_heat : Of the evaporation and sublimation of the step. [W m-2]
-    conduction, soil_temperature : To the first soil node and its temperature. [K]
-    old_skin : Skin temperature at the start, at which precipitation is heated. [K]
+    conduction, soil_temperature : To the first soil node, and its temperature. [K]
+    old_skin : Skin temperature at the start, to which precipitation is brought. [K]
     cover : Snow cover; where it is partial the skin may be warmer than melting snow. [1]
     """
-    rate = precipitation.solid + precipitation.liquid
-    heat_capacity_flux = torch.where(precipitation.snowing, SPECIFIC_HEAT_ICE * rate, SPECIFIC_HEAT_WATER * rate)
-    precipitation_heat = heat_capacity_flux * (old_skin - air.temperature)
-    given = radiation - precipitation_heat - potential.freezing_rain_heat
+    air, potential, emissivity = given.air, given.potential, given.emissivity
+    precipitation_heat = given.precipitation.heat_capacity_flux * (old_skin - air.temperature)
+    supplied = given.radiation - precipitation_heat - potential.freezing_rain_heat - given.latent_heat
     exchange = potential.radiation_factor * potential.heat_transfer
     to_soil = conduction.conductivity / conduction.distance
-    above_air = (given - emitted_radiation(emissivity, air.temperature) - latent_heat) / potential.heat_transfer
-    above_air = (above_air + air.potential_temperature - air.temperature) / potential.radiation_factor
-    cold = (air.temperature + above_air + to_soil * soil_temperature / exchange) / (1.0 + to_soil / exchange)
+    excess = (supplied - emitted_radiation(emissivity, air.temperature)) / potential.heat_transfer
+    excess = (excess + air.potential_temperature - air.temperature) / potential.radiation_factor
+    unmelted = (air.temperature + excess + to_soil * soil_temperature / exchange) / (1.0 + to_soil / exchange)
 
-    melting = cold > FREEZING_POINT
-    frozen_part = cover**2
-    skin = torch.where(melting, FREEZING_POINT * frozen_part + cold * (1.0 - frozen_part), cold)
+    warm = unmelted > FREEZING_POINT
+    held = cover**2
+    skin = torch.where(warm, FREEZING_POINT * held + unmelted * (1.0 - held), unmelted)
     ground_heat = to_soil * (skin - soil_temperature)
-    sensible = potential.heat_transfer * (skin - air.potential_temperature)
-    left = given - emitted_radiation(emissivity, skin) - ground_heat - sensible - latent_heat
-    demand = torch.where(melting, positive_part(left), 0.0)
-
+    emission = emitted_radiation(emissivity, skin)
+    left = supplied - emission - ground_heat - potential.heat_transfer * (skin - air.potential_temperature)
+    melting = transitions.rising(unmelted, FREEZING_POINT, MELT_RANGE)
     # The linearised balance counts the heat of precipitation a second time at the new skin temperature.
     doubled = potential.precipitation_factor * potential.heat_transfer * (skin - air.temperature)
-    error = linearised_emission(air, potential, emissivity, skin) - emitted_radiation(emissivity, skin)
-    discrepancy = torch.where(melting, left, doubled + error)
-    return SurfaceBalance(skin, ground_heat, demand, melting, precipitation_heat, discrepancy)
+    error = linearised_emission(air, potential, emissivity, skin) - emission
+    discrepancy = torch.where(warm, left, doubled + error)
+    return SurfaceBalance(skin, ground_heat, emission, precipitation_heat, positive_part(left) * melting, discrepancy)
 
 
 def snow_coupling(soil_temperature: Tensor, ground_heat: Tensor, half_layer: Tensor, conductivity: Tensor) -> Coupling:
@@ -117,30 +136,38 @@ def snow_coupling(soil_temperature: Tensor, ground_heat: Tensor, half_layer: Ten
     return Coupling(base, torch.ones_like(base), conductivity)
 
 
-def bare_coupling(
-    air: Air, potential: Potential, emissivity: Tensor, radiation: Tensor, evaporation_ratio: Tensor,
-    conductivity: Tensor, half_layer: Tensor,
-) -> Coupling:  # fmt: skip
+def bare_coupling(given: SurfaceInput, conductivity: Tensor) -> Coupling:
     """Surface coupling of snow-free ground: the skin balance with ground heat left implicit (Noah: YY, ZZ1)."""
-    net = radiation - emitted_radiation(emissivity, air.temperature)
-    excess = net / potential.heat_transfer + air.potential_temperature - air.temperature
-    excess = excess - evaporation_ratio * potential.cooling
+    air, potential = given.air, given.potential
+    supplied = given.radiation - potential.freezing_rain_heat - given.latent_heat
+    excess = (supplied - emitted_radiation(given.emissivity, air.temperature)) / potential.heat_transfer
+    excess = excess + air.potential_temperature - air.temperature
     exchange = potential.heat_transfer * potential.radiation_factor
     return Coupling(
         temperature=air.temperature + excess / potential.radiation_factor,
-        factor=conductivity / (half_layer * exchange) + 1.0,
+        factor=conductivity / (given.half_layer * exchange) + 1.0,
         conductivity=conductivity,
     )
 
 
-def bare_balance(
-    air: Air, potential: Potential, emissivity: Tensor, coupling: Coupling, soil_temperature: Tensor,
-    half_layer: Tensor, precipitation: Tensor, old_skin: Tensor,
-) -> SurfaceBalance:  # fmt: skip
+def merged_coupling(weight: Tensor, snow: Coupling, bare: Coupling, transitions: Transitions = SHARP) -> Coupling:
+    """Snow-covered and bare share of the ground side by side: their fluxes into the soil add up."""
+    if isinstance(transitions, SharpTransitions):
+        return transitions.merge(weight, snow, bare)
+    conductivity = transitions.merge(weight, snow.conductivity, bare.conductivity)
+    through_snow = weight * snow.conductivity / snow.factor
+    through_bare = (1.0 - weight) * bare.conductivity / bare.factor
+    together = through_snow + through_bare
+    temperature = (through_snow * snow.temperature + through_bare * bare.temperature) / together
+    return Coupling(temperature, conductivity / together, conductivity)
+
+
+def bare_balance(given: SurfaceInput, coupling: Coupling, soil_temperature: Tensor) -> SurfaceBalance:
     """Skin temperature and ground heat of snow-free ground from the soil temperature just computed (Noah: SHFLX)."""
+    air, potential = given.air, given.potential
     skin = (coupling.temperature + (coupling.factor - 1.0) * soil_temperature) / coupling.factor
-    ground_heat = coupling.conductivity * (skin - soil_temperature) / half_layer
-    error = linearised_emission(air, potential, emissivity, skin) - emitted_radiation(emissivity, skin)
-    heat = SPECIFIC_HEAT_WATER * precipitation * (skin - air.temperature)
-    none = torch.zeros_like(skin)
-    return SurfaceBalance(skin, ground_heat, none, none > 0, heat, error)
+    ground_heat = coupling.conductivity * (skin - soil_temperature) / given.half_layer
+    emission = emitted_radiation(given.emissivity, skin)
+    error = linearised_emission(air, potential, given.emissivity, skin) - emission
+    heat = given.precipitation.heat_capacity_flux * (skin - air.temperature)
+    return SurfaceBalance(skin, ground_heat, emission, heat, torch.zeros_like(skin), error)

@@ -15,8 +15,6 @@ from noahpy_core.constants import (
     LATENT_HEAT_FUSION,
     LATENT_HEAT_SUBLIMATION,
     LATENT_HEAT_VAPORISATION,
-    SPECIFIC_HEAT_ICE,
-    SPECIFIC_HEAT_WATER,
     STEFAN_BOLTZMANN,
 )
 from noahpy_core.numerics import at_least, between, positive_part, safe_divide, safe_power
@@ -95,10 +93,8 @@ def potential_evaporation(
     fourth_power = air.temperature**4
     heat_transfer = air.density * HEAT_CAPACITY_AIR_PENMAN * conductance
     emission_factor = emissivity * fourth_power * EMISSION_OVER_EXCHANGE / (air.pressure * conductance)
-    rate = precipitation.solid + precipitation.liquid
-    heat_capacity_flux = torch.where(precipitation.snowing, SPECIFIC_HEAT_ICE * rate, SPECIFIC_HEAT_WATER * rate)
-    precipitation_factor = heat_capacity_flux / heat_transfer
-    freezing_rain_heat = torch.where(precipitation.freezing_rain, -LATENT_HEAT_FUSION * rate, 0.0)
+    precipitation_factor = precipitation.heat_capacity_flux / heat_transfer
+    freezing_rain_heat = -LATENT_HEAT_FUSION * precipitation.freezing_rain
 
     net = radiation - emissivity * STEFAN_BOLTZMANN * fourth_power - ground_heat - freezing_rain_heat
     available = net / heat_transfer + air.potential_temperature - air.temperature

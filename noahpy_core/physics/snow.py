@@ -7,23 +7,41 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, WATER_DENSITY
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    LATENT_HEAT_FUSION,
+    SPECIFIC_HEAT_ICE,
+    SPECIFIC_HEAT_WATER,
+    WATER_DENSITY,
+)
 from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, safe_power
+from noahpy_core.physics.transitions import (
+    FREEZING_RAIN_RANGE,
+    SHARP,
+    SNOWFALL_RANGE,
+    WET_SNOW_RANGE,
+    Transitions,
+)
 from noahpy_core.state import Forcing, SnowState
-
-NEGLIGIBLE_SNOW = 1.0e-4
-"""Snow the original removes at the start of a step. [kg m-2]"""
-SMALLEST_PACK = 1.0e-3
-"""Snow that vanishes when it melts further. [kg m-2]"""
 
 
 class Precipitation(NamedTuple):
-    """Phase of the precipitation of one step, ``[column]``."""
+    """Precipitation of one step by phase, ``[column]``. [kg m-2 s-1]"""
 
-    snowing: Tensor
+    snow: Tensor
     freezing_rain: Tensor
-    solid: Tensor
+    """Rain that freezes on the surface."""
     liquid: Tensor
+
+    @property
+    def solid(self) -> Tensor:
+        """What joins the snowpack."""
+        return self.snow + self.freezing_rain
+
+    @property
+    def heat_capacity_flux(self) -> Tensor:
+        """Heat it takes to warm the precipitation by one degree, by the phase in which it falls. [W m-2 K-1]"""
+        return SPECIFIC_HEAT_ICE * self.snow + SPECIFIC_HEAT_WATER * (self.freezing_rain + self.liquid)
 
 
 class Snowpack(NamedTuple):
@@ -37,44 +55,41 @@ class Snowpack(NamedTuple):
     removed: Tensor
 
 
-def precipitation_phase(forcing: Forcing, skin_temperature: Tensor) -> Precipitation:
-    """All precipitation is snow when the air is below freezing; rain on a frozen surface freezes on it.
-
-    The rates returned are what joins the pack and what stays liquid. [kg m-2 s-1]
-    """
+def precipitation_phase(forcing: Forcing, skin_temperature: Tensor, transitions: Transitions = SHARP) -> Precipitation:
+    """All precipitation is snow when the air is below freezing; rain on a frozen surface freezes on it."""
     rate = forcing.precipitation
-    wet = rate > 0
-    snowing = wet & (forcing.air_temperature < FREEZING_POINT)
-    freezing_rain = wet & ~snowing & (skin_temperature <= FREEZING_POINT)
-    joins_pack = snowing | freezing_rain
-    return Precipitation(
-        snowing, freezing_rain, solid=torch.where(joins_pack, rate, 0.0), liquid=torch.where(joins_pack, 0.0, rate)
-    )
+    snow = rate * transitions.falling(forcing.air_temperature, FREEZING_POINT, SNOWFALL_RANGE)
+    rain = rate - snow
+    freezing = rain * (1.0 - transitions.rising(skin_temperature, FREEZING_POINT, FREEZING_RAIN_RANGE))
+    return Precipitation(snow, freezing, rain - freezing)
 
 
 def add_snowfall(
-    snow: SnowState, precipitation: Precipitation, air_temperature: Tensor, dt: Tensor | float
+    snow: SnowState,
+    precipitation: Precipitation,
+    air_temperature: Tensor,
+    dt: Tensor | float,
+    transitions: Transitions = SHARP,
 ) -> Snowpack:
     """The pack with this step's snowfall or freezing rain on it (Noah: SNOW_NEW).
 
     A pack of less than 0.1 g m-2 is removed first; what was removed is returned, so that the budget can book it.
     """
-    carried = snow.water_equivalent > NEGLIGIBLE_SNOW
+    carried = snow.water_equivalent > transitions.negligible_snow
     old_water = torch.where(carried, snow.water_equivalent, 0.0)
     old_depth = torch.where(carried, snow.depth, 0.0)
     old_density = safe_divide(old_water, old_depth)
     added = precipitation.solid * dt
-    falling = precipitation.solid > 0
     fresh_density = new_snow_density(air_temperature)
     fresh_depth = added / fresh_density
     depth = old_depth + fresh_depth
     mixed = safe_divide(old_depth * old_density + fresh_depth * fresh_density, depth)
     # A layer thinner than 0.01 mm takes the larger density, as in the original.
-    mixed = torch.where(depth < 1.0e-5, at_least(old_density, fresh_density), mixed)
-    density = torch.where(falling, mixed, old_density)
+    mixed = torch.where(depth < transitions.thin_layer, at_least(old_density, fresh_density), mixed)
+    density = torch.where(added > 0, mixed, old_density)
     water = old_water + added
     present = water > 0
-    conductivity = torch.where(carried | falling, snow_conductivity(density), 1.0)
+    conductivity = torch.where(present, snow_conductivity(density), 1.0)
     return Snowpack(present, water, depth, density, conductivity, removed=snow.water_equivalent - old_water)
 
 
@@ -94,7 +109,12 @@ def snow_conductivity(density: Tensor) -> Tensor:
 
 
 def compacted_density(
-    density: Tensor, water_equivalent: Tensor, snow_temperature: Tensor, base_temperature: Tensor, dt: Tensor | float
+    density: Tensor,
+    water_equivalent: Tensor,
+    snow_temperature: Tensor,
+    base_temperature: Tensor,
+    dt: Tensor | float,
+    transitions: Transitions = SHARP,
 ) -> Tensor:
     """Density after settling under its own weight (Noah: SNOWPACK). [kg m-3]
 
@@ -121,7 +141,8 @@ def compacted_density(
     relative = between(relative * (series + 1.0), 0.05, 0.40)
     uptake = 0.13 * hours / 24.0
     wet = at_most(relative * (1.0 - uptake) + uptake, 0.40)
-    return torch.where(snow_temperature >= FREEZING_POINT, wet, relative) * WATER_DENSITY
+    melting = 1.0 - transitions.falling(snow_temperature, FREEZING_POINT, WET_SNOW_RANGE)
+    return transitions.merge(melting, wet, relative) * WATER_DENSITY
 
 
 class NoahSnowMelt(nn.Module):
@@ -146,13 +167,15 @@ def sublimate(water_equivalent: Tensor, loss: Tensor) -> PackBalance:
     return PackBalance(remaining, torch.zeros_like(left), remaining - left)
 
 
-def sublimate_and_melt(water_equivalent: Tensor, loss: Tensor, demand: Tensor, dt: Tensor | float) -> PackBalance:
-    """A melting pack loses vapour, then melts by at most what is there; a rest below 1 g m-2 goes too."""
+def sublimate_and_melt(
+    water_equivalent: Tensor, loss: Tensor, demand: Tensor, dt: Tensor | float, smallest: float = SHARP.smallest_pack
+) -> PackBalance:
+    """A melting pack loses vapour, then melts by at most what is there; a rest below `smallest` [kg m-2] goes too."""
     left = water_equivalent - loss
-    survives = left > SMALLEST_PACK
+    survives = left > smallest
     start = torch.where(survives, left, 0.0)
     after = start - demand * dt
-    partial = after >= SMALLEST_PACK
+    partial = after >= smallest
     melt = torch.where(survives, torch.where(partial, demand, start / dt), 0.0)
     remaining = torch.where(survives & partial, after, 0.0)
     return PackBalance(remaining, melt, start - left)

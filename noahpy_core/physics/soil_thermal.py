@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from noahpy_core.constants import HEAT_CAPACITY_SOIL_AIR, HEAT_CAPACITY_SOIL_ICE, HEAT_CAPACITY_SOIL_WATER
 from noahpy_core.numerics import safe_divide
 from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
+from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, Transitions
 
 CONDUCTIVITY_ICE = 2.2
 CONDUCTIVITY_WATER = 0.57
@@ -45,24 +46,49 @@ def dry_conductivity(porosity: Tensor) -> Tensor:
     return (0.135 * bulk_density + 64.7) / (SOLID_DENSITY - 0.947 * bulk_density)
 
 
-def kersten_number(saturation: Tensor, frozen: Tensor) -> Tensor:
-    """Weight between dry and saturated: saturation if frozen, log10(saturation) + 1 if not (0 below 0.1)."""
+def frozen_weight(liquid: Tensor, moisture: Tensor, transitions: Transitions = SHARP) -> Tensor:
+    """1 where there is enough ice for the frozen Kersten number, else 0. [1]"""
+    return transitions.falling(liquid + FROZEN_THRESHOLD, moisture, FROZEN_SOIL_RANGE)
+
+
+def unfrozen_kersten_number(saturation: Tensor) -> Tensor:
+    """Weight between dry and saturated conductivity of unfrozen soil: log10(saturation) + 1, 0 below 0.1 (Johansen)."""
     moist = saturation > 0.1
-    unfrozen = torch.where(moist, torch.log10(torch.where(moist, saturation, 1.0)) + 1.0, 0.0)
-    return torch.where(frozen, saturation, unfrozen)
+    return torch.where(moist, torch.log10(torch.where(moist, saturation, 1.0)) + 1.0, 0.0)
+
+
+def coarse_kersten_number(saturation: Tensor, shape: float) -> Tensor:
+    """The same for coarse soil: k S/(1 + (k - 1) S) (Cote and Konrad 2005, eq. 17). [1]"""
+    return shape * saturation / (1.0 + (shape - 1.0) * saturation)
 
 
 class PetersLidard1998(nn.Module):
-    """Johansen's conductivity as in Peters-Lidard et al. 1998, doi:10.1175/1520-0469(1998)055<1209:TEOSTC>2.0.CO;2."""
+    """Johansen's conductivity as in Peters-Lidard et al. 1998, doi:10.1175/1520-0469(1998)055<1209:TEOSTC>2.0.CO;2.
+
+    The Kersten number of frozen soil is its degree of saturation.
+    """
+
+    def __init__(self, transitions: Transitions = SHARP) -> None:
+        super().__init__()
+        self.transitions = transitions
 
     def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
+        """Thermal conductivity, ``[layer, column]``. [W m-1 K-1]"""
         moisture = liquid + ice
-        dry = dry_conductivity(soil.porosity)
-        kersten = kersten_number(moisture / soil.porosity, liquid + FROZEN_THRESHOLD < moisture)
+        saturation = moisture / soil.porosity
+        frozen = frozen_weight(liquid, moisture, self.transitions)
+        kersten = self._kersten(saturation, frozen, soil)
+        dry = self._dry(soil)
         return kersten * (saturated_conductivity(liquid, moisture, soil) - dry) + dry
 
+    def _dry(self, soil: SoilParameters) -> Tensor:
+        return dry_conductivity(soil.porosity)
 
-class CoteKonrad2005(nn.Module):
+    def _kersten(self, saturation: Tensor, frozen: Tensor, soil: SoilParameters) -> Tensor:
+        return self.transitions.merge(frozen, saturation, unfrozen_kersten_number(saturation))
+
+
+class CoteKonrad2005(PetersLidard1998):
     """The same for fine soil; gravel and bedrock when dry, and gravel's Kersten number, by Cote and Konrad 2005.
 
     References
@@ -70,17 +96,16 @@ class CoteKonrad2005(nn.Module):
     .. [1] Cote and Konrad 2005, Can. Geotech. J. 42, doi:10.1139/t04-106.
     """
 
-    def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
-        moisture = liquid + ice
-        saturation = moisture / soil.porosity
-        frozen = liquid + FROZEN_THRESHOLD < moisture
-        gravel, bedrock = soil.material == GRAVEL, soil.material == BEDROCK
-        dry = torch.where(gravel, 1.70 * 10.0 ** (-1.80 * soil.porosity), dry_conductivity(soil.porosity))
-        dry = torch.where(bedrock, 0.039 * soil.porosity**-2.2, dry)
-        shape = torch.where(frozen, torch.full_like(saturation, 1.70), 4.60)
-        coarse = shape * saturation / (1.0 + (shape - 1.0) * saturation)
-        kersten = torch.where(gravel, coarse, kersten_number(saturation, frozen))
-        return kersten * (saturated_conductivity(liquid, moisture, soil) - dry) + dry
+    def _dry(self, soil: SoilParameters) -> Tensor:
+        gravel = 1.70 * 10.0 ** (-1.80 * soil.porosity)
+        dry = torch.where(soil.material == GRAVEL, gravel, super()._dry(soil))
+        return torch.where(soil.material == BEDROCK, 0.039 * soil.porosity**-2.2, dry)
+
+    def _kersten(self, saturation: Tensor, frozen: Tensor, soil: SoilParameters) -> Tensor:
+        coarse = self.transitions.merge(
+            frozen, coarse_kersten_number(saturation, 1.70), coarse_kersten_number(saturation, 4.60)
+        )
+        return torch.where(soil.material == GRAVEL, coarse, super()._kersten(saturation, frozen, soil))
 
 
 SOIL_THERMAL_SCHEMES = {"peters_lidard1998": PetersLidard1998, "cote_konrad2005": CoteKonrad2005}

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
 from noahpy_core.numerics import at_least, at_most, positive_part, solve_tridiagonal
-from noahpy_core.parameters import Parameters
+from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.soil_hydraulics import Hydraulics
-from noahpy_core.state import select
+from noahpy_core.physics.transitions import HEAVY_RAIN_RANGE, SATURATION_RANGE, SHARP, Transitions
 
 
 class SoilWater(NamedTuple):
@@ -48,11 +48,18 @@ class SoilWaterStep(nn.Module):
     HEAVY_RAIN = 0.1
     """Share of the pore volume of the top layer that one step of rain must exceed to call for two passes."""
 
-    def __init__(self, column: SoilColumn, infiltration: nn.Module, soil_hydraulics: nn.Module) -> None:
+    def __init__(
+        self,
+        column: SoilColumn,
+        infiltration: nn.Module,
+        soil_hydraulics: nn.Module,
+        transitions: Transitions = SHARP,
+    ) -> None:
         super().__init__()
         self.column = column
         self.infiltration = infiltration
         self.soil_hydraulics = soil_hydraulics
+        self.transitions = transitions
 
     def forward(
         self, liquid: Tensor, ice: Tensor, supply: Tensor, uptake: Tensor, parameters: Parameters, dt: Tensor | float
@@ -75,10 +82,15 @@ class SoilWaterStep(nn.Module):
         # In the second pass the original takes the lowest layer's wilting point for the surface soil's.
         second_wilting = torch.cat([wilting[-1:], wilting[1:]])
         second = self._solve(liquid, middle, ice, boundary._replace(wilting_point=second_wilting), parameters, dt)
-        pore_depth = self.column.thickness[0] * soil.porosity[0] * WATER_DENSITY
-        heavy_rain = supply * dt > self.HEAVY_RAIN * pore_depth
-        nearly_saturated = (liquid / soil.porosity).amax(0) > soil.two_pass_saturation[0]
-        return select(heavy_rain | nearly_saturated, second, first)
+        return self.transitions.merge(self._second_pass_weight(liquid, supply * dt, soil), second, first)
+
+    def _second_pass_weight(self, liquid: Tensor, rain: Tensor, soil: SoilParameters) -> Tensor:
+        """1 for heavy rain (an amount, kg m-2) or a nearly saturated layer, else 0."""
+        much = self.HEAVY_RAIN * self.column.thickness[0] * soil.porosity[0] * WATER_DENSITY
+        heavy_rain = self.transitions.rising(rain, much, HEAVY_RAIN_RANGE * much)
+        saturation = (liquid / soil.porosity).amax(0)
+        saturated = self.transitions.rising(saturation, soil.two_pass_saturation[0], SATURATION_RANGE)
+        return 1.0 - (1.0 - heavy_rain) * (1.0 - saturated)
 
     def _solve(
         self,

@@ -136,9 +136,14 @@ class NoahSurface(nn.Module):
         return albedo, emissivity
 
 
-def snow_age(age: Tensor, snowing: Tensor, present: Tensor, dt: Tensor | float) -> Tensor:
-    """Time since the last snowfall; it stands still while there is no snow. [s]"""
-    return torch.where(present, torch.where(snowing, 0.0, age + dt), age)
+def snow_age(age: Tensor, fresh: Tensor, present: Tensor, dt: Tensor | float) -> Tensor:
+    """Time since the last snowfall; it stands still while there is no snow. [s]
+
+    Parameters
+    ----------
+    fresh : How much of the surface is new snow: 1 resets the age. [1]
+    """
+    return torch.where(present, (age + dt) * (1.0 - fresh), age)
 
 
 def limited_fraction(x: Tensor) -> Tensor:

@@ -1,0 +1,98 @@
+"""What happens at the model's switches: a jump, as in the original, or a transition of finite width.
+
+A switch is written as a weight between 0 and 1 and a `merge` of the two sides. With sharp transitions the weight is 0
+or 1 and the result is exactly one side; with smooth ones it is differentiable and both sides contribute. The widths are
+the constants of this module. Kinks, where the value is continuous, are left as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from noahpy_core.numerics import between
+
+Tree = TypeVar("Tree")
+
+SNOWFALL_RANGE = 2.0
+"""Air temperatures, centred on freezing, over which rain turns to snow. [K]"""
+FREEZING_RAIN_RANGE = 1.0
+"""Skin temperatures, centred on freezing, over which rain starts to freeze on the surface. [K]"""
+PRESENCE_SCALE = 1.0
+"""Snow of which 63 % counts as a snowpack and the rest as bare ground. [kg m-2]"""
+FRESH_SNOW_SCALE = 1.0
+"""Snowfall in a step that resets 63 % of the age of the snow surface. [kg m-2]"""
+MELT_RANGE = 0.2
+"""Surface temperatures, centred on freezing, over which melt sets in. [K]"""
+WET_SNOW_RANGE = 1.0
+"""Snow temperatures, centred on freezing, over which settling becomes that of wet snow. [K]"""
+FULL_COVER_RANGE = 0.02
+"""Snow cover over which the conductivity of snow takes the place of the soil's. [1]"""
+FROZEN_SOIL_RANGE = 1.0e-3
+"""Ice content, centred on 5e-4, over which the Kersten number becomes that of frozen soil. [m3 m-3]"""
+HEAVY_RAIN_RANGE = 0.5
+"""Rain, relative to the amount that calls for two soil-water passes, over which they set in. [1]"""
+SATURATION_RANGE = 0.1
+"""Degree of saturation over which two soil-water passes set in. [1]"""
+RICHARDSON_RANGE = 0.1
+"""Richardson numbers over which frost on snow is reduced. [1]"""
+RADIATION_RANGE = 50.0
+"""Absorbed radiation over which frost on snow is reduced. [W m-2]"""
+
+
+class SharpTransitions(nn.Module):
+    """Jumps, and the small amounts of snow the original does away with. [kg m-2, m]"""
+
+    negligible_snow = 1.0e-4
+    smallest_pack = 1.0e-3
+    thin_layer = 1.0e-5
+
+    def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """1 above the threshold, else 0."""
+        return (x > threshold).to(x.dtype)
+
+    def falling(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """1 below the threshold, else 0."""
+        return (x < threshold).to(x.dtype)
+
+    def amount(self, x: Tensor, scale: float) -> Tensor:
+        """1 if there is any of it, else 0."""
+        return (x > 0).to(x.dtype)
+
+    def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
+        """`inside` where the weight is 1, else `outside`."""
+        chosen = weight > 0
+        return tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
+
+
+class SmoothTransitions(nn.Module):
+    """Cubic ramps of the widths given, and exponential saturation for amounts; no amount of snow is too small."""
+
+    negligible_snow = 0.0
+    smallest_pack = 0.0
+    thin_layer = 0.0
+
+    def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """0 to 1 across the threshold."""
+        position = between((x - threshold) / width + 0.5, 0.0, 1.0)
+        return position * position * (3.0 - 2.0 * position)
+
+    def falling(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """1 to 0 across the threshold."""
+        return 1.0 - self.rising(x, threshold, width)
+
+    def amount(self, x: Tensor, scale: float) -> Tensor:
+        """1 - exp(-x/scale)."""
+        return -torch.expm1(-x / scale)
+
+    def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
+        """The weighted mean."""
+        return tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
+
+
+Transitions = SharpTransitions | SmoothTransitions
+SHARP = SharpTransitions()
+TRANSITION_SCHEMES = {"sharp": SharpTransitions, "smooth": SmoothTransitions}
