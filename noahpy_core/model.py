@@ -66,6 +66,7 @@ class NoahModel(nn.Module):
         self.snow_melt = slots["snow_melt"]
         self.soil_thermal = slots["soil_thermal"]
         self.soil_water = SoilWaterStep(column, slots["infiltration"], slots["soil_hydraulics"], self.transitions)
+        self.supercooled_water = slots["supercooled_water"]
         self.soil_heat = slots["phase_change"]
 
     def forward(

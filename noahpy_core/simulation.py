@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.enthalpy import ConvergenceError
-from noahpy_core.processes import SCHEMES
+from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
@@ -81,16 +81,15 @@ def initial_state(
 
 
 def equilibrium_liquid(
-    soil_temperature: Tensor, soil_moisture: Tensor, parameters: Parameters, curve: str = "koren1999"
+    soil_temperature: Tensor, soil_moisture: Tensor, parameters: Parameters, curve: FreezingCurve | None = None
 ) -> Tensor:
     """Liquid water in equilibrium with the soil temperature, ``[layer, column]``. [m3 m-3]
 
     Parameters
     ----------
-    curve : Name of the freezing curve (slot `supercooled_water`).
+    curve : Freezing curve, such as `NoahModel.supercooled_water` (default: Koren et al. 1999).
     """
-    scheme: Any = SCHEMES["supercooled_water"][curve]()
-    liquid, _ = scheme.equilibrium(soil_temperature, soil_moisture, parameters.soil)
+    liquid, _ = (curve or Koren1999()).equilibrium(soil_temperature, soil_moisture, parameters.soil)
     return liquid
 
 
