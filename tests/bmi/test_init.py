@@ -1,0 +1,112 @@
+"""Configurations that `noahpy init` writes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import yaml
+from configurations import VALID, write_weather
+
+from bmi_noahpy.config import Configuration, ConfigurationError, load_configuration, read_configuration
+from bmi_noahpy.config_errors import section_keys
+from bmi_noahpy.init import TEMPLATE, convert_namelist, render, write_template
+from bmi_noahpy.setup import prepare
+from noahpy_core.processes import SCHEMES
+from noahpy_core.simulation import iterate
+
+
+def test_template_is_a_valid_configuration(tmp_path):
+    path = write_template(tmp_path / "run.yaml")
+    write_weather(tmp_path / "forcing.csv")
+    configuration = load_configuration(path)
+    assert configuration.name == TEMPLATE["name"]
+    assert configuration.period.steps == 365 * 8
+
+
+def test_template_lacks_only_the_forcing_file(tmp_path):
+    path = write_template(tmp_path / "run.yaml")
+    with pytest.raises(ConfigurationError) as caught:
+        load_configuration(path)
+    assert [problem.key for problem in caught.value.problems] == ["forcing.file"]
+
+
+def test_template_has_every_key():
+    written = yaml.safe_load(render(TEMPLATE))
+    for name, section in section_keys(Configuration).items():
+        if section is not None:
+            assert set(written[name]) == set(section_keys(section)), name
+    assert set(written["schemes"]) == set(SCHEMES)
+
+
+def test_every_key_of_the_template_has_a_comment():
+    lines = render(TEMPLATE).splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("  ") and ": " in line and not line.strip().startswith("#"):
+            assert "# " in line or lines[number - 1].strip().startswith("# "), line
+
+
+def test_lines_of_the_template_are_not_overlong():
+    assert max(map(len, render(TEMPLATE).splitlines())) <= 120
+
+
+def test_rendering_keeps_the_configuration(tmp_path):
+    write_weather(tmp_path / "weather.csv")
+    mapping = {
+        **VALID,
+        "soil": {**VALID["soil"], "parameters": {"saturated_hydraulic_conductivity": [1e-6, 2e-6, 3e-6, 1e-7]}},
+        "forcing": {"file": "weather.csv", "variables": {"air_temperature": {"name": "T", "units": "degC"}}},
+        "vegetation": {**VALID["vegetation"], "fraction": [1 / 3] * 12},
+        "schemes": {"turbulence": "yang2008"},
+    }
+    plain = read_configuration(mapping, tmp_path)
+    (tmp_path / "run.yaml").write_text(render(plain.model_dump(mode="json")))
+    assert load_configuration(tmp_path / "run.yaml") == plain
+
+
+def test_absent_section_stays_absent(tmp_path):
+    (tmp_path / "run.yaml").write_text(render(read_configuration(VALID).model_dump(mode="json")))
+    assert load_configuration(tmp_path / "run.yaml").forcing is None
+
+
+def test_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"run\.yaml exists"):
+        write_template(path)
+    assert path.read_text() == "mine"
+    assert write_template(path, overwrite=True).read_text() == render(TEMPLATE)
+
+
+def test_file_without_a_namelist_is_refused(tmp_path):
+    (tmp_path / "a.txt").write_text("nothing")
+    with pytest.raises(ConfigurationError, match="no &METADATA_NAMELIST found"):
+        convert_namelist(tmp_path / "a.txt", tmp_path / "run.yaml")
+
+
+@pytest.mark.parametrize("site", ["tgl", "bondville"])
+def test_converted_namelist_is_the_same_configuration(shared, tmp_path, site):
+    source = shared / "data" / site / "forcing.txt"
+    path = convert_namelist(source, tmp_path / "deeper" / "run.yaml")
+    assert resolved(load_configuration(path)) == resolved(load_configuration(source))
+    assert "../" in yaml.safe_load(path.read_text())["forcing"]["file"]
+
+
+def resolved(configuration: Configuration) -> dict:
+    plain = configuration.model_dump()
+    for section in ("forcing", "output"):
+        plain[section]["file"] = plain[section]["file"].resolve()
+    return plain
+
+
+def test_converted_namelist_gives_the_same_run(shared, tmp_path):
+    source = shared / "data" / "bondville" / "forcing.txt"
+    path = convert_namelist(source, tmp_path / "run.yaml")
+    states = []
+    for file in (source, path):
+        run = prepare(load_configuration(file))
+        *_, (state, _) = iterate(
+            run.model, run.initial_state, (run.forcing.at(step) for step in range(20)), run.parameters, run.step
+        )
+        states.append(state)
+    assert torch.equal(states[0].soil.temperature, states[1].soil.temperature)
+    assert torch.equal(states[0].skin_temperature, states[1].skin_temperature)
