@@ -1,0 +1,188 @@
+"""What an output file can hold: the quantities of state, fluxes and forcing, and a few derived from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import Fluxes, Forcing, State
+
+INSTANTANEOUS_FLUXES = frozenset({"snow_cover_fraction", "soil_water_storage", "root_zone_saturation"})
+"""Members of `Fluxes` that describe the end of the step instead of its mean."""
+
+DEFAULT_VARIABLES = (
+    "soil.temperature",
+    "soil.liquid_water",
+    "soil.ice",
+    "soil.moisture",
+    "snow.water_equivalent",
+    "snow.depth",
+    "snow.density",
+    "skin_temperature",
+    "canopy_water",
+    "rainfall",
+    "snowfall",
+    "evapotranspiration",
+    "snow_melt",
+    "infiltration",
+    "surface_runoff",
+    "drainage",
+    "saturation_excess",
+    "net_radiation",
+    "sensible_heat_flux",
+    "latent_heat_flux",
+    "ground_heat_flux",
+    "melt_heat",
+    "albedo",
+    "snow_cover_fraction",
+    "soil_water_storage",
+)
+
+
+class UnknownOutputVariable(ValueError):
+    """A name in ``output.variables`` that no quantity has."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StepValues:
+    """Everything one step offers to an output file."""
+
+    state: State
+    fluxes: Fluxes
+    forcing: Forcing | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputVariable:
+    """One quantity an output file can hold.
+
+    Parameters
+    ----------
+    path : Dotted name, as configurations give it: ``soil.temperature``.
+    mean : True when a value is the mean over its step, False when it is valid at the end of it.
+    read : The tensor, ``[column]`` or ``[layer, column]``, out of the values of a step.
+    """
+
+    path: str
+    units: str
+    long_name: str
+    standard_name: str | None
+    dims: tuple[str, ...]
+    mean: bool
+    read: Callable[[StepValues], Tensor | None]
+
+    @property
+    def name(self) -> str:
+        """Name in the file: ``soil_temperature``."""
+        return self.path.replace(".", "_")
+
+    @property
+    def needs_forcing(self) -> bool:
+        """Whether `read` looks at the forcing of the step."""
+        return self.path.startswith("forcing.")
+
+
+def _of(container: type, holder: str, prefix: str, mean: Callable[[str], bool]) -> list[OutputVariable]:
+    def reader(path: str) -> Callable[[StepValues], Tensor | None]:
+        return lambda values: get_quantity(getattr(values, holder), path)
+
+    return [
+        OutputVariable(
+            path=prefix + path,
+            units=metadata["units"],
+            long_name=metadata["long_name"],
+            standard_name=metadata["standard_name"],
+            dims=metadata["dims"],
+            mean=mean(path),
+            read=reader(path),
+        )
+        for path, metadata in quantities(container)
+    ]
+
+
+def _snow_density(values: StepValues) -> Tensor:
+    snow = values.state.snow
+    present = snow.depth > 0.0
+    density = snow.water_equivalent / torch.where(present, snow.depth, 1.0)
+    return torch.where(present, density, torch.nan)
+
+
+def _net_radiation(values: StepValues) -> Tensor:
+    return values.fluxes.absorbed_radiation - values.fluxes.longwave_up
+
+
+def _derived() -> list[OutputVariable]:
+    return [
+        OutputVariable(
+            path="soil.moisture",
+            units="m3 m-3",
+            long_name="volume fraction of water in soil, liquid and frozen",
+            standard_name="volume_fraction_of_condensed_water_in_soil",
+            dims=("layer",),
+            mean=False,
+            read=lambda values: values.state.soil.moisture,
+        ),
+        OutputVariable(
+            path="snow.density",
+            units="kg m-3",
+            long_name="density of the snowpack, missing where there is none",
+            standard_name="surface_snow_density",
+            dims=(),
+            mean=False,
+            read=_snow_density,
+        ),
+        OutputVariable(
+            path="net_radiation",
+            units="W m-2",
+            long_name="absorbed minus emitted radiation",
+            standard_name="surface_net_downward_radiative_flux",
+            dims=(),
+            mean=True,
+            read=_net_radiation,
+        ),
+    ]
+
+
+def output_variables() -> dict[str, OutputVariable]:
+    """Every quantity an output file can hold, by dotted name. Forcing carries the prefix ``forcing.``."""
+    everything = (
+        _of(State, "state", "", lambda path: False)
+        + _derived()
+        + _of(Fluxes, "fluxes", "", lambda path: path not in INSTANTANEOUS_FLUXES)
+        + _of(Forcing, "forcing", "forcing.", lambda path: True)
+    )
+    return {variable.path: variable for variable in everything}
+
+
+def choose_variables(names: Iterable[str] | None) -> list[OutputVariable]:
+    """The variables of the given names; the default selection when `names` is None or empty.
+
+    A name is dotted (``soil.temperature``) or as in the file (``soil_temperature``); ``all`` stands for every quantity
+    of state and fluxes. Raises `UnknownOutputVariable` with the nearest valid names.
+    """
+    available: dict[str, Any] = output_variables()
+    by_file_name = {variable.name: variable for variable in available.values()}
+    chosen: dict[str, OutputVariable] = {}
+    for name in list(names or ()) or DEFAULT_VARIABLES:
+        if name == "all":
+            chosen |= {path: variable for path, variable in available.items() if not variable.needs_forcing}
+            continue
+        variable = available.get(name) or by_file_name.get(name)
+        if variable is None:
+            raise UnknownOutputVariable(_unknown(name, list(available)))
+        chosen[variable.path] = variable
+    return list(chosen.values())
+
+
+def _unknown(name: str, available: list[str]) -> str:
+    near = difflib.get_close_matches(name, available, n=3, cutoff=0.5)
+    last_words = [path for path in available if path.rpartition(".")[2] == name.rpartition(".")[2]]
+    suggestions = list(dict.fromkeys(last_words + near))[:3]
+    remedy = f"Did you mean {', '.join(suggestions)}? " if suggestions else ""
+    return f"output.variables: unknown variable {name!r}. {remedy}`noahpy info variables` lists all of them."

@@ -1,0 +1,162 @@
+"""One column of an output file, ready to draw or to compare."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Times = NDArray[np.datetime64]
+
+DAY = np.timedelta64(1, "D")
+SECOND = np.timedelta64(1, "s")
+
+
+class PlotError(ValueError):
+    """A file that cannot be drawn; the message says what it lacks."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """Values of one variable, ``[time]`` or ``[time, layer]``, and the interval that each stands for.
+
+    Parameters
+    ----------
+    valid : Time at which a value holds: the end of the interval of a state, the middle of that of a mean.
+    """
+
+    name: str
+    units: str
+    begin: Times
+    end: Times
+    valid: Times
+    values: Array
+
+    @property
+    def middle(self) -> Times:
+        """Middle of the interval."""
+        return self.begin + (self.end - self.begin) // 2
+
+    @property
+    def length(self) -> float:
+        """Length of an interval. [s]"""
+        return float(np.median((self.end - self.begin) / SECOND))
+
+    def with_values(self, values: Array) -> Series:
+        """The same times with other values."""
+        return dataclasses.replace(self, values=values)
+
+    def daily(self) -> Series:
+        """Means of calendar days; the series itself when its intervals are not shorter than a day."""
+        if self.length >= 86400.0 or self.values.shape[0] == 0:
+            return self
+        days = self.middle.astype("datetime64[D]")
+        first = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])
+        count = np.diff(np.r_[first, days.size]).reshape((-1,) + (1,) * (self.values.ndim - 1))
+        values = np.add.reduceat(self.values, first, axis=0) / count
+        begin = days[first].astype(self.begin.dtype)
+        return dataclasses.replace(self, begin=begin, end=begin + DAY, valid=begin + DAY // 2, values=values)
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnOutput:
+    """One column of an output file.
+
+    Parameters
+    ----------
+    title : Name of the run and place of the column.
+    depth : Middle of the layers. [m]
+    faces : Upper and lower faces of the layers, one more than there are layers. [m]
+    """
+
+    title: str
+    depth: Array
+    faces: Array
+    step: float
+    data: xr.Dataset
+
+    def series(self, name: str) -> Series | None:
+        """A variable by its name in the file, or its daily mean; None when the file has neither."""
+        found = next((candidate for candidate in (name, f"{name}_mean") if candidate in self.data), None)
+        if found is None:
+            return None
+        variable = self.data[found]
+        bounds = self.data["time_bnds"].values.astype("datetime64[ns]")
+        begin, end = bounds[:, 0], bounds[:, 1]
+        instantaneous = "time: point" in variable.attrs.get("cell_methods", "")
+        if instantaneous:
+            # A state stands for the step that led to it, however many steps lie between records.
+            begin = np.maximum(begin, end - np.timedelta64(round(self.step * 1e9), "ns"))
+        return Series(
+            name=name,
+            units=variable.attrs["units"],
+            begin=begin,
+            end=end,
+            valid=end if instantaneous else begin + (end - begin) // 2,
+            values=variable.values.astype(np.float64),
+        )
+
+
+def read_column(path: str | Path, cell: tuple[int, int] = (0, 0)) -> ColumnOutput:
+    """Load one column of an output file.
+
+    Parameters
+    ----------
+    cell : Row and column of a grid, from 0; ignored for a single column.
+
+    Raises
+    ------
+    FileNotFoundError, PlotError : no such file, not an output file of this program, no records, or no such cell.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"output file {path} does not exist. `noahpy run` makes one.")
+    with _open(path) as data:
+        if not {"time", "time_bnds", "layer"} <= set(data.variables) or "step_seconds" not in data.attrs:
+            raise PlotError(f"{path}: not an output file of noahpy. Give the netCDF file that `noahpy run` wrote.")
+        if data.sizes["time"] == 0:
+            raise PlotError(f"{path}: holds no records. Run the model again.")
+        return _column(path, data, cell)
+
+
+def _open(path: Path) -> xr.Dataset:
+    try:
+        return xr.open_dataset(path, decode_timedelta=False)
+    except (OSError, ValueError) as error:
+        raise PlotError(f"{path}: cannot be read as netCDF ({error}).") from error
+
+
+def _column(path: Path, data: xr.Dataset, cell: tuple[int, int]) -> ColumnOutput:
+    title = str(data.attrs.get("title", path.stem)).partition(":")[0]
+    if "lat" in data.dims:
+        row, column = cell
+        if row >= data.sizes["lat"] or column >= data.sizes["lon"]:
+            raise PlotError(
+                f"{path}: no cell {row},{column}. The grid has {data.sizes['lat']} rows, {data.sizes['lon']} columns."
+            )
+        data = data.isel(lat=row, lon=column)
+        title = f"{title}, cell {row},{column}"
+    data = data.load()
+    bounds = _layer_bounds(data)
+    return ColumnOutput(
+        title=f"{title} ({_degrees(data['lat'], 'N', 'S')}, {_degrees(data['lon'], 'E', 'W')})",
+        depth=bounds.mean(axis=1),
+        faces=np.append(bounds[:, 0], bounds[-1, 1]),
+        step=float(data.attrs["step_seconds"]),
+        data=data,
+    )
+
+
+def _layer_bounds(data: xr.Dataset) -> Array:
+    name = "layer_bnds" if "layer_bnds" in data else "layer_depth_bnds"
+    return np.asarray(data[name].values, dtype=np.float64)
+
+
+def _degrees(value: Any, positive: str, negative: str) -> str:
+    number = float(value)
+    return f"{abs(number):.2f}° {positive if number >= 0 else negative}"

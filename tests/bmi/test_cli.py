@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import yaml
+from configurations import changed, write, write_weather
+from made_up_run import made_up_run, output_spec, state_and_fluxes
+from typer.testing import CliRunner
+
+from bmi_noahpy import runner
+from bmi_noahpy.cli import app
+from bmi_noahpy.cli_info import TOPICS
+from bmi_noahpy.config import ConfigurationError, load_configuration
+from bmi_noahpy.output import OutputWriter
+from bmi_noahpy.output_variables import output_variables
+from noahpy_core.options import Options
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import quantities, replace_quantity
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def call(*arguments: str | Path):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def words(text: str) -> str:
+    """Text without the line breaks and colours of a terminal."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch) -> Path:
+    """A configuration of six steps in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    write_weather(tmp_path / "weather.csv")
+    changes = {
+        "period.end": "2020-01-01T15:00",
+        "forcing": {"file": "weather.csv", "format": "csv"},
+        "output": {"file": "out.nc"},
+    }
+    return write(tmp_path / "site.yaml", changed(changes))
+
+
+def test_a_run_writes_every_step_and_reports_closure_and_paths(site):
+    result = call("run", site)
+    assert result.exit_code == 0, result.output
+    text = words(result.stdout)
+    assert "6 steps to 2020-01-01T18:00:00" in text
+    for budget in ("water", "energy", "soil heat"):
+        assert re.search(rf"Largest {budget} residual: \S+ (kg m-2 s-1|W m-2) \(column 0, 2020-01-01T", text)
+    assert f"Output: {site.parent / 'out.nc'}" in text
+    for figure in ("soil", "snow", "energy"):
+        assert f"Figures: {site.parent / f'out_{figure}.png'}" in text
+        assert (site.parent / f"out_{figure}.png").stat().st_size > 10_000
+    with xr.open_dataset(site.parent / "out.nc", decode_timedelta=False) as data:
+        assert data.sizes["time"] == 6
+        assert data.attrs["title"].startswith("Test site")
+        assert 250.0 < float(data.skin_temperature[-1]) < 290.0
+        assert yaml.safe_load(data.attrs["configuration"])["soil"]["classes"] == [7, 7, 8, 8]
+
+
+def test_the_configuration_kept_in_the_output_gives_the_same_run_again(site, tmp_path):
+    assert call("run", site, "--no-plot").exit_code == 0
+    with xr.open_dataset("out.nc", decode_timedelta=False) as first:
+        again = tmp_path / "again.yaml"
+        again.write_text(first.attrs["configuration"])
+        result = call("run", again, "--no-plot", "--output", "again.nc")
+        assert result.exit_code == 0, result.output
+        with xr.open_dataset("again.nc", decode_timedelta=False) as second:
+            xr.testing.assert_identical(first.drop_attrs(), second.drop_attrs())
+
+
+def test_an_existing_output_is_refused_before_the_run_and_replaced_on_demand(site):
+    assert call("run", site, "--no-plot").exit_code == 0
+    before = Path("out.nc").read_bytes()
+    refused = call("run", site, "--no-plot")
+    assert refused.exit_code == 2
+    assert "out.nc exists. Use --overwrite" in words(refused.stderr)
+    assert Path("out.nc").read_bytes() == before
+    assert call("run", site, "--no-plot", "--overwrite").exit_code == 0
+
+
+def test_output_goes_where_the_option_says_without_figures_when_unwanted(site):
+    result = call("run", site, "--output", Path("results") / "mine.nc", "--no-plot")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in Path("results").iterdir()] == ["mine.nc"]
+    assert not Path("out.nc").exists()
+
+
+def test_an_output_that_cannot_be_drawn_is_no_failure(site, tmp_path):
+    mapping = yaml.safe_load(site.read_text())
+    mapping["output"]["variables"] = ["albedo"]
+    result = call("run", write(tmp_path / "few.yaml", mapping))
+    assert result.exit_code == 0
+    assert "No figures" in words(result.stderr)
+
+
+def test_a_wrong_configuration_is_a_message_and_status_2(site, tmp_path):
+    mapping = yaml.safe_load(site.read_text())
+    mapping["output"]["variables"] = ["soil.temprature"]
+    result = call("run", write(tmp_path / "wrong.yaml", mapping))
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+    assert "unknown variable 'soil.temprature'. Did you mean soil.temperature," in words(result.stderr)
+    assert "Traceback" not in result.output
+    assert not Path("out.nc").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--debug", "run", "absent.yaml"), ("run", "absent.yaml", "--debug")])
+def test_debug_lets_the_error_through(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert call("run", "absent.yaml").exit_code == 2
+    assert isinstance(call(*arguments).exception, ConfigurationError)
+
+
+def test_a_run_without_forcing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("run", write(tmp_path / "site.yaml", changed({})))
+    assert result.exit_code == 2
+    assert "Add a forcing section" in words(result.stderr)
+    assert not (tmp_path / "site.nc").exists()
+
+
+def test_without_arguments_the_example_runs_in_its_folder(tmp_path, monkeypatch):
+    from bmi_noahpy import example
+
+    mapping = example.example_configuration()
+    mapping["period"]["end"] = "2019-09-02T21:00"
+    monkeypatch.setattr(example, "example_configuration", lambda: mapping)
+    monkeypatch.chdir(tmp_path)
+    result = call("run")
+    assert result.exit_code == 0, result.output
+    folder = Path("noahpy-example")
+    assert "noahpy-example" in result.stderr
+    assert {".yaml", ".csv", ".nc", ".png"} == {path.suffix for path in folder.iterdir()}
+    for path in folder.glob("*.png"):
+        assert path.name in result.stdout
+    (folder / "permafrost.yaml").write_text(
+        (folder / "permafrost.yaml").read_text().replace("Permafrost example", "My own")
+    )
+    assert call("run", "--overwrite", "--no-plot").exit_code == 0
+    assert load_configuration(folder / "permafrost.yaml").name == "My own"
+
+
+def test_init_writes_a_configuration_that_loads_and_never_overwrites_silently(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("init")
+    assert result.exit_code == 0, result.output
+    assert "noahpy run noahpy.yaml" in result.stdout
+    write_weather(tmp_path / "forcing.csv")
+    assert load_configuration("noahpy.yaml").name == "My site"
+    refused = call("init")
+    assert refused.exit_code == 2
+    assert "--overwrite" in words(refused.stderr)
+    assert call("init", "--overwrite").exit_code == 0
+
+
+def test_init_takes_over_a_noah_ascii_file(shared, tmp_path):
+    target = tmp_path / "tgl.yaml"
+    result = call("init", "--from", shared / "data" / "tgl" / "forcing.txt", target)
+    assert result.exit_code == 0, result.output
+    assert len(load_configuration(target).soil.thickness) == 20
+
+
+@pytest.mark.parametrize(("statuses", "expected"), [((0, 0), 0), ((0, 1), 1)])
+def test_verify_fails_when_one_reference_does(monkeypatch, statuses, expected):
+    given = dict(zip(("a.nc", "b.nc"), statuses, strict=True))
+    asked = []
+
+    def judge(path, *, mode, json, console):
+        asked.append((str(path), mode))
+        return given[str(path)]
+
+    monkeypatch.setattr("bmi_noahpy.verify.run_and_report", judge)
+    assert call("verify", "a.nc", "b.nc", "--mode", "free").exit_code == expected
+    assert asked == [("a.nc", "free"), ("b.nc", "free")]
+
+
+def test_verify_of_a_missing_file_is_a_message(tmp_path):
+    result = call("verify", tmp_path / "absent.nc")
+    assert result.exit_code == 2
+    assert "absent.nc" in words(result.stderr).replace(" ", "")
+
+
+def test_plot_compares_with_observations_in_the_folder_asked_for(site):
+    assert call("run", site, "--no-plot").exit_code == 0
+    Path("o.csv").write_text("time_utc,snow_depth_m\n2020-01-01T06:00:00Z,0\n2020-01-01T12:00:00Z,0.01\n")
+    result = call("plot", "out.nc", "--observations", "o.csv", "--folder", "figures", "--window", "instant")
+    assert result.exit_code == 0, result.output
+    assert (Path("figures") / "out_observed_snow.png").exists()
+
+
+@pytest.mark.parametrize("cell", ["1", "a,b", "-1,0"])
+def test_a_wrong_cell_is_explained(tmp_path, cell):
+    result = call("plot", tmp_path / "out.nc", "--cell", cell)
+    assert result.exit_code == 2
+    assert "--cell" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("topic", "names"),
+    [
+        ("variables", list(output_variables())),
+        ("parameters", [path for path, _ in quantities(Parameters)]),
+        ("schemes", [*vars(Options()), *vars(Options()).values()]),
+        ("tables", ["SILT LOAM", "SANDY LOAM", "Grassland"]),
+    ],
+)
+def test_info_lists_every_name_in_full(topic, names):
+    result = call("info", topic)
+    assert result.exit_code == 0
+    for name in names:
+        assert name.lower() in result.stdout.lower()
+
+
+def test_info_without_a_topic_lists_all(monkeypatch):
+    everything = call("info").stdout
+    for topic in TOPICS:
+        assert call("info", topic).stdout in everything
+
+
+def test_version_is_that_of_the_package():
+    from noahpy_core import __version__
+
+    assert call("--version").stdout.strip() == f"noahpy {__version__}"
+
+
+def test_help_imports_nothing_heavy():
+    code = f"""
+import sys, types
+package = types.ModuleType("bmi_noahpy")
+package.__path__ = [{str(REPOSITORY / "bmi_noahpy")!r}]
+sys.modules["bmi_noahpy"] = package
+from typer.testing import CliRunner
+from bmi_noahpy.cli import app
+assert "verify" in CliRunner().invoke(app, ["--help"]).stdout
+print(sorted({{"torch", "xarray", "matplotlib", "netCDF4", "numpy", "pydantic"}} & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def results_of(run, count: int, ending=None):
+    """Made-up results of a number of steps, then perhaps an exception."""
+    for number in range(count):
+        yield state_and_fluxes(run, number)
+    if ending is not None:
+        raise ending
+
+
+def test_a_state_that_is_not_finite_stops_the_run_and_is_located(tmp_path, monkeypatch):
+    run = made_up_run(latitude=[1.0], longitude=[1.0, 2.0])
+    run.initial_state = None
+
+    def results(*_):
+        yield from results_of(run, 3)
+        state, fluxes = state_and_fluxes(run, 3)
+        temperature = state.soil.temperature.clone()
+        temperature[2, 1] = torch.nan
+        yield replace_quantity(state, "soil.temperature", temperature), fluxes
+
+    monkeypatch.setattr(runner, "iterate", results)
+    where = r"soil\.temperature became nan in column 1, layer 3, in step 4, which ends 2007-04-05T00:00:00"
+    with pytest.raises(runner.NonFiniteState, match=where):
+        runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
+    with netCDF4.Dataset(tmp_path / "out.nc") as data:
+        assert data["time"].size == 3
+
+
+def test_an_interrupted_run_keeps_its_records_and_says_how_far_it_went(tmp_path, monkeypatch):
+    run = made_up_run(steps=10)
+    run.initial_state = None
+    monkeypatch.setattr(runner, "iterate", lambda *_: results_of(run, 4, KeyboardInterrupt()))
+    summary = runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
+    assert (summary.interrupted, summary.steps_done, summary.steps) == (True, 4, 10)
+    assert summary.reached == np.datetime64("2007-04-05T00:00:00")
+    with netCDF4.Dataset(tmp_path / "out.nc") as data:
+        assert data["time"].size == 4
+
+
+def test_the_largest_residual_is_reported_with_its_column_and_time(tmp_path, monkeypatch):
+    run = made_up_run(latitude=[1.0], longitude=[1.0, 2.0])
+    run.initial_state = None
+    residuals = torch.tensor([[0.0, 1e-9], [-3e-9, 2e-9], [0.0, 1e-10]], dtype=torch.float64)
+
+    def results(*_):
+        for number, residual in enumerate(residuals):
+            state, fluxes = state_and_fluxes(run, number)
+            yield state, replace_quantity(fluxes, "water_residual", residual)
+
+    monkeypatch.setattr(runner, "iterate", results)
+    summary = runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
+    water = next(residual for residual in summary.residuals if residual.name == "water_residual")
+    assert (water.value, water.column, water.units) == (3e-9, 0, "kg m-2 s-1")
+    assert water.at == np.datetime64("2007-04-03T00:00:00")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_control_c_ends_the_program_with_a_message_and_a_readable_file(site):
+    mapping = yaml.safe_load(site.read_text())
+    mapping["period"] = {"start": "2020-01-01T00:00", "end": "2020-01-02T21:00", "step": 1}
+    write(site, mapping)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from bmi_noahpy.cli import app; app()", "run", str(site)],
+        cwd=site.parent,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120.0
+    while not (site.parent / "out.nc").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(3.0)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120.0)
+    assert process.returncode == 130, stderr
+    assert "Interrupted after" in stdout
+    assert "Traceback" not in stderr
+    with xr.open_dataset(site.parent / "out.nc", decode_timedelta=False) as data:
+        assert data.sizes["time"] > 1
+        assert np.isfinite(data.soil_temperature).all()
