@@ -1,0 +1,52 @@
+"""Water balance of a run as NextGen's mass balance protocol reads it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from noahpy_core.budget import water_storage
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import WATER_DENSITY
+from noahpy_core.state import Fluxes, Forcing, State
+
+
+class MassBalance:
+    """Depths of water since the start, means over the columns, so that in - out - stored - leaked is round-off.
+
+    ``in`` is the water stored at the start and all precipitation; ``out`` evapotranspiration and runoff; ``stored`` the
+    water in soil, snow and canopy. ``leaked`` is what neither explains: minus the water that the floors of the original
+    model created, and minus the water that a caller added by setting states.
+
+    Parameters
+    ----------
+    state : At the start.
+    column : Soil layers.
+    """
+
+    def __init__(self, state: State, column: SoilColumn) -> None:
+        self._column = column
+        self._stored = self._storage(state)
+        self._in = self._stored
+        self._out = 0.0
+        self._leaked = 0.0
+
+    def add_step(self, before: State, after: State, fluxes: Fluxes, forcing: Forcing, step: float) -> None:
+        """Book one step of `step` seconds, from the state it really started from."""
+        self._leaked -= self._storage(before) - self._stored
+        lost = fluxes.evapotranspiration + fluxes.surface_runoff + fluxes.drainage + fluxes.saturation_excess
+        self._in += _depth(forcing.precipitation) * step
+        self._out += _depth(lost) * step
+        self._leaked -= _depth(fluxes.numerical_water_source) * step
+        self._stored = self._storage(after)
+
+    def value(self, term: str) -> float:
+        """``in``, ``out``, ``stored`` or ``leaked``. [m]"""
+        return {"in": self._in, "out": self._out, "stored": self._stored, "leaked": self._leaked}[term]
+
+    def _storage(self, state: State) -> float:
+        return _depth(water_storage(state, self._column))
+
+
+def _depth(water: Tensor) -> float:
+    """Mean over the columns, of a store [kg m-2 to m] or a flux [kg m-2 s-1 to m s-1]."""
+    return float(water.mean()) / WATER_DENSITY

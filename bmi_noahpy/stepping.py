@@ -1,0 +1,120 @@
+"""A prepared run taken one step at a time, with values that a caller may change between steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bmi_noahpy.config import load_configuration
+from bmi_noahpy.forcing_table import VEGETATION
+from bmi_noahpy.framework_inputs import MissingInput
+from bmi_noahpy.grids import Grid, make_grids
+from bmi_noahpy.monthly import monthly_value
+from bmi_noahpy.setup import Run, prepare, prescribed_vegetation
+from bmi_noahpy.values import ValueStore
+from bmi_noahpy.variables import INPUTS, OUTPUTS
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import Forcing, State
+
+
+class SteppedRun:
+    """A run, its values under BMI names, its grids, and the number of steps taken.
+
+    Parameters
+    ----------
+    path : Configuration. Made absolute, because frameworks change the working directory between calls.
+
+    Raises
+    ------
+    ConfigurationError : when what it says is not acceptable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.run: Run = prepare(load_configuration(path.resolve()))
+        self.steps_taken = 0
+        run, column = self.run, self.run.model.column
+        depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
+        self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths)
+        self.values = ValueStore(
+            run.initial_state,
+            run.parameters,
+            column,
+            columns=run.domain.columns,
+            step=run.step,
+            first_forcing=None if run.forcing is None else run.forcing.at(0),
+        )
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start."""
+        return self.steps_taken * self.run.step
+
+    def take_step(self) -> None:
+        """One step. An error leaves everything as it was.
+
+        Raises
+        ------
+        RuntimeError : the forcing file has ended, or inputs are missing.
+        ValueError : what was set is not acceptable.
+        ArithmeticError : the step gave a value that is not finite.
+        """
+        self.values.absorb()
+        self.values.check_before_step()
+        forcing = self._forcing()
+        with torch.no_grad():
+            state, fluxes = self.run.model(self.values.state, forcing, self.values.parameters, self.run.step)
+        _require_finite(state, self.steps_taken + 1)
+        self.values.advance(state, fluxes, forcing)
+        self.steps_taken += 1
+
+    def _forcing(self) -> Forcing:
+        """Forcing of the next step."""
+        series, step = self.run.forcing, self.steps_taken
+        base = series.at(step) if series is not None and step < self.run.steps else None
+        try:
+            forcing = self.values.inputs.combine(base, self._vegetation() if base is None else {})
+        except MissingInput as missing:
+            names = ", ".join(_input_names(missing.fields))
+            if series is None:
+                message = f"update: no value for {names}. Set them with set_value, or configure a forcing file."
+            else:
+                message = (
+                    f"update: the forcing ends after {self.run.steps} steps; no value for {names}. "
+                    "Stop at get_end_time(), or set them with set_value."
+                )
+            raise RuntimeError(message) from None
+        if series is None and step == 0:
+            self.values.begin_with_humidity(self.run.initial_state, forcing)
+        return forcing
+
+    def _vegetation(self) -> dict[str, Tensor | None]:
+        """Vegetation of the configuration at the next step, for a step without a file."""
+        prescribed = prescribed_vegetation(self.run.configuration)
+        moment = self.run.start + np.timedelta64(round(self.time), "s")
+        monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
+        like = self.values.state.skin_temperature
+        return {
+            quantity: torch.as_tensor(monthly_value(values, moment)).to(like)
+            for quantity, values in monthly.items()
+            if values is not None
+        }
+
+
+def _input_names(fields: tuple[str, ...]) -> list[str]:
+    """BMI names of fields of `Forcing`."""
+    sources = {f"forcing.{field}" for field in fields} | ({"wind.x", "wind.y"} if "wind_speed" in fields else set())
+    return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]
+
+
+def _require_finite(state: State, step: int) -> None:
+    """Raise ArithmeticError naming the variable that became infinite or not a number in a step, counted from 1."""
+    for path, _ in quantities(State):
+        wrong = (~torch.isfinite(get_quantity(state, path))).nonzero()
+        if len(wrong):
+            raise ArithmeticError(
+                f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as it "
+                "was before the step. Check inputs and parameters there, or use a shorter step."
+            )
