@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bmi_noahpy.output import OutputWriter
 from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.recorded import fastest_step
 from noahpy_core.simulation import iterate
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -89,7 +90,7 @@ def execute(run: Any, writer: OutputWriter, *, progress: Console | None = None) 
     done, interrupted, begin = 0, False, time.perf_counter()
     with writer, _bar(progress) as bar, torch.no_grad():
         task = bar.add_task("Running", total=run.steps)
-        results = iterate(run.model, run.initial_state, _forcing_of_steps(run), run.parameters, run.step)
+        results = iterate(fastest_step(run.model), run.initial_state, _forcing_of_steps(run), run.parameters, run.step)
         try:
             for step, (state, fluxes) in enumerate(results):
                 _require_finite(run, step, state)

@@ -56,6 +56,7 @@ class NoahModel(nn.Module):
         super().__init__()
         self.column = column
         self.options = options or Options()
+        self.supplied = tuple(processes or ())
         slots: dict[str, Any] = build_processes(self.options, column, processes)
         self.transitions = slots["transitions"]
         self.surface_properties = slots["surface"]

@@ -17,12 +17,13 @@ def positive_part(x: Tensor) -> Tensor:
 
 def at_most(x: Tensor, bound: Tensor | float) -> Tensor:
     """The smaller of two values; where they are equal the derivative is that of `x` alone."""
-    return torch.clamp(x, max=bound)
+    # At a tie with a tensor, clamp takes the derivative of the bound in forward mode and that of x in reverse mode.
+    return torch.where(x > bound, bound, x) if isinstance(bound, Tensor) else torch.clamp(x, max=bound)
 
 
 def at_least(x: Tensor, bound: Tensor | float) -> Tensor:
     """The larger of two values; where they are equal the derivative is that of `x` alone."""
-    return torch.clamp(x, min=bound)
+    return torch.where(x < bound, bound, x) if isinstance(bound, Tensor) else torch.clamp(x, min=bound)
 
 
 def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
@@ -62,7 +63,8 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     """
     parts = (lower, diagonal, upper, right)
     shape = torch.broadcast_shapes(*(part.shape for part in parts))
-    return _Tridiagonal.apply(*(part.expand(shape) for part in parts))
+    system = [part.expand(shape) for part in parts]
+    return _thomas(*system) if torch.jit.is_tracing() else _Tridiagonal.apply(*system)
 
 
 def _thomas(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.recorded import Step
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -94,7 +95,7 @@ def equilibrium_liquid(
 
 
 def advance(
-    model: NoahModel, state: State, record: Forcing, parameters: Parameters, dt: float, number: int
+    model: Step, state: State, record: Forcing, parameters: Parameters, dt: float, number: int
 ) -> tuple[State, Fluxes]:
     """One step; an equation that was not solved is reported with the step's number."""
     try:
@@ -104,9 +105,15 @@ def advance(
 
 
 def iterate(
-    model: NoahModel, state: State, forcing: Iterable[Forcing], parameters: Parameters, dt: float
+    model: Step, state: State, forcing: Iterable[Forcing], parameters: Parameters, dt: float
 ) -> Iterator[tuple[State, Fluxes]]:
-    """State and fluxes after each step, one step per forcing."""
+    """State and fluxes after each step, one step per forcing.
+
+    Parameters
+    ----------
+    model : The model, or `fastest_step(model)` when no gradient is wanted.
+    dt : Length of a step. [s]
+    """
     for number, record in enumerate(forcing):
         state, fluxes = advance(model, state, record, parameters, dt, number)
         yield state, fluxes

@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -158,7 +159,7 @@ class _FreezingRoot(torch.autograd.Function):
         none = torch.zeros_like(b)
         soil = SoilParameters(b, none, suction, porosity, none, none, none)
         with torch.no_grad():
-            return _nested_newton(curve, Conduction(*system), temperature, total, soil)
+            return _solve_nonlinear(curve, Conduction(*system), temperature, total, soil)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -177,52 +178,68 @@ class _FreezingRoot(torch.autograd.Function):
         return root.unflatten(1, (columns, info.batch_size)), 2
 
 
+SOLVES_OF_A_GUESS = 12
+"""Tridiagonal solves spent on the guess that few layers freeze or thaw through, before the safe iteration starts."""
 LARGEST_NUMBER_OF_SOLVES = 400
 TOLERANCE = 1.0e-8
 """Last change of a converged temperature in double precision; the final step squares the error. [K]"""
 
 
-def _nested_newton(
+def _solve_nonlinear(
     curve: FreezingCurve, system: Conduction, temperature: Tensor, total: Tensor, soil: SoilParameters
+) -> Tensor:
+    """Temperatures that solve the system: by a guess of the thawed layers that proves right, or by nested Newton."""
+    # The curve is left a few units of round-off below T_f, where it still has its slope, and goes on straight.
+    contact = curve.freezing_point(total, soil) * (1.0 - 4.0 * torch.finfo(temperature.dtype).eps)
+    liquid_there, slope_there = curve.equilibrium(contact, total, soil)
+    tolerance = max(TOLERANCE, 16.0 * 300.0 * torch.finfo(temperature.dtype).eps)
+
+    def newton(guess: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
+        """Next guess, and whether each column's last change is within the tolerance."""
+        liquid, slope = curve.equilibrium(torch.minimum(guess, contact), total, soil)
+        straight = liquid + slope_there * positive_part(guess - contact)
+        liquid, slope = torch.where(thawed, total, straight), torch.where(thawed, 0.0, slope)
+        residual = system.apply(guess) + system.latent * liquid - system.right
+        change = solve_tridiagonal(system.lower, system.diagonal + system.latent * slope, system.upper, residual)
+        return guess - change, change.abs().amax(0) <= tolerance
+
+    def above_curve(guess: Tensor) -> Tensor:
+        return liquid_there + slope_there * (guess - contact) > total
+
+    guess, thawed = temperature, above_curve(temperature)
+    for _ in range(SOLVES_OF_A_GUESS):
+        guess, done = newton(guess, thawed)
+        if bool(done.all()):
+            if torch.equal(above_curve(guess), thawed):
+                return guess
+            thawed = above_curve(guess)
+    return _nested_newton(newton, above_curve, temperature, total)
+
+
+def _nested_newton(
+    newton: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    above_curve: Callable[[Tensor], Tensor],
+    temperature: Tensor,
+    total: Tensor,
 ) -> Tensor:
     """Nested Newton iteration, monotone in both loops.
 
     The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f and
     goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts (at
-    first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each.
+    first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each. The outer
+    iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does at T_f.
     """
-    freezing_point = curve.freezing_point(total, soil)
-    liquid_there, slope_there = _curve_below(curve, freezing_point, freezing_point, total, soil)
-    tolerance = max(TOLERANCE, 16.0 * 300.0 * torch.finfo(temperature.dtype).eps)
     thawed = torch.zeros_like(temperature, dtype=torch.bool)
     guess = temperature
     unsolved = torch.ones_like(thawed[0])
     for _ in range(LARGEST_NUMBER_OF_SOLVES):
-        liquid, slope = _curve_below(curve, guess, freezing_point, total, soil)
-        above = guess > freezing_point
-        extended = torch.where(above, liquid_there + slope_there * (guess - freezing_point), liquid)
-        slope = torch.where(above, slope_there, slope)
-        liquid = extended - torch.where(thawed, slope_there * (guess - freezing_point), 0.0)
-        slope = slope - torch.where(thawed, slope_there, 0.0)
-        residual = system.apply(guess) + system.latent * liquid - system.right
-        change = solve_tridiagonal(system.lower, system.diagonal + system.latent * slope, system.upper, residual)
-        guess = guess - change
-        inner_done = change.abs().amax(0) <= tolerance
-        now_thawed = guess > freezing_point
-        same = (now_thawed == thawed).all(0)
-        thawed = torch.where(inner_done & ~same, now_thawed, thawed)
-        unsolved = ~(inner_done & same)
+        guess, inner_done = newton(guess, thawed)
+        now_thawed = thawed | above_curve(guess)
+        unsolved = ~(inner_done & (now_thawed == thawed).all(0))
+        thawed = torch.where(inner_done, now_thawed, thawed)
         if not bool(unsolved.any()):
             return guess
     raise ConvergenceError(_describe(unsolved, temperature, total))
-
-
-def _curve_below(
-    curve: FreezingCurve, temperature: Tensor, freezing_point: Tensor, total: Tensor, soil: SoilParameters
-) -> tuple[Tensor, Tensor]:
-    """The curve and its slope at a temperature limited to just below the freezing point."""
-    nearly = freezing_point * (1.0 - 4.0 * torch.finfo(temperature.dtype).eps)
-    return curve.equilibrium(torch.minimum(temperature, nearly), total, soil)
 
 
 def _describe(unsolved: Tensor, temperature: Tensor, total: Tensor) -> str:

@@ -130,6 +130,7 @@ class Chen1997(nn.Module):
     HALF_PI = 3.1415926 / 2.0
 
     table: Tensor
+    own_table: Tensor
 
     def __init__(self, thermal_roughness: nn.Module) -> None:
         super().__init__()
@@ -143,6 +144,7 @@ class Chen1997(nn.Module):
         momentum = torch.where(zeta < 0, unstable, stable)
         heat = torch.where(zeta < 0, -2.0 * second, stable)
         self.register_buffer("table", torch.cat([momentum, heat]), persistent=False)
+        self.register_buffer("own_table", torch.tensor([[0], [self.TABLE_SIZE]]), persistent=False)
 
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
@@ -202,9 +204,9 @@ class Chen1997(nn.Module):
         table = self.table.to(zeta.dtype)
         position = (zeta - self.LOW) / self.spacing
         index = position.to(torch.int64).clamp(0, self.TABLE_SIZE - 2)
-        own_table = torch.tensor([[0], [self.TABLE_SIZE]], device=index.device)
-        start = table[index + own_table]
-        return (table[index + own_table + 1] - start) * (position - index) + start
+        place = index + self.own_table
+        start = table[place]
+        return (table[place + 1] - start) * (position - index) + start
 
 
 class Yang2008(nn.Module):
