@@ -1,0 +1,83 @@
+"""The model against every file of output of the Fortran original."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bmi_noahpy.comparison import nash_sutcliffe
+from bmi_noahpy.reference import read_reference
+from bmi_noahpy.reference_run import free_run_differences
+from bmi_noahpy.reference_variables import VARIABLES
+from bmi_noahpy.verification import Verification
+from bmi_noahpy.verify import verify
+
+SINGLE_STEPS = ["single_step_20_layers", "single_step_4_layers"]
+TGL = ["tgl", "tgl_roughness_y08", "tgl_paulson", "tgl_original_physics", "tgl_snowy"]
+BONDVILLE = ["bondville", "bondville_original_physics"]
+ENTHALPY = ["tgl_enthalpy", "bondville_enthalpy"]
+
+NOT_OURS = {"ffrozp"}
+"""Phase of the precipitation as a number: the model has rainfall and snowfall."""
+GIVEN = {"sfcspd", "sfctmp", "q2", "sfcprs", "soldn", "longwave", "prcp"}
+
+
+def the_file(shared: Path, name: str) -> Path:
+    return shared / "reference" / f"{name}.nc"
+
+
+def complain(verification: Verification) -> str:
+    lines = [f"{one.label}: {one.variable} {one.ours!r} != {one.theirs!r}" for one in verification.failures[:10]]
+    return "\n".join([f"{verification.within} of {verification.cases} within", *lines])
+
+
+@pytest.mark.parametrize("name", SINGLE_STEPS + TGL + BONDVILLE + ENTHALPY)
+def test_every_step_from_the_state_of_the_original_agrees_in_every_output(shared: Path, name: str) -> None:
+    verification = verify(the_file(shared, name))
+    assert verification.share >= 0.999, complain(verification)
+    assert [one.label for one in verification.failures if not one.tie] == [], complain(verification)
+
+
+@pytest.mark.parametrize("name", ["single_step_20_layers", "bondville"])
+def test_nothing_the_original_computed_is_left_out_of_the_comparison(shared: Path, name: str) -> None:
+    records = set(read_reference(the_file(shared, name)).records)
+    assert records - NOT_OURS - GIVEN == {variable.record for variable in VARIABLES}
+
+
+def test_the_first_sixty_days_of_a_free_run_follow_the_original(shared: Path) -> None:
+    for one in free_run_differences(read_reference(the_file(shared, "tgl")), steps=60):
+        if one.variable.units == "K":
+            assert one.size.max() <= 1.0e-7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tgl", "tgl_roughness_y08", "tgl_paulson", "tgl_original_physics", *BONDVILLE])
+def test_free_runs_keep_to_the_original_in_every_layer(shared: Path, name: str) -> None:
+    verification = verify(the_file(shared, name), mode="free")
+    for variable in ("stc", "sh2o"):
+        assert min(verification.variable(variable).efficiency or ()) > 0.999
+    assert verification.passed
+
+
+@pytest.mark.slow
+def test_a_free_run_with_deep_snow_keeps_to_the_original_until_its_gravel_turns_chaotic(shared: Path) -> None:
+    """The daily steps empty and fill the layers of gravel by turns; in the third year round-off decides which."""
+    above_gravel, before_chaos = 10, 800
+    for one in free_run_differences(read_reference(the_file(shared, "tgl_snowy"))):
+        if one.variable.name in ("stc", "sh2o"):
+            assert nash_sutcliffe(one.ours, one.theirs)[:above_gravel].min() > 0.999
+            assert nash_sutcliffe(one.ours[:before_chaos], one.theirs[:before_chaos]).min() > 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENTHALPY)
+def test_free_runs_with_the_enthalpy_scheme_never_leave_the_original(shared: Path, name: str) -> None:
+    """Over the whole run, freezing and thawing included: 1e-6 K and 1e-7 m3 m-3."""
+    differences = {one.variable.name: one for one in free_run_differences(read_reference(the_file(shared, name)))}
+    assert differences["stc"].size.max() <= 1.0e-6
+    assert differences["t1"].size.max() <= 1.0e-6
+    assert differences["smc"].size.max() <= 1.0e-7
+    assert differences["sh2o"].size.max() <= 1.0e-7
+    assert np.isfinite(differences["stc"].ours).all()
