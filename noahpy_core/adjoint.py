@@ -154,7 +154,7 @@ class _Sweep:
                 states.append(tree_flatten(state)[0])
         for number in range(end - 1, start - 1, -1):
             self._reverse(states[number - start], number)
-            if self.plan.truncate_every and number % self.plan.truncate_every == 0:
+            if self.plan.truncate_every and number and number % self.plan.truncate_every == 0:
                 self.state_adjoint = [torch.zeros_like(adjoint) for adjoint in self.state_adjoint]
 
     def _record(self, number: int) -> list[Any]:

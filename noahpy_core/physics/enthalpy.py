@@ -207,39 +207,44 @@ def _solve_nonlinear(
         return liquid_there + slope_there * (guess - contact) > total
 
     guess, thawed = temperature, above_curve(temperature)
+    solved = torch.zeros_like(thawed[0])
     for _ in range(SOLVES_OF_A_GUESS):
-        guess, done = newton(guess, thawed)
-        if bool(done.all()):
-            if torch.equal(above_curve(guess), thawed):
-                return guess
-            thawed = above_curve(guess)
-    return _nested_newton(newton, above_curve, temperature, total)
+        proposal, done = newton(guess, thawed)
+        guess = torch.where(solved, guess, proposal)
+        now_thawed = above_curve(guess)
+        solved = solved | (done & (now_thawed == thawed).all(0))
+        thawed = torch.where(done & ~solved, now_thawed, thawed)
+        if bool(solved.all()):
+            return guess
+    start = torch.where(solved, guess, temperature)
+    return _nested_newton(newton, above_curve, start, thawed & solved, solved, total)
 
 
 def _nested_newton(
     newton: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     above_curve: Callable[[Tensor], Tensor],
-    temperature: Tensor,
+    guess: Tensor,
+    thawed: Tensor,
+    solved: Tensor,
     total: Tensor,
 ) -> Tensor:
-    """Nested Newton iteration, monotone in both loops.
+    """Nested Newton iteration of the columns not solved yet, monotone in both loops.
 
     The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f and
     goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts (at
     first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each. The outer
     iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does at T_f.
     """
-    thawed = torch.zeros_like(temperature, dtype=torch.bool)
-    guess = temperature
-    unsolved = torch.ones_like(thawed[0])
+    start = guess
     for _ in range(LARGEST_NUMBER_OF_SOLVES):
-        guess, inner_done = newton(guess, thawed)
-        now_thawed = thawed | above_curve(guess)
-        unsolved = ~(inner_done & (now_thawed == thawed).all(0))
+        proposal, inner_done = newton(guess, thawed)
+        guess = torch.where(solved, guess, proposal)
+        now_thawed = thawed | (above_curve(guess) & ~solved)
+        solved = solved | (inner_done & (now_thawed == thawed).all(0))
         thawed = torch.where(inner_done, now_thawed, thawed)
-        if not bool(unsolved.any()):
+        if bool(solved.all()):
             return guess
-    raise ConvergenceError(_describe(unsolved, temperature, total))
+    raise ConvergenceError(_describe(~solved, start, total))
 
 
 def _describe(unsolved: Tensor, temperature: Tensor, total: Tensor) -> str:

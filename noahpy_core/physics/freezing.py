@@ -71,8 +71,9 @@ class FreezingCurve(nn.Module):
         gradient, and one more step at the root carries the derivative.
         """
         b = self.exponent(soil)
-        freezing = temperature < self.freezing_point(total, soil)
-        cold = torch.where(freezing, temperature, self.freezing_point(total, soil).detach() - 1.0)
+        freezing_point = self.freezing_point(total, soil)
+        freezing = temperature < freezing_point
+        cold = torch.where(freezing, temperature, 0.5 * freezing_point.detach())
         target = torch.log(scaled_supercooling(cold))
         start = torch.log(total)
         constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
