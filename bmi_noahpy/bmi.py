@@ -10,6 +10,7 @@ from bmipy import Bmi
 from numpy.typing import NDArray
 
 from bmi_noahpy.bmi_grids import GridFunctions
+from bmi_noahpy.gradient import GradientExtension
 from bmi_noahpy.variables import INPUTS, OUTPUTS, find_variable
 
 if TYPE_CHECKING:
@@ -99,6 +100,16 @@ class BmiNoahPy(GridFunctions, Bmi):
     def finalize(self) -> None:
         """Release everything. Arrays obtained from `get_value_ptr` no longer follow the model."""
         self._run = None
+
+    # --- extensions -------------------------------------------------------------------------------------------------
+
+    def get_extensions(self) -> tuple[str, ...]:
+        """Names that `get_extension` knows."""
+        return ("gradient",)
+
+    def get_extension(self, name: str) -> GradientExtension | None:
+        """Functions beyond BMI: ``"gradient"``, see `bmi_noahpy.gradient_protocol`. None for an unknown name."""
+        return GradientExtension(self) if name == "gradient" else None
 
     # --- information ------------------------------------------------------------------------------------------------
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
-from bmi_noahpy.config_sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
-from bmi_noahpy.config_values import MONTHS, spread
+from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
+from bmi_noahpy.config.values import MONTHS, spread
 from bmi_noahpy.forcing import ForcingSeries, ForcingSpec, PrescribedVegetation, TimeSpec, VariableSpec, open_forcing
-from bmi_noahpy.forcing_table import VEGETATION
-from bmi_noahpy.monthly import monthly_value
+from bmi_noahpy.forcing.monthly import monthly_value
+from bmi_noahpy.forcing.table import VEGETATION
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel

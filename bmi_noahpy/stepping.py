@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.forcing_table import VEGETATION
+from bmi_noahpy.forcing.monthly import monthly_value
+from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.framework_inputs import MissingInput
 from bmi_noahpy.grids import Grid, make_grids
-from bmi_noahpy.monthly import monthly_value
 from bmi_noahpy.setup import Run, prepare, prescribed_vegetation
+from bmi_noahpy.taken_step import TakenStep
 from bmi_noahpy.values import ValueStore
 from bmi_noahpy.variables import INPUTS, OUTPUTS
 from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.simulation import advance
 from noahpy_core.state import Forcing, State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.gradient_window import Window
 
 
 class SteppedRun:
@@ -46,6 +53,8 @@ class SteppedRun:
             step=run.step,
             first_forcing=None if run.forcing is None else run.forcing.at(0),
         )
+        self.last_step: TakenStep | None = None
+        self.window: Window | None = None
 
     @property
     def time(self) -> float:
@@ -63,22 +72,53 @@ class SteppedRun:
         """
         self.values.absorb()
         self.values.check_before_step()
-        forcing = self._forcing()
+        taken = self._next_step()
         with torch.no_grad():
-            state, fluxes = self.run.model(self.values.state, forcing, self.values.parameters, self.run.step)
+            state, fluxes = advance(
+                self.run.model, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
+            )
         _require_finite(state, self.steps_taken + 1)
-        self.values.advance(state, fluxes, forcing)
+        self.values.advance(state, fluxes, taken.forcing)
         self.steps_taken += 1
+        self.last_step = taken
+        if self.window is not None and self.values.overwrites is not None:
+            self.window.add(taken, tuple(self.values.overwrites), state)
+            self.values.overwrites.clear()
 
-    def _forcing(self) -> Forcing:
-        """Forcing of the next step."""
+    def go_to(self, time: float) -> None:
+        """Make the step that begins at `time` the next one; the state stays.
+
+        Raises
+        ------
+        ValueError : No step begins then.
+        """
+        number = round(time / self.run.step) if math.isfinite(time) else -1
+        if number < 0 or abs(number * self.run.step - time) > 1e-9 * max(self.run.step, time):
+            raise ValueError(f"set_time: no step begins at {time} s. Give a multiple of {self.run.step} s.")
+        self.steps_taken = number
+
+    def _next_step(self) -> TakenStep:
+        base = self._file()
+        forcing = self._forcing(base)
+        x, y = (self.values.inputs.value(component, base) for component in ("wind.x", "wind.y"))
+        assert x is not None
+        assert y is not None
+        first = self.run.forcing is None and self.steps_taken == 0
+        humid = first and self.values.has_first_humidity(self.run.initial_state)
+        return TakenStep(self.values.state, forcing, self.values.parameters, (x, y), humid)
+
+    def _file(self) -> Forcing | None:
+        """What the file has for the next step."""
         series, step = self.run.forcing, self.steps_taken
-        base = series.at(step) if series is not None and step < self.run.steps else None
+        return series.at(step) if series is not None and step < self.run.steps else None
+
+    def _forcing(self, base: Forcing | None) -> Forcing:
+        """Forcing of the next step."""
         try:
-            forcing = self.values.inputs.combine(base, self._vegetation() if base is None else {})
+            return self.values.inputs.combine(base, self._vegetation() if base is None else {})
         except MissingInput as missing:
             names = ", ".join(_input_names(missing.fields))
-            if series is None:
+            if self.run.forcing is None:
                 message = f"update: no value for {names}. Set them with set_value, or configure a forcing file."
             else:
                 message = (
@@ -86,9 +126,6 @@ class SteppedRun:
                     "Stop at get_end_time(), or set them with set_value."
                 )
             raise RuntimeError(message) from None
-        if series is None and step == 0:
-            self.values.begin_with_humidity(self.run.initial_state, forcing)
-        return forcing
 
     def _vegetation(self) -> dict[str, Tensor | None]:
         """Vegetation of the configuration at the next step, for a step without a file."""

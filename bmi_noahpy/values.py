@@ -13,6 +13,7 @@ from torch import Tensor
 from bmi_noahpy.derived import DERIVED, Moment
 from bmi_noahpy.framework_inputs import FrameworkInputs
 from bmi_noahpy.mass_balance import MassBalance
+from bmi_noahpy.overwrites import Overwrite
 from bmi_noahpy.value_checks import Floats, Mask, check_settable, check_snow, check_values, flat_values
 from bmi_noahpy.variables import Variable, find_variable
 from noahpy_core.column import SoilColumn
@@ -57,6 +58,7 @@ class ValueStore:
         self._step = step
         self._buffers: dict[str, tuple[Floats, Floats]] = {}
         self._snow_was_set = False
+        self.overwrites: list[Overwrite] | None = None
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -125,12 +127,15 @@ class ValueStore:
         if not written:
             return
         before = self.state, self.parameters, self.inputs.copy()
+        recorded = len(self.overwrites or ())
         try:
             for variable, values, given in written:
                 check_settable(variable)
                 self._take(variable, values, given)
         except ValueError:
             self.state, self.parameters, self.inputs = before
+            if self.overwrites is not None:
+                del self.overwrites[recorded:]
             raise
         finally:
             self._refresh()
@@ -140,11 +145,15 @@ class ValueStore:
         if self._snow_was_set:
             check_snow(self.state.snow)
 
-    def begin_with_humidity(self, initial: State, forcing: Forcing) -> None:
-        """Take the surface humidity of the first forcing, as with a file, unless one was set."""
-        path = "surface.specific_humidity"
-        if torch.equal(get_quantity(self.state, path), get_quantity(initial, path)):
-            self.state = replace_quantity(self.state, path, forcing.specific_humidity)
+    def has_first_humidity(self, initial: State) -> bool:
+        """Whether the surface humidity is the first guess still."""
+        return torch.equal(self.state.surface.specific_humidity, initial.surface.specific_humidity)
+
+    def replace_state(self, state: State) -> None:
+        """Go on from another state."""
+        self.absorb()
+        self.state, self._snow_was_set = state, True
+        self._refresh()
 
     def advance(self, state: State, fluxes: Fluxes, forcing: Forcing) -> None:
         """Publish the result of a step."""
@@ -185,6 +194,11 @@ class ValueStore:
 
     def _take(self, variable: Variable, values: Floats, given: Mask) -> None:
         """Take over the values in `given`, after checking them."""
+        asked = given
+        if self.overwrites is not None and variable.root == "parameters":
+            raise ValueError(
+                f"{variable.name}: parameters cannot change while steps are recorded. Call stop_recording() first."
+            )
         if variable.root == "state" or variable.path == "moisture":
             # Writing back what was read must not change a bit, whatever the conversion of units.
             given = given & _differs(values, self._read(variable))
@@ -203,6 +217,10 @@ class ValueStore:
             self.parameters = _merged(self.parameters, variable.path, core, where, current)
         else:
             self.inputs.set(_input_field(variable), core, where)
+        if self.overwrites is not None and variable.root in ("state", "derived"):
+            self.overwrites.append(
+                Overwrite.recorded(variable, torch.from_numpy(asked).reshape(shape), core, self.state)
+            )
 
     def _take_moisture(self, total: Tensor, where: Tensor) -> None:
         """Total soil water: the ice stays and the liquid makes up the rest; less than the ice leaves ice only."""

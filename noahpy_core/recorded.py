@@ -23,12 +23,14 @@ from noahpy_core.state import Fluxes, Forcing, State
 Step = Callable[[State, Forcing, Parameters, Any], tuple[State, Fluxes]]
 
 
-def fastest_step(model: NoahModel) -> Step:
+def fastest_step(model: Step) -> Step:
     """The quickest way to step a model when no gradient is wanted.
 
-    A model of built-in schemes is recorded at its first step. One with supplied processes, or with the enthalpy scheme,
-    whose number of iterations depends on the state, steps as it is.
+    A `NoahModel` of built-in schemes is recorded at its first step. One with supplied processes, or with the enthalpy
+    scheme, whose number of iterations depends on the state, steps as it is; so does any other callable.
     """
+    if not isinstance(model, NoahModel):
+        return model
     built_in = not model.supplied and all(getattr(model.options, slot) in SCHEMES[slot] for slot in SCHEMES)
     if built_in and isinstance(model.soil_heat, HeatLimitedSoilHeat):
         return RecordedStep(model)

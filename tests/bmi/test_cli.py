@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from bmi_noahpy import runner
 from bmi_noahpy.cli import app
-from bmi_noahpy.cli_info import TOPICS
+from bmi_noahpy.cli.info import TOPICS
 from bmi_noahpy.config import ConfigurationError, load_configuration
 from bmi_noahpy.output import OutputWriter
-from bmi_noahpy.output_variables import output_variables
+from bmi_noahpy.output.variables import output_variables
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities, replace_quantity

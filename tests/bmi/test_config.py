@@ -9,7 +9,7 @@ import yaml
 from configurations import VALID, changed, problems, read, write, write_weather
 
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
-from bmi_noahpy.config_values import spread
+from bmi_noahpy.config.values import spread
 
 GRID = {"domain.latitude": [33.0, 33.5], "domain.longitude": [92.0, 92.5, 93.0]}
 

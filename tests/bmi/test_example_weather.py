@@ -8,10 +8,10 @@ import torch
 
 from bmi_noahpy.config import load_configuration
 from bmi_noahpy.example import example_configuration, example_table, write_example, write_table
-from bmi_noahpy.example_weather import clear_sky_shortwave, red_noise, solar_elevation
+from bmi_noahpy.example.weather import clear_sky_shortwave, red_noise, solar_elevation
 from bmi_noahpy.forcing import ForcingSeries, build_table, open_forcing
-from bmi_noahpy.forcing_table import FORCING_METADATA, RawField, RawRecords
-from bmi_noahpy.humidity import saturation_specific_humidity
+from bmi_noahpy.forcing.humidity import saturation_specific_humidity
+from bmi_noahpy.forcing.table import FORCING_METADATA, RawField, RawRecords
 from bmi_noahpy.setup import prepare, prescribed_vegetation
 from noahpy_core.simulation import iterate
 

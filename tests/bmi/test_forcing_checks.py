@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bmi_noahpy.forcing import ForcingError, build_table
-from bmi_noahpy.forcing_table import FORCING_METADATA, RawField, RawRecords
+from bmi_noahpy.forcing.table import FORCING_METADATA, RawField, RawRecords
 
 AIR = {
     "air_temperature": 270.0,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, PrescribedVegetation, open_forcing
-from bmi_noahpy.humidity import specific_humidity
+from bmi_noahpy.forcing.humidity import specific_humidity
 
 ROWS = {
     "time": ["2020-01-01T00:00", "2020-01-01T01:00", "2020-01-01T02:00"],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bmi_noahpy.humidity import saturation_specific_humidity, saturation_vapour_pressure, specific_humidity
-from bmi_noahpy.monthly import monthly_value
+from bmi_noahpy.forcing.humidity import saturation_specific_humidity, saturation_vapour_pressure, specific_humidity
+from bmi_noahpy.forcing.monthly import monthly_value
 
 TEMPERATURE = np.linspace(230.0, 310.0, 81)
 PRESSURE = np.full_like(TEMPERATURE, 6.0e4)

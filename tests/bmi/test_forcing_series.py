@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, ForcingTable, PrescribedVegetation
-from bmi_noahpy.humidity import saturation_specific_humidity, specific_humidity
+from bmi_noahpy.forcing.humidity import saturation_specific_humidity, specific_humidity
 
 START = np.datetime64("2021-01-10T00:00", "s")
 HOUR = 3600.0
@@ -108,7 +108,7 @@ def test_one_column_of_records_serves_every_column_of_the_run():
 def test_single_steps_are_those_of_the_block_across_the_bounds_of_the_cache():
     run = series(table(columns=3, records=60), 1, 170, columns=3)
     block = run.block(0, 170)
-    import bmi_noahpy.forcing_series as module
+    import bmi_noahpy.forcing.series as module
 
     length = module.CACHED_NUMBERS // (len(module.REQUIRED) * 3)
     assert length > 170
@@ -117,7 +117,7 @@ def test_single_steps_are_those_of_the_block_across_the_bounds_of_the_cache():
 
 
 def test_a_cache_shorter_than_the_run_changes_nothing(monkeypatch):
-    monkeypatch.setattr("bmi_noahpy.forcing_series.CACHED_NUMBERS", 50)
+    monkeypatch.setattr("bmi_noahpy.forcing.series.CACHED_NUMBERS", 50)
     run = series(table(records=60), 1, 170)
     block = run.block(0, 170)
     for step in (0, 7, 8, 9, 169, 3):

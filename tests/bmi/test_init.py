@@ -8,8 +8,8 @@ import yaml
 from configurations import VALID, write_weather
 
 from bmi_noahpy.config import Configuration, ConfigurationError, load_configuration, read_configuration
-from bmi_noahpy.config_errors import section_keys
-from bmi_noahpy.init import TEMPLATE, convert_namelist, render, write_template
+from bmi_noahpy.config.errors import section_keys
+from bmi_noahpy.config.template import TEMPLATE, convert_namelist, render, write_template
 from bmi_noahpy.setup import prepare
 from noahpy_core.processes import SCHEMES
 from noahpy_core.simulation import iterate

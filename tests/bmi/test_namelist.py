@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning, load_configuration
-from bmi_noahpy.namelist import KEYS
-from bmi_noahpy.namelist_text import has_namelist, parse_namelist
+from bmi_noahpy.config.namelist import KEYS
+from bmi_noahpy.config.namelist_text import has_namelist, parse_namelist
 
 ENTRIES = {
     "startdate": '"200001010000"',

@@ -15,7 +15,7 @@ import yaml
 from made_up_run import THICKNESS, made_up_run, output_spec, state_and_fluxes
 
 from bmi_noahpy.output import OutputWriter
-from bmi_noahpy.output_variables import (
+from bmi_noahpy.output.variables import (
     DEFAULT_VARIABLES,
     StepValues,
     UnknownOutputVariable,

@@ -11,11 +11,11 @@ from made_up_run import made_up_run, output_spec, state_and_fluxes
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
-from bmi_noahpy.plot_comparison import comparison_figures
-from bmi_noahpy.plot_data import PlotError, Series, read_column
-from bmi_noahpy.plot_observations import Observed, at_depth, pair, read_observations
-from bmi_noahpy.plot_scores import scores
-from bmi_noahpy.plot_simulation import energy_figure, snow_figure, soil_figure
+from bmi_noahpy.plot.comparison import comparison_figures
+from bmi_noahpy.plot.data import PlotError, Series, read_column
+from bmi_noahpy.plot.observations import Observed, at_depth, pair, read_observations
+from bmi_noahpy.plot.scores import scores
+from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
 from noahpy_core.quantities import replace_quantity
 
 DEEP = (0.05, 0.1, 0.15, 0.3, 0.6, 1.0, 2.0, 4.0, 6.0)

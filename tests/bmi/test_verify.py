@@ -15,13 +15,13 @@ from made_up_reference import STEPS, WEATHER, write_run, write_single_steps
 from rich.console import Console
 
 from bmi_noahpy import verify as verify_module
-from bmi_noahpy.comparison import Differences, nash_sutcliffe, tolerances, usual_magnitude
-from bmi_noahpy.reference import read_reference
-from bmi_noahpy.reference_run import free_run_differences, step_differences, twin_efficiency
-from bmi_noahpy.reference_setup import scheme_options
-from bmi_noahpy.reference_variables import VARIABLES, Variable
-from bmi_noahpy.verification import judge_free_run
 from bmi_noahpy.verify import run_and_report, verify
+from bmi_noahpy.verify.comparison import Differences, nash_sutcliffe, tolerances, usual_magnitude
+from bmi_noahpy.verify.reference import read_reference
+from bmi_noahpy.verify.result import judge_free_run
+from bmi_noahpy.verify.run import free_run_differences, step_differences, twin_efficiency
+from bmi_noahpy.verify.setup import scheme_options
+from bmi_noahpy.verify.variables import VARIABLES, Variable
 
 
 def the_variable(name: str) -> Variable:

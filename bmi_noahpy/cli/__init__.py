@@ -1,0 +1,262 @@
+"""The command ``noahpy``. Everything heavy is imported inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bmi_noahpy.cli.messages import FAILED, INTERRUPTED, error_console, output_console, reported
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runner import RunSummary
+
+EXAMPLE_FOLDER = Path("noahpy-example")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="Noah land surface model with permafrost physics: differentiable, batched, with a Basic Model Interface.",
+)
+
+
+class Topic(str, enum.Enum):
+    """What `noahpy info` can list."""
+
+    variables = "variables"
+    parameters = "parameters"
+    schemes = "schemes"
+    tables = "tables"
+
+
+class Mode(str, enum.Enum):
+    """How `noahpy verify` compares."""
+
+    steps = "steps"
+    free = "free"
+
+
+class Window(str, enum.Enum):
+    """What the time stamp of an observation means."""
+
+    auto = "auto"
+    start = "start"
+    centre = "centre"
+    instant = "instant"
+
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from noahpy_core import __version__
+
+        typer.echo(f"noahpy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    context.obj = debug
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="Configuration (YAML) or Noah ASCII forcing file. Without it: the built-in example."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Output file instead of the configured one.")] = None,
+    overwrite: Overwrite = False,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw figures beside the output file.")] = True,
+    debug: Debug = False,
+) -> None:
+    """Run the model and write netCDF output."""
+    with reported(debug=debug or context.obj):
+        summary = _run(source if source is not None else _example(), output, overwrite)
+        _print_summary(summary)
+        if plot and summary.steps_done:
+            _plot_after_run(summary.path)
+    if summary.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="Configuration to write.")] = Path("noahpy.yaml"),
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Noah ASCII forcing file whose settings are taken over.")
+    ] = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Write a commented configuration to start from."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.config.template import convert_namelist, write_template
+
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists. Use --overwrite to replace it, or give another name.")
+        if source is None:
+            write_template(path, overwrite=overwrite)
+        else:
+            convert_namelist(source, path, overwrite=overwrite)
+        output_console().print(f"Wrote {path}. Run it with: noahpy run {path}", markup=False)
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    references: Annotated[list[Path], typer.Argument(help="Reference files of the Fortran original (netCDF).")],
+    mode: Annotated[
+        Mode, typer.Option(help="Every step from the original's state, or a free run from the initial state.")
+    ] = Mode.steps,
+    forcing: Annotated[
+        Path | None, typer.Option(help="Forcing file of the run that a reference of sensitivities belongs to.")
+    ] = None,
+    last_day: Annotated[
+        int | None, typer.Option(help="Compare sensitivities up to this day; default: as long as they have a meaning.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the result to a JSON file (one reference only).")] = None,
+    debug: Debug = False,
+) -> None:
+    """Compare the model or its gradients with those of the Fortran original; exit status 1 beyond the tolerances."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.verify import run_and_report
+        from bmi_noahpy.verify.sensitivities import report_if_sensitivities
+
+        if json is not None and len(references) > 1:
+            raise ValueError(f"--json: one file for {len(references)} references. Verify them one by one.")
+        console = output_console()
+        failed = []
+        for path in references:
+            status = report_if_sensitivities(path, forcing, last_day=last_day, json=json, console=console)
+            if status is None:
+                status = run_and_report(path, mode=mode.value, json=json, console=console)
+            failed += [path] if status else []
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def plot(
+    context: typer.Context,
+    output: Annotated[Path, typer.Argument(help="Output file of a run.")],
+    observations: Annotated[Path | None, typer.Option(help="CSV file of observations to compare with.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the figures go; default: beside the output file.")] = None,
+    cell: Annotated[str, typer.Option(help="Row and column of a grid, from 0.")] = "0,0",
+    window: Annotated[
+        Window,
+        typer.Option(
+            help="Time stamp of observations: start or centre of the interval they are means of, or an instant. "
+            "auto: daily ones are means from their stamp on, finer ones instants."
+        ),
+    ] = Window.auto,
+    debug: Debug = False,
+) -> None:
+    """Draw an output file as PNG figures, with scores where observations are given."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.plot import plot_output
+
+        paths = plot_output(
+            output, observations=observations, folder=folder, cell=_cell(cell), window=window.value
+        )
+        _print_paths("Figures", paths)
+
+
+@app.command()
+def info(
+    context: typer.Context,
+    topic: Annotated[Topic | None, typer.Argument(help="What to list; everything when left out.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List variables, parameters with their bounds, schemes, and soil and vegetation classes."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.cli.info import print_info
+
+        console = output_console()
+        for chosen in [topic] if topic else Topic:
+            print_info(chosen.value, console)
+
+
+def _example() -> Path:
+    from bmi_noahpy.example import CONFIGURATION_FILE, write_example
+
+    path = EXAMPLE_FOLDER / CONFIGURATION_FILE
+    if path.exists():
+        error_console().print(f"Running the example in {EXAMPLE_FOLDER} as it is; remove the folder for a fresh one.")
+        return path
+    error_console().print(f"No configuration given: writing the built-in example to {EXAMPLE_FOLDER}.")
+    return write_example(EXAMPLE_FOLDER)
+
+
+def _run(source: Path, output: Path | None, overwrite: bool) -> RunSummary:
+    from bmi_noahpy.config import load_configuration
+    from bmi_noahpy.config.sections import Output
+    from bmi_noahpy.output import OutputWriter
+    from bmi_noahpy.runner import execute
+    from bmi_noahpy.setup import prepare
+
+    configuration = load_configuration(source)
+    spec = configuration.output or Output(file=source.with_suffix(".nc").absolute())
+    path = output if output is not None else spec.file
+    prepared = prepare(configuration)
+    writer = OutputWriter(path, prepared, spec, overwrite=overwrite or spec.overwrite)
+    return execute(prepared, writer, progress=error_console())
+
+
+def _print_summary(summary: RunSummary) -> None:
+    console = output_console()
+    if summary.interrupted:
+        console.print(
+            f"Interrupted after {summary.steps_done} of {summary.steps} steps, at {summary.reached}. "
+            "The output file holds everything up to there.",
+            markup=False,
+        )
+    pace = f"{summary.seconds:.1f} s ({1e3 * summary.seconds_per_step:.2f} ms a step)"
+    console.print(f"{summary.steps_done} steps to {summary.reached} in {pace}", markup=False)
+    for residual in summary.residuals:
+        name = residual.name.replace("_", " ")
+        console.print(
+            f"Largest {name}: {residual.value:.2g} {residual.units} (column {residual.column}, {residual.at})",
+            markup=False,
+        )
+    _print_paths("Output", [summary.path])
+
+
+def _plot_after_run(path: Path) -> None:
+    from bmi_noahpy.plot import plot_output
+    from bmi_noahpy.plot.data import PlotError
+
+    try:
+        _print_paths("Figures", plot_output(path))
+    except PlotError as error:
+        error_console().print(f"No figures: {error}", markup=False)
+
+
+def _print_paths(title: str, paths: list[Path]) -> None:
+    console: Any = output_console()
+    for path in paths:
+        console.print(f"{title}: {path}", markup=False, soft_wrap=True)
+
+
+def _cell(text: str) -> tuple[int, int]:
+    try:
+        row, column = (int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--cell: {text!r} is not a row and a column. Give two numbers, like 0,3.") from None
+    if row < 0 or column < 0:
+        raise ValueError(f"--cell: {text!r} is negative. Rows and columns count from 0.")
+    return row, column

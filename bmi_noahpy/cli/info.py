@@ -1,0 +1,88 @@
+"""Tables of what can be named in a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bmi_noahpy.output.variables import output_variables
+from noahpy_core.options import Options
+from noahpy_core.parameters import Parameters
+from noahpy_core.processes import SCHEMES
+from noahpy_core.quantities import quantities
+from noahpy_core.tables import soil_class_names, vegetation_class_names
+
+
+def print_info(topic: str, console: Console) -> None:
+    """Print the tables of a topic: variables, parameters, schemes or tables."""
+    for table in TOPICS[topic]():
+        console.print(table)
+
+
+def _variables() -> Iterable[Table]:
+    table = _table("Variables (output.variables)", "name", "units", "dimensions", "valid", "description")
+    for variable in output_variables().values():
+        dimensions = ", ".join(("time", *variable.dims))
+        valid = "mean" if variable.mean else "end of step"
+        _row(table, variable.path, variable.units, dimensions, valid, variable.long_name)
+    yield table
+
+
+def _parameters() -> Iterable[Table]:
+    table = _table("Parameters (<section>.parameters)", "name", "units", "bounds", "description")
+    for path, metadata in quantities(Parameters):
+        low, high = metadata["bounds"]
+        by_layer = " (by layer)" if metadata["dims"] else ""
+        _row(table, path, metadata["units"], f"{low:g} to {high:g}", metadata["long_name"] + by_layer)
+    yield table
+
+
+def _schemes() -> Iterable[Table]:
+    table = _table("Schemes (schemes.<slot>); package.module:Class names one's own", "slot", "name", "description")
+    defaults = vars(Options())
+    for slot, schemes in SCHEMES.items():
+        for name, scheme in schemes.items():
+            default = " (default)" if defaults[slot] == name else ""
+            _row(table, slot, name + default, _first_line(scheme))
+    yield table
+
+
+def _tables() -> Iterable[Table]:
+    classes = {
+        "Soil classes, table noah (soil.classes)": soil_class_names("noah"),
+        "Soil classes, table noahpy (soil.classes)": soil_class_names("noahpy"),
+        "Vegetation classes, table usgs (vegetation.class)": vegetation_class_names("usgs"),
+        "Vegetation classes, table modis (vegetation.class)": vegetation_class_names("modis"),
+    }
+    for title, names in classes.items():
+        table = _table(title, "class", "name")
+        for number, name in names.items():
+            _row(table, str(number), name)
+        yield table
+
+
+TOPICS: dict[str, Callable[[], Iterable[Table]]] = {
+    "variables": _variables,
+    "parameters": _parameters,
+    "schemes": _schemes,
+    "tables": _tables,
+}
+
+
+def _table(title: str, *headers: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for header in headers:
+        table.add_column(header, no_wrap=header in ("name", "units", "slot"))
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    # As text: units and names must not be read as markup.
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _first_line(scheme: object) -> str:
+    return (scheme.__doc__ or "").strip().partition("\n")[0].rstrip(".")

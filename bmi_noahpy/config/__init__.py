@@ -1,0 +1,178 @@
+"""Configurations: a YAML file, or the header of a Noah ASCII forcing file, validated before anything runs.
+
+The sections and keys are those of `bmi_noahpy.config.sections`; `noahpy init` writes them with comments. Numbers are in
+the units of the model, or carry their own (``"15 degC"``, ``{values: [...], units: degC}``). Values of several columns
+are nested lists ``[y][x]``, ``[layer][y][x]`` or ``[month][y][x]``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from bmi_noahpy.config.checks import Read, check
+from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
+from bmi_noahpy.config.namelist import entry_of, namelist_to_mapping
+from bmi_noahpy.config.namelist_text import has_namelist
+from bmi_noahpy.config.sections import (
+    Domain,
+    ForcingFile,
+    General,
+    Initial,
+    Output,
+    Period,
+    Schemes,
+    Section,
+    Snow,
+    Soil,
+    Vegetation,
+)
+from noahpy_core.options import Options
+
+__all__ = [
+    "Configuration",
+    "ConfigurationError",
+    "ConfigurationWarning",
+    "Problem",
+    "load_configuration",
+    "read_configuration",
+]
+
+
+class Configuration(Section):
+    """Everything that defines a run. Build it with `load_configuration` or `read_configuration`."""
+
+    key: ClassVar[str] = ""
+    name: str = Field(default="noahpy", description="title of the run")
+    domain: Domain
+    period: Period
+    soil: Soil
+    vegetation: Vegetation
+    snow: Snow = Field(default_factory=lambda: Snow())
+    general: General
+    schemes: Schemes = Field(default_factory=Options)
+    initial: Initial
+    forcing: ForcingFile | None = None
+    output: Output | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Configuration:
+        problems = check(_flat(self))
+        if problems:
+            raise Problems(problems)
+        return self
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """The configuration as plain data, which `read_configuration` reads back."""
+        return super().model_dump(**{"by_alias": True, **options})
+
+
+def load_configuration(path: str | Path) -> Configuration:
+    """Read and validate a file: YAML, or a Noah ASCII forcing file, recognised by its namelist.
+
+    Relative paths in it start from its folder.
+
+    Raises
+    ------
+    ConfigurationError : with every problem of the file, each naming key, value and remedy.
+    """
+    path = Path(path).absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError([Problem("", f"{error.strerror}. Correct the path.")], str(path)) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError([Problem("", "not a text file in UTF-8. Give a YAML file.")], str(path)) from None
+    if has_namelist(text):
+        return _from_namelist(text, path)
+    return read_configuration(_parse_yaml(text, str(path)), path.parent, source=str(path), name=path.stem)
+
+
+def read_configuration(
+    mapping: Mapping[str, Any], folder: str | Path = ".", *, source: str = "", name: str | None = None
+) -> Configuration:
+    """Validate a configuration given as plain data.
+
+    Parameters
+    ----------
+    mapping : Sections as in a YAML file.
+    folder : Where relative paths start.
+    source : Where the data come from, for messages.
+    name : Title of the run when `mapping` has none.
+
+    Raises
+    ------
+    ConfigurationError : with every problem, each naming key, value and remedy.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigurationError([Problem("", f"holds {mapping!r} instead of sections like 'soil:'.")], source)
+    titled = {"name": name, **mapping} if name else mapping
+    read: dict[str, Any] = {}
+    try:
+        return Configuration.model_validate(titled, context={"folder": Path(folder), "read": read})
+    except ValidationError as error:
+        problems = explain(error, Configuration)
+        checked = any(details["loc"] == () for details in error.errors())
+        raise ConfigurationError(problems if checked else problems + check(read), source) from None
+
+
+def _from_namelist(text: str, path: Path) -> Configuration:
+    mapping, remarks = namelist_to_mapping(text, path)
+    for remark in remarks:
+        warnings.warn(f"{path}: {remark}", ConfigurationWarning, stacklevel=3)
+    try:
+        return read_configuration(mapping, path.parent, source=str(path))
+    except ConfigurationError as error:
+        named = [Problem(f"{entry_of(p.key)} ({p.key})" if entry_of(p.key) else p.key, p.text) for p in error.problems]
+        raise ConfigurationError(named, error.source) from None
+
+
+def _flat(configuration: Configuration) -> Read:
+    sections = {name: getattr(configuration, name) for name in Configuration.model_fields}
+    return {
+        f"{key}.{name}": getattr(section, name)
+        for key, section in sections.items()
+        if isinstance(section, Section)
+        for name in type(section).model_fields
+    }
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses repeated keys, and tells an empty value from null."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A dictionary; raises for a key given twice."""
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: key {key!r} is given twice. Keep one.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def construct_null(self, node: yaml.ScalarNode) -> Any:
+        """None, or the mark of an empty value."""
+        return None if node.value else EMPTY
+
+
+_Loader.add_constructor("tag:yaml.org,2002:null", _Loader.construct_null)
+
+
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        problem = Problem("", f"{line}not valid YAML, {error.problem or error.context}. Correct it.")
+        raise ConfigurationError([problem], source) from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError([Problem("", str(error))], source) from None
+    if content is None or content is EMPTY:
+        raise ConfigurationError([Problem("", "the file is empty. `noahpy init` writes a template.")], source)
+    return content

@@ -1,0 +1,268 @@
+"""Checks between keys of a configuration. Each sees what could be read, so that all problems are reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bmi_noahpy.config.errors import Problem
+from bmi_noahpy.config.sections import EQUILIBRIUM
+from bmi_noahpy.config.values import spread
+from bmi_noahpy.output.sampling import make_sampler
+from bmi_noahpy.output.variables import choose_variables
+from noahpy_core.tables import general_parameters, soil_parameters, vegetation_parameters
+
+Read = Mapping[str, Any]
+"""``section.field`` -> value, for everything that could be read."""
+
+ICE_DENSITY = 917.0
+"""Snow cannot be denser. [kg m-3]"""
+
+GIVEN_ELSEWHERE = {
+    "vegetation": ("minimum_fraction", "maximum_fraction"),
+    "snow": ("deep_snow_albedo",),
+    "general": ("deep_temperature", "air_temperature_height", "wind_height"),
+}
+COLUMN_VALUES = (
+    "vegetation.class_",
+    "vegetation.minimum_fraction",
+    "vegetation.maximum_fraction",
+    "snow.deep_snow_albedo",
+    "general.slope_class",
+    "general.deep_temperature",
+    "general.air_temperature_height",
+    "general.wind_height",
+    "initial.skin_temperature",
+    "initial.snow_depth",
+    "initial.snow_water_equivalent",
+    "initial.canopy_water",
+)
+LAYER_VALUES = ("soil.classes", "initial.soil_temperature", "initial.soil_moisture", "initial.soil_liquid")
+MONTH_VALUES = (
+    "vegetation.fraction",
+    "vegetation.leaf_area_index",
+    "vegetation.albedo",
+    "initial.albedo",
+    "initial.roughness_length",
+)
+
+
+def check(read: Read) -> list[Problem]:
+    """Everything wrong between keys; values of the wrong shape are not compared with others."""
+    problems = [problem for find in _INDEPENDENT for problem in find(read)]
+    misshapen = list(_shapes(read))
+    sound = dict(read)
+    for problem in misshapen:
+        section, name = problem.key.split(".")[:2]
+        sound.pop(f"{section}.{name}" if name != "class" else "vegetation.class_", None)
+    return problems + misshapen + [problem for find in _CONTENTS for problem in find(sound)]
+
+
+def grid_shape(read: Read) -> tuple[int, int]:
+    """Rows and columns of the domain; (1, 1) for a single column."""
+    sides = (read.get("domain.latitude"), read.get("domain.longitude"))
+    y, x = (len(side) if isinstance(side, tuple) else 1 for side in sides)
+    return y, x
+
+
+def _shapes(read: Read) -> Iterator[Problem]:
+    """Lengths of lists against the number of layers and the sides of the grid."""
+    thickness = read.get("soil.thickness")
+    if thickness is not None and (not isinstance(thickness, tuple) or np.ndim(thickness) != 1 or len(thickness) < 2):
+        yield Problem("soil.thickness", f"{thickness!r} is not a list of layers. Give at least two thicknesses.")
+        return
+    layers = len(thickness) if thickness is not None else None
+    for key, value in _values(read, LAYER_VALUES, "soil"):
+        if layers is not None and isinstance(value, tuple) and len(value) != layers:
+            yield Problem(key, f"has {len(value)} layers, but soil.thickness has {layers}. Give one value for each.")
+    if "domain.latitude" not in read or "domain.longitude" not in read:
+        return
+    sides = grid_shape(read)
+    for key, value in _all_values(read):
+        shape = np.shape(value)
+        if len(shape) >= 2 and shape[-2:] != sides:
+            yield Problem(
+                key,
+                f"has {shape[-2]} rows of {shape[-1]}, but the domain has {sides[0]} latitudes and {sides[1]} "
+                "longitudes. Give one value for each as [y][x], or a single one for all.",
+            )
+
+
+def _all_values(read: Read) -> Iterator[tuple[str, Any]]:
+    yield from _values(read, LAYER_VALUES, "soil")
+    yield from _values(read, MONTH_VALUES)
+    for section in GIVEN_ELSEWHERE:
+        yield from _values(read, (), section)
+    yield from _values(read, COLUMN_VALUES)
+
+
+def _values(read: Read, keys: tuple[str, ...], overrides: str | None = None) -> Iterator[tuple[str, Any]]:
+    for key in keys:
+        if read.get(key) is not None and read[key] != EQUILIBRIUM:
+            yield key.rstrip("_"), read[key]
+    if overrides:
+        for name, value in (read.get(f"{overrides}.parameters") or {}).items():
+            yield f"{overrides}.parameters.{name}", value
+
+
+def _period(read: Read) -> Iterator[Problem]:
+    start, end, step = (read.get(f"period.{name}") for name in ("start", "end", "step"))
+    if start is None or end is None:
+        return
+    length = (end - start).total_seconds()
+    if length < 0:
+        yield Problem("period.end", f"{end.isoformat()} is before period.start, {start.isoformat()}. Exchange them.")
+    elif step is not None and step != int(step):
+        yield Problem("period.step", f"{step!r} s is not a whole number of seconds. Round it.")
+    elif step is not None and length % step:
+        whole = np.datetime64(start, "s") + np.timedelta64(int(length // step * step), "s")
+        yield Problem(
+            "period.end",
+            f"{end.isoformat()} is not a whole number of steps of {step:g} s after period.start. "
+            f"It is the time of the last step: use {whole}, for instance.",
+        )
+
+
+def _given_twice(read: Read) -> Iterator[Problem]:
+    for section, names in GIVEN_ELSEWHERE.items():
+        for name in names:
+            if name in (read.get(f"{section}.parameters") or {}):
+                yield Problem(f"{section}.parameters.{name}", f"has a key of its own. Set {section}.{name} instead.")
+
+
+def _files(read: Read) -> Iterator[Problem]:
+    forcing, output = read.get("forcing.file"), read.get("output.file")
+    if forcing is not None and not forcing.is_file():
+        yield Problem("forcing.file", f"'{forcing}' is not a file. Correct the path.")
+    if forcing is not None and forcing == output:
+        yield Problem("output.file", f"'{output}' is the forcing file. Choose another name.")
+
+
+def _output(read: Read) -> Iterator[Problem]:
+    names, every, daily = (read.get(f"output.{name}") for name in ("variables", "every", "daily"))
+    if daily and every not in (None, 1):
+        yield Problem("output.every", f"{every} is given beside output.daily. Keep only one of them.")
+    start, step = read.get("period.start"), read.get("period.step")
+    try:
+        if names:
+            choose_variables(names)
+        if daily and start is not None and step is not None:
+            make_sampler((), every=1, daily=daily, step=step, start=np.datetime64(start, "s"))
+    except ValueError as error:
+        key, _, text = str(error).partition(": ")
+        yield Problem(key, text)
+
+
+def _vegetation(read: Read) -> Iterator[Problem]:
+    columns = int(np.prod(grid_shape(read)))
+    low, high = read.get("vegetation.minimum_fraction"), read.get("vegetation.maximum_fraction")
+    if low is not None and high is not None and np.any(spread(low, columns) > spread(high, columns)):
+        yield Problem("vegetation.minimum_fraction", f"{low!r} is above maximum_fraction, {high!r}. Exchange them.")
+    if read.get("vegetation.fraction", 0.0) is None and read.get("forcing.file") is None:
+        yield Problem("vegetation.fraction", "missing, and there is no forcing file that could hold it. Add this key.")
+    slope = read.get("general.slope_class")
+    if slope is not None:
+        numbers = torch.as_tensor(spread(slope, columns))
+        try:
+            general_parameters(
+                columns, slope_class=numbers, deep_temperature=273.0, air_temperature_height=2.0, wind_height=10.0
+            )
+        except ValueError as error:
+            yield Problem("general.slope_class", _place(error))
+    yield from _land_cover(read, columns)
+
+
+def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
+    classes, table = read.get("vegetation.class_"), read.get("vegetation.table")
+    if classes is None or table is None:
+        return
+    numbers = torch.as_tensor(spread(classes, columns))
+    try:
+        parameters = vegetation_parameters(numbers, table=table, minimum_fraction=0.0, maximum_fraction=1.0)
+    except ValueError as error:
+        yield Problem("vegetation.class", _place(error))
+        return
+    thickness = read.get("soil.thickness")
+    given = (read.get("vegetation.parameters") or {}).get("root_layers")
+    roots = np.max(given if given is not None else parameters.root_layers.numpy())
+    if thickness is not None and roots > len(thickness):
+        key = "vegetation.class" if given is None else "vegetation.parameters.root_layers"
+        yield Problem(
+            key,
+            f"roots reach through {roots:g} layers, but soil.thickness has {len(thickness)}. "
+            "Use more layers, or set vegetation.parameters.root_layers.",
+        )
+
+
+def _soil_water(read: Read) -> Iterator[Problem]:
+    porosity = None
+    try:
+        porosity = _porosity(read)
+    except ValueError as error:
+        yield Problem("soil.classes", _place(error))
+    thickness = read.get("soil.thickness")
+    moisture, liquid = read.get("initial.soil_moisture"), read.get("initial.soil_liquid")
+    if thickness is None or moisture is None:
+        return
+    columns = int(np.prod(grid_shape(read)))
+    total = spread(moisture, columns, len(thickness))
+    if porosity is not None:
+        yield from _above("initial.soil_moisture", total, "the porosity", porosity)
+    if liquid is not None and liquid != EQUILIBRIUM:
+        yield from _above("initial.soil_liquid", spread(liquid, columns, len(thickness)), "soil_moisture", total)
+
+
+def _porosity(read: Read) -> NDArray[np.float64] | None:
+    classes, table, thickness = (read.get(f"soil.{name}") for name in ("classes", "table", "thickness"))
+    if classes is None or table is None or thickness is None:
+        return None
+    columns = int(np.prod(grid_shape(read)))
+    numbers = torch.as_tensor(spread(classes, columns, len(thickness)))
+    porosity = soil_parameters(numbers, table=table).porosity.numpy()
+    given = (read.get("soil.parameters") or {}).get("porosity")
+    return porosity if given is None else spread(given, columns, len(thickness))
+
+
+def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any]) -> Iterator[Problem]:
+    too_much = values > limit
+    if too_much.any():
+        layer, column = np.argwhere(too_much)[0]
+        where = f"layer {layer + 1}" + (f", column {column + 1}" if values.shape[1] > 1 else "")
+        yield Problem(
+            key,
+            f"{values[layer, column]:g} in {where} is above {name}, {limit[layer, column]:g}. "
+            f"Lower it{_others(int(too_much.sum()))}.",
+        )
+
+
+def _place(error: ValueError) -> str:
+    """The message of a table without its first words, which repeat the key."""
+    return str(error).partition(" class of ")[2]
+
+
+def _others(count: int) -> str:
+    return f" ({count} values in all)" if count > 1 else ""
+
+
+def _snow(read: Read) -> Iterator[Problem]:
+    depth, water = read.get("initial.snow_depth"), read.get("initial.snow_water_equivalent")
+    if depth is None or water is None:
+        return
+    columns = int(np.prod(grid_shape(read)))
+    depths, waters = spread(depth, columns), spread(water, columns)
+    if np.any((depths > 0) != (waters > 0)):
+        yield Problem("initial.snow_depth", f"{depth!r} with snow_water_equivalent {water!r}. Give both, or neither.")
+    elif np.any(waters > ICE_DENSITY * depths):
+        yield Problem(
+            "initial.snow_water_equivalent",
+            f"{water!r} kg m-2 in a snow depth of {depth!r} m is denser than ice. Check the units of both.",
+        )
+
+
+Check = Callable[[Read], Iterator[Problem]]
+_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output)
+_CONTENTS: tuple[Check, ...] = (_vegetation, _soil_water, _snow)

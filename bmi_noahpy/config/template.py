@@ -1,0 +1,150 @@
+"""Writing configurations: a commented template, or the equivalent of a Noah ASCII forcing file."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel
+
+from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
+from bmi_noahpy.config.namelist import namelist_to_mapping
+from noahpy_core.options import Options
+from noahpy_core.processes import SCHEMES
+
+COMMENT_COLUMN = 36
+WIDTH = 120
+
+HEADING = """\
+# Configuration of a run of NoahPy. Numbers are in the units in brackets; a text with other units is converted, as in
+# "15 degC" or {values: [1, 2], units: degC}. Paths start from the folder of this file. For a grid, give lists of
+# latitudes and longitudes, and values of single columns as [y][x], [layer][y][x] or [month][y][x].
+"""
+
+TEMPLATE: Mapping[str, Any] = {
+    "name": "My site",
+    "domain": {"latitude": 68.6, "longitude": -149.6},
+    "period": {"start": "2020-09-01T00:00", "end": "2021-08-31T21:00", "step": 10800},
+    "soil": {
+        "thickness": [0.05, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.0, 2.0, 3.0],
+        "classes": [17, 17, 8, 8, 8, 8, 9, 9, 13, 13],
+    },
+    "vegetation": {
+        "class": 20,
+        "fraction": [0.05, 0.05, 0.05, 0.08, 0.2, 0.4, 0.55, 0.5, 0.3, 0.12, 0.05, 0.05],
+        "minimum_fraction": 0.05,
+        "maximum_fraction": 0.55,
+    },
+    "general": {"deep_temperature": 269.0, "air_temperature_height": 2.0, "wind_height": 10.0},
+    "initial": {
+        "soil_temperature": [276.0, 275.5, 275.0, 274.5, 273.8, 273.0, 272.0, 271.0, 270.0, 269.5],
+        "soil_moisture": [0.35, 0.35, 0.35, 0.35, 0.35, 0.35, 0.3, 0.3, 0.2, 0.2],
+        "soil_liquid": [0.35, 0.35, 0.35, 0.35, 0.35, 0.3, 0.1, 0.08, 0.03, 0.03],
+        "skin_temperature": 276.0,
+        "albedo": 0.16,
+        "roughness_length": 0.05,
+    },
+    "forcing": {"file": "forcing.csv", "format": "csv"},
+    "output": {"file": "output.nc"},
+}
+"""What stands in the template; every other key has its default there."""
+
+
+def write_template(path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a commented YAML file with every key, to be adapted to a site.
+
+    Raises
+    ------
+    FileExistsError : the file exists and may not be replaced.
+    """
+    return _write(path, TEMPLATE, overwrite)
+
+
+def convert_namelist(source: str | Path, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the commented YAML file whose run equals running a Noah ASCII forcing file directly.
+
+    The table of that file stays where it is and is referred to.
+
+    Raises
+    ------
+    ConfigurationError : the file is not a Noah ASCII forcing file, or asks for what cannot be computed.
+    FileExistsError : `path` exists and may not be replaced.
+    """
+    source = Path(source).absolute()
+    mapping, remarks = namelist_to_mapping(source.read_text(encoding="utf-8"), source)
+    for remark in remarks:
+        warnings.warn(f"{source}: {remark}", ConfigurationWarning, stacklevel=2)
+    plain = read_configuration(mapping, source.parent, source=str(source)).model_dump(mode="json")
+    folder = Path(path).absolute().parent
+    for section in ("forcing", "output"):
+        plain[section]["file"] = Path(os.path.relpath(plain[section]["file"], folder)).as_posix()
+    return _write(path, plain, overwrite)
+
+
+def render(mapping: Mapping[str, Any]) -> str:
+    """A configuration as YAML text with a comment beside every key; keys that `mapping` lacks get their defaults."""
+    lines = [HEADING]
+    for name, field in Configuration.model_fields.items():
+        if name == "schemes":
+            lines += ["", *_schemes(mapping.get(name) or {})]
+        elif isinstance(mapping.get(name, {}), Mapping):
+            section = next(kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type))
+            lines += ["", f"{name}:", *_section(section, mapping.get(name) or {})]
+        else:
+            lines += _entry(name, mapping[name], field.description or "", "")
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: str | Path, mapping: Mapping[str, Any], overwrite: bool) -> Path:
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists. Choose another name, or allow to overwrite it.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(mapping), encoding="utf-8")
+    return path
+
+
+def _section(section: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        key = field.alias or name
+        default = field.get_default(call_default_factory=True)
+        value = values.get(key, default.model_dump() if isinstance(default, BaseModel) else default)
+        yield from _entry(key, value, field.description or "", "  ")
+
+
+def _schemes(chosen: Mapping[str, str]) -> Iterator[str]:
+    yield "schemes:"
+    for slot in Options.__dataclass_fields__:
+        name = chosen.get(slot, getattr(Options(), slot))
+        yield from _entry(slot, name, f"{', '.join(SCHEMES[slot])}, or package.module:Class", "  ")
+
+
+def _entry(key: str, value: Any, comment: str, indent: str) -> list[str]:
+    """One key as a line with its comment, or the comment on a line of its own where that would be too long."""
+    text = f"{indent}{key}: {_flow(value)}"
+    if len(text) + 2 <= COMMENT_COLUMN:
+        line = f"{text:<{COMMENT_COLUMN}}# {comment}"
+        if len(line) <= WIDTH:
+            return [line]
+    return [f"{indent}# {comment}", *_folded(text)]
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False).removesuffix("...\n").strip()
+
+
+def _folded(text: str) -> Sequence[str]:
+    """A long list over several lines, the following ones indented."""
+    lines: list[str] = []
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    while len(text) > WIDTH and ", " in text[:WIDTH]:
+        cut = text.rindex(", ", 0, WIDTH) + 1
+        lines.append(text[:cut])
+        text = indent + text[cut + 1 :]
+    return [*lines, text]

@@ -1,0 +1,254 @@
+"""Values of a configuration: numbers with units, one or one per layer, month or column of a grid."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationInfo
+
+from bmi_noahpy.config.errors import EMPTY, Problem, Problems, suggest
+from bmi_noahpy.units import convert, split_number
+from noahpy_core.options import Options
+from noahpy_core.processes import SCHEMES, check_scheme
+from noahpy_core.quantities import quantities
+
+Leading = Literal["", "layer", "month"]
+Values = Any
+"""A number, or numbers in nested tuples: [layer or month], [y][x], or [layer or month][y][x]."""
+
+MONTHS = 12
+
+_SHAPES: dict[Leading, dict[int, str]] = {
+    "": {0: "one number", 2: "[y][x] for a grid"},
+    "layer": {0: "one number", 1: "one per layer", 3: "[layer][y][x] for a grid"},
+    "month": {0: "one number", 1: "twelve monthly values", 3: "[month][y][x] for a grid"},
+}
+
+
+def refuse_empty(value: Any) -> Any:
+    """The value, unless the file left it empty."""
+    if value is EMPTY or (isinstance(value, str) and not value.strip()):
+        raise ValueError("empty value. Give one, or remove the key.")
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Validator of one physical quantity.
+
+    Parameters
+    ----------
+    units : Units of the model, into which values with units are converted.
+    bounds : Smallest and largest acceptable value.
+    leading : Which dimension may stand before y and x.
+    whole : True for numbers of classes.
+    optional : True when null is a value.
+    """
+
+    units: str
+    bounds: tuple[float, float] | None = None
+    leading: Leading = ""
+    whole: bool = False
+    optional: bool = False
+
+    @classmethod
+    def of(cls, container: type, path: str, *, leading: Leading | None = None, optional: bool = False) -> Reader:
+        """The reader of a quantity of a core container, with the units, bounds and dimensions of its metadata."""
+        metadata = dict(quantities(container))[path]
+        own: Leading = "layer" if metadata["dims"] else ""
+        return cls(metadata["units"], metadata["bounds"], own if leading is None else leading, optional=optional)
+
+    def __call__(self, value: Any) -> Values:
+        """The value in the units of the model, as floats in nested tuples.
+
+        Raises
+        ------
+        ValueError : for anything that is not such a value, with the place in a list and the remedy.
+        """
+        if refuse_empty(value) is None:
+            if self.optional:
+                return None
+            raise ValueError("empty value. Give one, or remove the key.")
+        units: str | None = None
+        if isinstance(value, Mapping):
+            if set(value) != {"values", "units"}:
+                raise ValueError(f"has the keys {', '.join(map(str, value))}. Give numbers, or {{values, units}}.")
+            value, units = value["values"], str(value["units"])
+        read = self._read(value, units, ())
+        self._check_shape(read)
+        return read
+
+    def _read(self, value: Any, units: str | None, place: tuple[int, ...]) -> Values:
+        if isinstance(value, (list, tuple)):
+            if not value:
+                raise ValueError(f"{_where(place)}empty list. Give {self._wanted()}.")
+            return tuple(self._read(entry, units, (*place, index)) for index, entry in enumerate(value))
+        try:
+            return self._number(value, units)
+        except ValueError as error:
+            raise ValueError(f"{_where(place)}{error}") from None
+
+    def _number(self, value: Any, units: str | None) -> float:
+        if isinstance(refuse_empty(value), str):
+            split = split_number(value)
+            if split is None:
+                raise ValueError(f"{value!r} is not a number. Give {self._wanted()}.")
+            number, own_units = split
+            units = own_units or units
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            number = float(value)
+        else:
+            raise ValueError(f"{value!r} is not a number. Give {self._wanted()}.")
+        try:
+            converted = convert(number, units, self.units) if units else number
+        except ValueError as error:
+            raise ValueError(f"{value!r}: {error}") from None
+        return self._within(converted, value)
+
+    def _within(self, number: float, given: Any) -> float:
+        if not math.isfinite(number):
+            raise ValueError(f"{given!r} is not finite. Give {self._wanted()}.")
+        if self.whole and number != int(number):
+            raise ValueError(f"{given!r} is not a whole number. Give the number of a class.")
+        if self.bounds and not self.bounds[0] <= number <= self.bounds[1]:
+            low, high = self.bounds
+            units = "" if self.units == "1" else f" {self.units}"
+            raise ValueError(f"impossible value {given!r}. It must lie within {low:g} to {high:g}{units}.")
+        return int(number) if self.whole else number
+
+    def _check_shape(self, value: Values) -> None:
+        shapes = set(_shapes(value))
+        allowed = _SHAPES[self.leading]
+        if len(shapes) > 1:
+            raise ValueError(f"lists of different lengths. Give {' or '.join(allowed.values())}.")
+        shape = shapes.pop()
+        if len(shape) not in allowed:
+            raise ValueError(f"lists nested {len(shape)} deep. Give {' or '.join(allowed.values())}.")
+        if self.leading == "month" and shape and shape[0] != MONTHS:
+            raise ValueError(f"{shape[0]} values. Give twelve monthly values, January first, or one number.")
+
+    def _wanted(self) -> str:
+        return "a plain number" if self.units == "1" else f"a number in {self.units}, or with its units"
+
+
+def _where(place: tuple[int, ...]) -> str:
+    return f"value {', '.join(str(index + 1) for index in place)}: " if place else ""
+
+
+def _shapes(value: Values) -> Iterator[tuple[int, ...]]:
+    if not isinstance(value, tuple):
+        yield ()
+        return
+    for entry in value:
+        for shape in _shapes(entry):
+            yield (len(value), *shape)
+
+
+def spread(value: Values, columns: int, leading: int | None = None) -> NDArray[Any]:
+    """The value of every column: ``[column]``, or ``[leading, column]`` when `leading` (layers or 12) is given."""
+    array = np.asarray(value)
+    if leading is None:
+        return np.broadcast_to(array.reshape(-1), (columns,)).copy()
+    if array.ndim == 3:
+        array = array.reshape(array.shape[0], -1)
+    return np.broadcast_to(array if array.ndim == 2 else array.reshape(-1, 1), (leading, columns)).copy()
+
+
+@dataclasses.dataclass(frozen=True)
+class Overrides:
+    """Validator of parameters given by name instead of by class, for the fields of a core container."""
+
+    container: type
+
+    @property
+    def names(self) -> list[str]:
+        """What may be given."""
+        return [field.name for field in dataclasses.fields(self.container)]
+
+    def __call__(self, value: Any) -> dict[str, Values]:
+        """Name -> value; raises `Problems` with everything that is wrong."""
+        if not isinstance(refuse_empty(value), Mapping):
+            raise ValueError(f"must hold names with values, got {value!r}. Indent parameters below it, or remove it.")
+        problems, read = [], {}
+        for name, given in value.items():
+            if name not in self.names:
+                problems.append(Problem(str(name), f"unknown parameter. {suggest(str(name), self.names)}"))
+                continue
+            try:
+                read[name] = Reader.of(self.container, name)(given)
+            except ValueError as error:
+                problems.append(Problem(name, str(error)))
+        if problems:
+            raise Problems(problems)
+        return read
+
+
+def read_schemes(value: Any) -> Options:
+    """Options out of a mapping of slots to scheme names; raises `Problems` with everything that is wrong."""
+    if isinstance(refuse_empty(value), Options):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must hold slots with scheme names, got {value!r}. Indent them below it, or remove it.")
+    problems = []
+    for slot, name in value.items():
+        if slot not in SCHEMES:
+            problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), SCHEMES)}"))
+            continue
+        try:
+            if not isinstance(refuse_empty(name), str):
+                raise ValueError(f"{name!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
+            check_scheme(slot, name)
+        except ValueError as error:
+            problems.append(Problem(str(slot), str(error).removeprefix(f"{slot}: ")))
+    if problems:
+        raise Problems(problems)
+    return Options(**value)
+
+
+def read_instant(value: Any) -> datetime.datetime:
+    """A moment in UTC, to the second, from a date or time; times with an offset are converted."""
+    value = refuse_empty(value)
+    if isinstance(value, str):
+        try:
+            value = datetime.datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+        except ValueError:
+            raise ValueError(f"{value!r} is not a time. Write it like 2007-04-01T00:00 (UTC).") from None
+    if not isinstance(value, datetime.date):
+        raise ValueError(f"{value!r} is not a time. Write it like 2007-04-01T00:00 (UTC).")
+    if not isinstance(value, datetime.datetime):
+        value = datetime.datetime(value.year, value.month, value.day)
+    if value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return value.replace(microsecond=0)
+
+
+def read_coordinate(limit: tuple[float, float]) -> Any:
+    """Validator of a latitude or longitude: a number, or the values along one side of a grid."""
+    reader = Reader("degree", limit, "layer")
+
+    def read(value: Any) -> Values:
+        values = reader(value)
+        if isinstance(values, tuple):
+            steps = np.diff(np.asarray(values))
+            if steps.ndim != 1:
+                raise ValueError(f"{values!r} is nested. Give the values along one side of the grid.")
+            if not (np.all(steps > 0) or np.all(steps < 0)):
+                raise ValueError(f"{list(values)} is not ordered. Values must increase, or decrease, all along.")
+        return values
+
+    return read
+
+
+def read_path(value: Any, info: ValidationInfo) -> Path:
+    """An absolute path; relative ones start from the folder of the configuration."""
+    if not isinstance(refuse_empty(value), (str, Path)):
+        raise ValueError(f"{value!r} is not a path. Give the name of a file.")
+    folder = Path((info.context or {}).get("folder", "."))
+    return (folder / Path(value).expanduser()).absolute()

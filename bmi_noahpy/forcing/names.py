@@ -1,0 +1,132 @@
+"""Which variable of a file is which quantity, when the configuration does not say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bmi_noahpy.forcing.table import ALTERNATIVES, ForcingError, required_quantities
+
+# The model's own name first, then CF standard names, ALMA names and those of common station files.
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "air_temperature": ("air_temperature", "Tair", "tas", "t2m"),
+    "air_pressure": ("air_pressure", "surface_air_pressure", "PSurf", "ps", "sp"),
+    "specific_humidity": ("specific_humidity", "Qair", "huss"),
+    "relative_humidity": ("relative_humidity", "RH", "hurs"),
+    "wind_speed": ("wind_speed", "Wind", "sfcWind"),
+    "wind_u": ("wind_u", "eastward_wind", "Wind_E", "uas", "u10"),
+    "wind_v": ("wind_v", "northward_wind", "Wind_N", "vas", "v10"),
+    "shortwave_down": ("shortwave_down", "surface_downwelling_shortwave_flux_in_air", "SWdown", "rsds"),
+    "longwave_down": ("longwave_down", "surface_downwelling_longwave_flux_in_air", "LWdown", "rlds"),
+    "precipitation": (
+        "precipitation",
+        "precipitation_flux",
+        "precipitation_amount",
+        "lwe_precipitation_rate",
+        "Precip",
+        "pr",
+    ),
+    "rainfall": ("rainfall", "rainfall_flux", "Rainf"),
+    "snowfall": ("snowfall", "snowfall_flux", "Snowf", "prsn"),
+    "vegetation_fraction": ("vegetation_fraction", "vegetation_area_fraction"),
+    "leaf_area_index": ("leaf_area_index", "LAI"),
+    "snow_free_albedo": ("snow_free_albedo", "surface_albedo_assuming_no_snow"),
+}
+
+TIME_NAMES = ("time", "time_utc", "datetime", "datetime_utc", "timestamp", "date", "valid_time")
+
+# Endings of column names, as in Tair_K or Precip_kg_m2_s.
+SUFFIXES: Mapping[str, str] = {
+    "K": "K", "degC": "degC", "C": "degC",
+    "Pa": "Pa", "hPa": "hPa", "kPa": "kPa", "mbar": "mbar", "mb": "mbar",
+    "frac": "1", "1": "1", "percent": "percent", "pct": "percent",
+    "kg_kg": "1", "kg_kg-1": "1", "g_kg": "g kg-1",
+    "m_s": "m s-1", "m_s-1": "m s-1", "km_h": "km h-1",
+    "W_m2": "W m-2", "W_m-2": "W m-2", "J_m2": "J m-2", "MJ_m2": "MJ m-2", "MJ_m2_d": "MJ m-2 d-1",
+    "kg_m2_s": "kg m-2 s-1", "kg_m-2_s-1": "kg m-2 s-1", "kg_m2": "kg m-2",
+    "mm_s": "mm s-1", "mm_h": "mm h-1", "mm_d": "mm d-1", "mm_day": "mm d-1", "mm": "mm", "m": "m",
+}  # fmt: skip
+
+ACCEPTED = (
+    "Name them in forcing.variables as {quantity: {name: ..., units: ...}}, or use one of the recognised names ("
+    + "; ".join(f"{quantity}: {', '.join(names)}" for quantity, names in NAMES.items())
+    + ")."
+)
+
+
+def split_units(column: str) -> tuple[str, str | None]:
+    """Name and units of a column header such as ``Tair_K``, ``Tair [K]`` or ``Tair (K)``.
+
+    The units are None when the header has none.
+    """
+    bracketed = re.fullmatch(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*", column)
+    if bracketed:
+        return bracketed.group(1), bracketed.group(2)
+    for position, letter in enumerate(column):
+        if letter == "_" and column[position + 1 :] in SUFFIXES and position:
+            return column[:position], SUFFIXES[column[position + 1 :]]
+    return column.strip(), None
+
+
+def choose_variables(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
+    """Quantity -> variable for everything the model needs and the vegetation the file offers.
+
+    Parameters
+    ----------
+    labels : Variable -> the label compared with `NAMES` (a header without its units, or a CF standard name).
+    explicit : Quantity -> variable as configured; it goes before any recognised name, and a configured alternative
+        (relative humidity, wind components, rain and snow) goes before a recognised quantity it replaces.
+    source : File, for messages.
+
+    Raises
+    ------
+    ForcingError : for a configured variable that the file does not have, for a quantity that is missing, and when two
+        variables could be the same quantity.
+    """
+    for quantity, name in explicit.items():
+        if name not in labels:
+            raise ForcingError(
+                f"{source}: forcing.variables.{quantity}.name: no variable {name!r} among {', '.join(labels)}."
+            )
+    found = _recognise(labels, explicit, source)
+    for quantity, alternatives in ALTERNATIVES.items():
+        if quantity not in explicit and any(alternative in explicit for alternative in alternatives):
+            found.pop(quantity, None)
+    found.update(explicit)
+    available = f"The file has {', '.join(labels)}. {ACCEPTED}"
+    return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available)}
+
+
+def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
+    """Quantity -> variable by name, for quantities and variables that are not configured."""
+    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
+    claimed = set(explicit.values())
+    found: dict[str, str] = {}
+    for name, label in labels.items():
+        quantity = known.get(label.lower())
+        if quantity is None or quantity in explicit or name in claimed:
+            continue
+        if quantity in found:
+            raise ForcingError(
+                f"{source}: both {found[quantity]!r} and {name!r} could be {quantity}. "
+                f"Choose one with forcing.variables.{quantity}.name."
+            )
+        found[quantity] = name
+    return found
+
+
+def find_time(names: Iterable[str], source: str) -> str:
+    """The variable holding the time.
+
+    Raises
+    ------
+    ForcingError : when no name is recognised; it lists those the file has.
+    """
+    available = list(names)
+    for candidate in TIME_NAMES:
+        for name in available:
+            if name.strip().lower() == candidate:
+                return name
+    raise ForcingError(
+        f"{source}: no time among {', '.join(available)}. Name it in forcing.time.name, or call it {TIME_NAMES[0]!r}."
+    )

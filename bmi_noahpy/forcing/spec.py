@@ -1,0 +1,109 @@
+"""Where the records are and how to read them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bmi_noahpy.forcing.table import UNITS, ForcingError
+
+FORMATS = ("noah_ascii", "csv", "netcdf")
+
+
+@dataclasses.dataclass(frozen=True)
+class VariableSpec:
+    """Name of a variable in the file, and its units (None: as the file says)."""
+
+    name: str
+    units: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeSpec:
+    """The time of a record.
+
+    Parameters
+    ----------
+    name : Variable holding it; None to recognise it.
+    format : `strptime` format of CSV times; None for ISO 8601.
+    utc_offset : Local time of the file minus UTC, used for times that carry no offset themselves. [h]
+    """
+
+    name: str | None = None
+    format: str | None = None
+    utc_offset: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class ForcingSpec:
+    """A file of records.
+
+    Parameters
+    ----------
+    file : Path.
+    format : noah_ascii, csv or netcdf; None to recognise it.
+    variables : Quantity -> variable, for those whose name is not recognised or whose units are not stated.
+    time : How to read the time.
+    fill : What to do about gaps; only "error".
+    """
+
+    file: Path
+    format: str | None = None
+    variables: Mapping[str, VariableSpec] = dataclasses.field(default_factory=dict)
+    time: TimeSpec = TimeSpec()
+    fill: str = "error"
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise ForcingError(f"forcing.format: unknown format {self.format!r}. Use {', '.join(FORMATS)}.")
+        if self.fill != "error":
+            raise ForcingError(f"forcing.fill: {self.fill!r} is not available. Use 'error' and fill gaps in the file.")
+        for quantity in self.variables:
+            if quantity not in UNITS:
+                raise ForcingError(f"forcing.variables: unknown quantity {quantity!r}. {_nearest(quantity, UNITS)}")
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> ForcingSpec:
+        """From plain dictionaries, as a configuration file gives them.
+
+        ``{"file": "a.csv", "variables": {"air_temperature": {"name": "T", "units": "degC"}}, "time": {"name": "t"}}``.
+        A plain string stands for ``{"name": ...}``, and None for a value left out.
+
+        Raises
+        ------
+        ForcingError : for an unknown key.
+        """
+        given = {key: value for key, value in options.items() if value is not None}
+        _known(given, ("file", "format", "variables", "time", "fill"), "forcing")
+        if "file" not in given:
+            raise ForcingError("forcing.file: missing. Give the path of the file with the records.")
+        variables = {
+            quantity: VariableSpec(**_entry(entry, ("name", "units"), f"forcing.variables.{quantity}"))
+            for quantity, entry in given.get("variables", {}).items()
+            if entry is not None
+        }
+        time = TimeSpec(**_entry(given.get("time", {}), ("name", "format", "utc_offset"), "forcing.time"))
+        return cls(Path(given["file"]), given.get("format"), variables, time, given.get("fill", "error"))
+
+
+def _entry(entry: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
+    """A dictionary with known keys only, from one or from a bare name."""
+    plain = {"name": entry} if isinstance(entry, str) else {k: v for k, v in dict(entry).items() if v is not None}
+    _known(plain, keys, where)
+    if where != "forcing.time" and "name" not in plain:
+        raise ForcingError(f"{where}: no name. Give the name of the variable in the file.")
+    return plain
+
+
+def _known(options: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+    for key in options:
+        if key not in keys:
+            raise ForcingError(f"{where}: unknown key {key!r}. {_nearest(key, keys)}")
+
+
+def _nearest(name: str, valid: Any) -> str:
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(valid)}."

@@ -1,0 +1,69 @@
+"""Units of records to units of the model."""
+
+from __future__ import annotations
+
+from bmi_noahpy import units as scalar_units
+from bmi_noahpy.forcing.table import RATES, UNITS, Array, ForcingError
+
+# Spellings of the field that pint reads as something else, or not at all.
+SPELLINGS = {
+    "C": "degC",
+    "deg C": "degC",
+    "mb": "mbar",
+    "frac": "1",
+    "fraction": "1",
+    "-": "1",
+    "": "1",
+    "(0 - 1)": "1",
+    "pct": "percent",
+}
+
+
+def convert(values: Array, units: str, quantity: str, interval: float | None) -> Array:
+    """Values of one quantity in the model's units.
+
+    Parameters
+    ----------
+    values : In `units`.
+    units : As the file or the configuration spells them: "degC", "hPa", "percent", "mm/h", "kg m-2 s-1", ...
+    quantity : Name of the quantity, which decides the target units.
+    interval : Time between records, for amounts per record (below); None for a single record. [s]
+
+    Notes
+    -----
+    Precipitation given as a depth is water of 1000 kg m-3. Precipitation or radiation given as an amount (mm, kg m-2,
+    J m-2) is the amount in the interval that starts at the record's time.
+
+    Raises
+    ------
+    ForcingError : for units that are unknown or of another kind than the quantity.
+    """
+    target = UNITS[quantity]
+    spelled = SPELLINGS.get(units.strip(), units.strip())
+    if spelled == target:
+        return values
+    try:
+        offset, factor = _linear(spelled, target)
+    except ValueError as error:
+        amount = _amount_factor(spelled, target, interval) if quantity in RATES else None
+        if amount is None:
+            raise ForcingError(
+                f"units {units!r} do not give {target!r}. Set forcing.variables.{quantity}.units to those of the file."
+            ) from error
+        offset, factor = 0.0, amount
+    return values * factor + offset
+
+
+def _linear(units: str, target: str) -> tuple[float, float]:
+    """Offset and factor of a conversion."""
+    offset = scalar_units.convert(0.0, units, target)
+    return offset, scalar_units.convert(1.0, units, target) - offset
+
+
+def _amount_factor(units: str, target: str, interval: float | None) -> float | None:
+    """Factor from an amount per record to a rate; None when the units are no such amount."""
+    try:
+        per_second = scalar_units.convert(1.0, f"{units} s-1", target)
+    except ValueError:
+        return None
+    return None if interval is None else per_second / interval

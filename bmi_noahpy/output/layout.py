@@ -1,0 +1,204 @@
+"""Dimensions, coordinates, attributes and parameters of a CF-1.11 output file."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from bmi_noahpy.output.sampling import Column
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import get_quantity, quantities
+
+CONVENTIONS = "CF-1.11"
+CHUNK_BYTES = 256 * 1024
+
+
+class Layout:
+    """How the columns of a run lie in a file.
+
+    A single column has scalar coordinates ``lat`` and ``lon``; a grid has dimensions ``lat`` and ``lon``. The dimension
+    ``layer`` holds depths when all columns share them, else numbers, with depths in the coordinate ``layer_depth``.
+    """
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+        self.latitude = np.atleast_1d(np.asarray(run.domain.latitude, dtype=np.float64))
+        self.longitude = np.atleast_1d(np.asarray(run.domain.longitude, dtype=np.float64))
+        self.grid = run.domain.kind == "grid"
+        self.cells = (self.latitude.size, self.longitude.size) if self.grid else ()
+        self.columns = self.latitude.size * self.longitude.size if self.grid else 1
+        self.horizontal = ("lat", "lon") if self.grid else ()
+        self.thickness = _numpy(run.model.column.thickness)
+        self.layers = self.thickness.shape[0]
+        self.layers_vary = bool(np.any(self.thickness != self.thickness[:, :1]))
+
+    @property
+    def coordinates(self) -> str:
+        """Value of the CF attribute ``coordinates`` of a variable without layers."""
+        return "" if self.grid else "lat lon"
+
+    def array(self, tensor: Any) -> NDArray[np.float64]:
+        """A copy of ``[..., column]`` values in the shape they have in the file."""
+        values = _numpy(tensor)
+        shape = values.shape[:-1]
+        if values.shape[-1] != self.columns:
+            values = np.broadcast_to(values, (*shape, self.columns))
+        return values.reshape((*shape, *self.cells)).copy()
+
+    def dimensions(self, dims: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the file's dimensions of a quantity, time excluded."""
+        return dims + self.horizontal
+
+
+def create_file(path: Path, run: Any, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:
+    """A new netCDF-4 file with everything but records; the caller closes it."""
+    dataset = netCDF4.Dataset(path, "w", format="NETCDF4")
+    try:
+        layout = Layout(run)
+        _global_attributes(dataset, run)
+        _time(dataset, run)
+        _horizontal(dataset, layout)
+        _layers(dataset, layout)
+        for column in columns:
+            _variable(dataset, layout, column, compression)
+        _parameters(dataset.createGroup("parameters"), layout, run.parameters)
+        dataset.sync()
+    except BaseException:
+        dataset.close()
+        raise
+    return dataset
+
+
+def _global_attributes(dataset: netCDF4.Dataset, run: Any) -> None:
+    created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    source = f"NoahPy {_version()}"
+    options = getattr(run.model, "options", None)
+    dataset.setncatts(
+        {
+            "Conventions": CONVENTIONS,
+            "title": f"{run.configuration.name}: simulation of the Noah land surface model",
+            "source": source,
+            "history": f"{created} {source}: created",
+            "references": "Chen and Dudhia 2001, doi:10.1175/1520-0493(2001)129<0569:CAALSH>2.0.CO;2; "
+            "Wu et al. 2018, doi:10.1002/ppp.1971",
+            "configuration": yaml.safe_dump(run.configuration.model_dump(mode="json"), sort_keys=False),
+            "options": json.dumps(vars(options)) if options is not None else "",
+            "step_seconds": float(run.step),
+        }
+    )
+
+
+def _version() -> str:
+    try:
+        return version("noahpy")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _time(dataset: netCDF4.Dataset, run: Any) -> None:
+    dataset.createDimension("time", None)
+    dataset.createDimension("bnds", 2)
+    start = str(run.start.astype("datetime64[s]")).replace("T", " ")
+    time = dataset.createVariable("time", "f8", ("time",), chunksizes=(1024,))
+    time.setncatts(
+        {
+            "standard_name": "time",
+            "long_name": "end of the interval; states are valid then, fluxes are means over the interval",
+            "units": f"seconds since {start}",
+            "calendar": "standard",
+            "axis": "T",
+            "bounds": "time_bnds",
+        }
+    )
+    dataset.createVariable("time_bnds", "f8", ("time", "bnds"), chunksizes=(1024, 2))
+
+
+def _horizontal(dataset: netCDF4.Dataset, layout: Layout) -> None:
+    for name, values, axis, long_name, units in (
+        ("lat", layout.latitude, "Y", "latitude", "degrees_north"),
+        ("lon", layout.longitude, "X", "longitude", "degrees_east"),
+    ):
+        attributes = {"standard_name": long_name, "long_name": long_name, "units": units}
+        if layout.grid:
+            dataset.createDimension(name, values.size)
+            attributes["axis"] = axis
+        variable = dataset.createVariable(name, "f8", (name,) if layout.grid else ())
+        variable.setncatts(attributes)
+        variable[...] = values if layout.grid else values[0]
+
+
+def _layers(dataset: netCDF4.Dataset, layout: Layout) -> None:
+    dataset.createDimension("layer", layout.layers)
+    depth_attributes = {
+        "standard_name": "depth",
+        "long_name": "depth of the middle of the soil layer",
+        "units": "m",
+        "positive": "down",
+    }
+    bottom = np.cumsum(layout.thickness, axis=0)
+    faces = np.stack([bottom - layout.thickness, bottom], axis=-1)
+    layer = dataset.createVariable("layer", "f8", ("layer",))
+    if not layout.layers_vary:
+        layer.setncatts(depth_attributes | {"axis": "Z", "bounds": "layer_bnds"})
+        layer[:] = faces[:, 0].mean(axis=-1)
+        dataset.createVariable("layer_bnds", "f8", ("layer", "bnds"))[:] = faces[:, 0]
+        return
+    layer.setncatts({"long_name": "number of the layer from the top", "units": "1", "axis": "Z", "positive": "down"})
+    layer[:] = np.arange(1, layout.layers + 1)
+    dims = layout.dimensions(("layer",))
+    depth = dataset.createVariable("layer_depth", "f8", dims)
+    depth.setncatts(depth_attributes | {"bounds": "layer_depth_bnds"})
+    depth[:] = layout.array(faces.mean(axis=-1))
+    bounds = dataset.createVariable("layer_depth_bnds", "f8", (*dims, "bnds"))
+    bounds[:] = np.stack([layout.array(faces[..., 0]), layout.array(faces[..., 1])], axis=-1)
+
+
+def _variable(dataset: netCDF4.Dataset, layout: Layout, column: Column, compression: int) -> None:
+    source = column.variable
+    dims = ("time", *layout.dimensions(source.dims))
+    shape = [dataset.dimensions[name].size for name in dims[1:]]
+    records = max(1, min(1024, CHUNK_BYTES // (8 * int(np.prod(shape, dtype=np.int64)))))
+    storage: dict[str, Any] = {"zlib": True, "complevel": compression, "shuffle": True} if compression else {}
+    variable = dataset.createVariable(
+        column.name, "f8", dims, chunksizes=(records, *shape), fill_value=np.nan, **storage
+    )
+    variable.setncatts(_attributes(source, layout, source.dims) | {"cell_methods": column.cell_methods})
+
+
+def _attributes(source: Any, layout: Layout, dims: tuple[str, ...]) -> dict[str, str]:
+    attributes = {"units": source.units, "long_name": source.long_name}
+    if source.standard_name:
+        attributes["standard_name"] = source.standard_name
+    coordinates = layout.coordinates.split()
+    if "layer" in dims and layout.layers_vary:
+        coordinates.append("layer_depth")
+    if coordinates:
+        attributes["coordinates"] = " ".join(coordinates)
+    return attributes
+
+
+def _parameters(group: netCDF4.Group, layout: Layout, parameters: Parameters) -> None:
+    group.setncattr("comment", "parameters the run used; dimensions and coordinates are those of the enclosing file")
+    for path, metadata in quantities(Parameters):
+        value = get_quantity(parameters, path)
+        if value is None:
+            continue
+        variable = group.createVariable(path.replace(".", "_"), "f8", layout.dimensions(metadata["dims"]))
+        attributes = {key: metadata[key] for key in ("units", "long_name", "standard_name") if metadata[key]}
+        variable.setncatts(attributes)
+        variable[...] = layout.array(value)
+
+
+def _numpy(tensor: Any) -> NDArray[np.float64]:
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu().numpy()
+    return np.asarray(tensor, dtype=np.float64)

@@ -1,0 +1,53 @@
+"""Figures of an output file as PNG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bmi_noahpy.plot.comparison import comparison_figures
+from bmi_noahpy.plot.data import PlotError, read_column
+from bmi_noahpy.plot.figures import save
+from bmi_noahpy.plot.observations import read_observations
+from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
+
+
+def plot_output(
+    path: str | Path,
+    *,
+    observations: str | Path | None = None,
+    folder: str | Path | None = None,
+    cell: tuple[int, int] = (0, 0),
+    window: str = "auto",
+) -> list[Path]:
+    """Draw what an output file holds, and compare it with observations if they are given.
+
+    Parameters
+    ----------
+    path : Output file of a run.
+    observations : CSV file (see `bmi_noahpy.plot.observations.read_observations`).
+    folder : Where the figures go; beside the output file by default. They are named after it.
+    cell : Row and column of a grid.
+    window : What the observations' time stamps mean: "auto", "start", "centre" or "instant".
+
+    Returns
+    -------
+    The files written.
+
+    Raises
+    ------
+    FileNotFoundError, PlotError : a file is missing or holds nothing that can be drawn.
+    """
+    path = Path(path)
+    output = read_column(path, cell)
+    drawn = {"soil": soil_figure(output), "snow": snow_figure(output), "energy": energy_figure(output)}
+    figures = {name: figure for name, figure in drawn.items() if figure is not None}
+    if observations is not None:
+        compared = comparison_figures(output, read_observations(observations), window)
+        figures |= {f"observed_{name}": figure for name, figure in compared.items()}
+    if not figures:
+        raise PlotError(
+            f"{path}: none of its variables can be drawn. "
+            "Write soil.temperature, snow.depth, net_radiation or sensible_heat_flux (output.variables)."
+        )
+    target = path.parent if folder is None else Path(folder)
+    return [save(figure, target / f"{path.stem}_{name}.png") for name, figure in figures.items()]

@@ -1,0 +1,172 @@
+"""Figures of simulated against observed series, one panel for each observed one."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bmi_noahpy.plot.data import DAY, ColumnOutput, PlotError, Series
+from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, new_figure
+from bmi_noahpy.plot.observations import Observed, Pairs, at_depth, pair
+from bmi_noahpy.plot.scores import scores
+
+FIGURES = {
+    "soil_temperature": ("soil_temperature",),
+    "soil_water": ("soil_liquid_water", "soil_moisture"),
+    "snow": ("snow_depth", "snow_water_equivalent"),
+    "surface": (
+        "skin_temperature",
+        "albedo",
+        "net_radiation",
+        "sensible_heat_flux",
+        "latent_heat_flux",
+        "ground_heat_flux",
+    ),
+}
+"""Name of a figure -> the variables it shows."""
+
+LABELS = {
+    "soil_temperature": "[°C]",
+    "soil_liquid_water": "[m³ m⁻³]",
+    "soil_moisture": "[m³ m⁻³]",
+    "snow_depth": "[m]",
+    "snow_water_equivalent": "[kg m⁻²]",
+    "skin_temperature": "[°C]",
+    "albedo": "[1]",
+    "net_radiation": "[W m⁻²]",
+    "sensible_heat_flux": "[W m⁻²]",
+    "latent_heat_flux": "[W m⁻²]",
+    "ground_heat_flux": "[W m⁻²]",
+}
+FEW = 200
+"""Observations that are drawn as dots on the simulated line."""
+
+CELSIUS = ("soil_temperature", "skin_temperature")
+
+DAILY_CYCLES_SHOWN = 60
+"""Longest period in days of which every value is drawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One observed series, the simulated one at its depth, and the values of both that belong together."""
+
+    observed: Observed
+    series: Series
+    pairs: Pairs
+
+    @property
+    def dense(self) -> bool:
+        """Whether lines of all values would be a band of daily cycles."""
+        times = self.pairs.times
+        span = (times[-1] - times[0]) / DAY
+        return bool(span > DAILY_CYCLES_SHOWN and times.size > 2 * span)
+
+
+def comparison_figures(
+    output: ColumnOutput, observed: Sequence[Observed], window: str = "auto"
+) -> dict[str, Figure]:
+    """A figure for soil temperature, soil water, snow and surface, as far as both sides have them.
+
+    Raises
+    ------
+    PlotError : nothing can be compared: no common variable, or no common time.
+    """
+    compared = [found for item in observed if (found := _compare(output, item, window)) is not None]
+    overlapping = [found for found in compared if found.pairs.times.size > 0]
+    if not overlapping:
+        raise PlotError(_nothing_in_common(output, observed, any_compared=bool(compared)))
+    figures = {}
+    for name, quantities in FIGURES.items():
+        chosen = sorted(
+            (found for found in overlapping if found.observed.quantity in quantities),
+            key=lambda found: (quantities.index(found.observed.quantity), found.observed.depth or 0.0),
+        )
+        if chosen:
+            figures[name] = _figure(output, chosen)
+    return figures
+
+
+def _compare(output: ColumnOutput, observed: Observed, window: str) -> Comparison | None:
+    series = output.series(observed.quantity)
+    if series is not None and observed.depth is not None:
+        series = at_depth(series, output, observed.depth)
+    return None if series is None else Comparison(observed, series, pair(series, observed, window).complete())
+
+
+def _nothing_in_common(output: ColumnOutput, observed: Sequence[Observed], *, any_compared: bool) -> str:
+    if not any_compared:
+        wanted = ", ".join(sorted({item.quantity for item in observed}))
+        return f"observations: the output file has none of {wanted}. Add them to output.variables and run again."
+    times = np.concatenate([item.times for item in observed])
+    simulated = output.data["time_bnds"].values
+    return (
+        f"observations: they cover {_day(times.min())} to {_day(times.max())}, "
+        f"the output {_day(simulated.min())} to {_day(simulated.max())}. Run the model over a common period."
+    )
+
+
+def _day(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[D]"))
+
+
+def _figure(output: ColumnOutput, chosen: Sequence[Comparison]) -> Figure:
+    columns = 1 if len(chosen) < 3 else 2
+    rows = math.ceil(len(chosen) / columns)
+    figure = new_figure(output.title, 11.0 if columns == 1 else 15.0, 0.9 + 2.3 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False).T.flatten()
+    limits = _limits(chosen)
+    if any(comparison.dense for comparison in chosen):
+        figure.suptitle(f"{output.title}: daily means, scores of all values", fontsize=12)
+    for panel, comparison in zip(panels, chosen, strict=False):
+        _panel(panel, comparison)
+        date_axis(panel, limits)
+    for panel in panels[len(chosen) :]:
+        panel.set_visible(False)
+    if len(chosen) < panels.size:
+        panels[len(chosen) - 1].tick_params(labelbottom=True)
+    lines, labels = panels[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside upper right", ncols=2, frameon=False)
+    return figure
+
+
+def _limits(comparisons: Iterable[Comparison]) -> tuple[np.datetime64, np.datetime64]:
+    joined = np.concatenate([comparison.pairs.times for comparison in comparisons])
+    return joined.min(), joined.max()
+
+
+def _panel(axes: Axes, comparison: Comparison) -> None:
+    observed, pairs = comparison.observed, comparison.pairs
+    zero = MELTING_POINT if observed.quantity in CELSIUS else 0.0
+    if pairs.times.size < FEW:
+        within = slice(*np.searchsorted(comparison.series.valid, [pairs.times[0], pairs.times[-1] + DAY]))
+        line = comparison.series.valid[within], comparison.series.values[within] - zero
+        axes.plot(pairs.times, pairs.observed - zero, "o", color="black", markersize=3.0, label="observed", zorder=3)
+    else:
+        shown = (pairs.daily() if comparison.dense else pairs).with_gaps()
+        line = shown.times, shown.simulated - zero
+        axes.plot(shown.times, shown.observed - zero, color="black", linewidth=1.0, label="observed", zorder=1)
+    axes.plot(*line, color=COLOURS[1], linewidth=1.0, label="simulated", zorder=2)
+    if zero:
+        axes.axhline(0.0, color="grey", linewidth=0.6)
+    axes.set_ylabel(LABELS[observed.quantity])
+    axes.set_title(_title(observed, pairs), fontsize=9, loc="left")
+    axes.grid(alpha=0.3)
+
+
+def _title(observed: Observed, pairs: Pairs) -> str:
+    fit = scores(pairs.simulated, pairs.observed)
+    name = observed.quantity.replace("_", " ")
+    where = name if observed.depth is None else f"{name} at {observed.depth:g} m"
+    unit = LABELS[observed.quantity].strip("[]").replace("°C", "K").removesuffix("1")
+    values = f"NSE {_number(fit.nse)}   KGE {_number(fit.kge)}   RMSE {fit.rmse:.3g} {unit}".rstrip()
+    return f"{where} ({observed.column})\n{values}   n = {fit.count}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
