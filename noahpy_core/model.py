@@ -141,7 +141,7 @@ class NoahModel(nn.Module):
         precipitation = snow.precipitation_phase(forcing, state.skin_temperature, transitions)
         pack = snow.add_snowfall(state.snow, precipitation, air.temperature, dt, transitions)
         presence = transitions.amount(pack.water_equivalent, PRESENCE_SCALE)
-        surface = self._surface(state, pack, precipitation.snow * dt, ground, parameters, dt)
+        surface = self._surface(state, pack, presence, precipitation.snow * dt, ground, parameters, dt)
 
         conductivity = self.soil_thermal(soil.liquid_water, soil.ice, parameters.soil)[0]
         shaded = self._shaded(conductivity, ground, parameters)
@@ -177,6 +177,7 @@ class NoahModel(nn.Module):
         self,
         state: State,
         pack: Snowpack,
+        presence: Tensor,
         snowfall: Tensor,
         ground: Ground,
         parameters: Parameters,
@@ -185,7 +186,7 @@ class NoahModel(nn.Module):
         """Albedo, emissivity and roughness with this step's snow."""
         cover = limited_fraction(self.snow_cover(pack.water_equivalent, parameters.snow))
         fresh = self.transitions.amount(snowfall, FRESH_SNOW_SCALE)
-        age = snow_age(state.snow.age, fresh, pack.present, dt)
+        age = snow_age(state.snow.age, fresh, presence, dt)
         albedo, emissivity = self.surface_properties(ground, cover, age, parameters)
         roughness = roughness_over_snow(cover, pack.depth, ground.roughness_length)
         return Surface(limited_fraction(albedo), limited_fraction(emissivity), roughness, cover, age)

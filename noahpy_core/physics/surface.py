@@ -136,14 +136,15 @@ class NoahSurface(nn.Module):
         return albedo, emissivity
 
 
-def snow_age(age: Tensor, fresh: Tensor, present: Tensor, dt: Tensor | float) -> Tensor:
+def snow_age(age: Tensor, fresh: Tensor, presence: Tensor, dt: Tensor | float) -> Tensor:
     """Time since the last snowfall; it stands still while there is no snow. [s]
 
     Parameters
     ----------
     fresh : How much of the surface is new snow: 1 resets the age. [1]
+    presence : How much there is of a snowpack: 1 lets it age. [1]
     """
-    return torch.where(present, (age + dt) * (1.0 - fresh), age)
+    return (age + dt * presence) * (1.0 - fresh)
 
 
 def limited_fraction(x: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import netCDF4
@@ -13,8 +12,9 @@ import numpy as np
 import pytest
 from made_up_reference import STEPS, WEATHER, write_run, write_single_steps
 from rich.console import Console
+from typer.testing import CliRunner
 
-from bmi_noahpy import verify as verify_module
+from bmi_noahpy.cli import app
 from bmi_noahpy.verify import run_and_report, verify
 from bmi_noahpy.verify.comparison import Differences, nash_sutcliffe, tolerances, usual_magnitude
 from bmi_noahpy.verify.reference import read_reference
@@ -267,11 +267,10 @@ def test_the_json_file_holds_the_whole_result(run_file: Path, tmp_path: Path) ->
     assert {report["name"] for report in result["variables"]} >= {"t1", "stc", "sh2o", "eta"}
 
 
-def test_the_command_line_exits_with_the_verdict(run_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["verify", str(run_file), "--free"])
-    with pytest.raises(SystemExit) as exit_info:
-        verify_module.main()
-    assert exit_info.value.code == 0
+def test_the_command_line_exits_with_the_verdict(run_file: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(run_file), "--mode", "free"])
+    assert result.exit_code == 0, result.output
+    assert "passed" in result.output
 
 
 def test_a_free_run_of_single_steps_is_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_obstacles_seven_roughness_lengths_high_stick_out_of_the_snow():
 
 
 def test_snow_ages_only_while_it_lies_and_rejuvenates_when_it_snows():
-    age = snow_age(values(100.0, 100.0, 100.0), values(0.0, 1.0, 0.0), torch.tensor([True, True, False]), 3600.0)
+    age = snow_age(values(100.0, 100.0, 100.0), values(0.0, 1.0, 0.0), values(1.0, 1.0, 0.0), 3600.0)
     assert age.tolist() == [3700.0, 0.0, 100.0]
 
 
