@@ -3,10 +3,10 @@
 __version__ = "0.1.0"
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.execution import step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.recorded import fastest_step
 from noahpy_core.simulation import Trajectory, equilibrium_liquid, initial_state, iterate, run
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -21,8 +21,8 @@ __all__ = [
     "Trajectory",
     "__version__",
     "equilibrium_liquid",
-    "fastest_step",
     "initial_state",
     "iterate",
     "run",
+    "step_function",
 ]

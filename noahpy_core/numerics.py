@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noahpy_core.recording import recorder
+
 TINY = 1.0e-30
 
 
@@ -64,6 +66,10 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     parts = (lower, diagonal, upper, right)
     shape = torch.broadcast_shapes(*(part.shape for part in parts))
     system = [part.expand(shape) for part in parts]
+    recording = recorder()
+    if recording is not None:
+        solution = recording.tridiagonal(*system)
+        return _thomas(*system) if solution is None else solution
     return _thomas(*system) if torch.jit.is_tracing() else _Tridiagonal.apply(*system)
 
 

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from noahpy_core.adjoint import Plan, recorded_run
 from noahpy_core.column import SoilColumn
+from noahpy_core.execution import Step, is_compiled
 from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
-from noahpy_core.recorded import Step
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -111,7 +111,7 @@ def iterate(
 
     Parameters
     ----------
-    model : The model, or `fastest_step(model)` when no gradient is wanted.
+    model : The model, or `step_function(model)` when no gradient is wanted.
     dt : Length of a step. [s]
     """
     for number, record in enumerate(forcing):
@@ -130,11 +130,13 @@ def run(
     memory: int = DEFAULT_MEMORY,
     checkpoint_every: int | None = None,
     truncate_every: int | None = None,
+    execution: str = "auto",
 ) -> Trajectory:
     """A whole run, differentiable with respect to everything that enters it.
 
     When gradients are wanted, only states are kept, and the way back computes each step again: the memory is that of
-    the checkpoints, the outputs and one step. Without, and in forward mode or under vmap, it is a plain loop.
+    the checkpoints, the outputs and one step. Without, and in forward mode or under vmap, it is a plain loop. Compiled
+    and eager runs agree to round-off.
 
     Parameters
     ----------
@@ -143,11 +145,32 @@ def run(
     memory : Memory for checkpoints, from which their spacing follows. [byte]
     checkpoint_every : Spacing of checkpoints in steps, if not by memory.
     truncate_every : Cut the gradient in time every so many steps (default: never).
+    execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
+        so if the model is made of built-in schemes, on the CPU, and not in forward mode or under vmap.
 
     Raises
     ------
     KeyError : An output is neither in `State` nor in `Fluxes`.
+    ValueError : "compiled", and it cannot be.
     """
+    check_outputs(outputs)
+    if is_compiled(model, execution):
+        from noahpy_core.compiled import NotCompiled, compiled_run
+
+        try:
+            final, series = compiled_run(
+                model,
+                (state, forcing, parameters),
+                dt,
+                outputs,
+                memory=memory,
+                checkpoint_every=checkpoint_every,
+                truncate_every=truncate_every,
+            )
+            return Trajectory(dict(zip(outputs, series, strict=True)), final)
+        except NotCompiled:
+            if execution == "compiled":
+                raise
     steps = forcing.air_temperature.shape[0]
     plan = Plan(
         step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
@@ -156,7 +179,6 @@ def run(
         spacing=checkpoint_every or _spacing(state, steps, memory),
         truncate_every=truncate_every,
     )
-    check_outputs(outputs)
     final, series = recorded_run(plan, state, forcing, parameters)
     return Trajectory(dict(zip(outputs, series, strict=True)), final)
 

@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -22,6 +21,7 @@ from noahpy_core.numerics import positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
+from noahpy_core.recording import iterate_until, recorder
 
 
 class ConvergenceError(RuntimeError):
@@ -147,7 +147,20 @@ def solve_freezing(
     ConvergenceError : naming the columns that were not solved.
     """
     layers = (soil.clapp_hornberger_b, soil.saturated_suction, soil.porosity, temperature, total, *system)
-    return _FreezingRoot.apply(curve, *(value.expand_as(temperature).detach() for value in layers))
+    values = [value.expand_as(temperature).detach() for value in layers]
+    recording = recorder()
+    if recording is not None:
+        root, solved = _solve(curve, *values)
+        recording.require(solved, "enthalpy heat step: not solved")
+        return root
+    return _FreezingRoot.apply(curve, *values)
+
+
+def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
+    b, suction, porosity, temperature, total, *system = values
+    none = torch.zeros_like(b)
+    soil = SoilParameters(b, none, suction, porosity, none, none, none)
+    return _solve_nonlinear(curve, Conduction(*system), temperature, total, soil)
 
 
 class _FreezingRoot(torch.autograd.Function):
@@ -155,11 +168,11 @@ class _FreezingRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(curve: FreezingCurve, *values: Tensor) -> Tensor:
-        b, suction, porosity, temperature, total, *system = values
-        none = torch.zeros_like(b)
-        soil = SoilParameters(b, none, suction, porosity, none, none, none)
         with torch.no_grad():
-            return _solve_nonlinear(curve, Conduction(*system), temperature, total, soil)
+            root, solved = _solve(curve, *values)
+        if not bool(solved.all()):
+            raise ConvergenceError(_describe(~solved, temperature=values[3], total=values[4]))
+        return root
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -187,8 +200,11 @@ TOLERANCE = 1.0e-8
 
 def _solve_nonlinear(
     curve: FreezingCurve, system: Conduction, temperature: Tensor, total: Tensor, soil: SoilParameters
-) -> Tensor:
-    """Temperatures that solve the system: by a guess of the thawed layers that proves right, or by nested Newton."""
+) -> tuple[Tensor, Tensor]:
+    """Temperatures that solve the system, and whether each column's was found.
+
+    First by a guess of the thawed layers that proves right, then, for the other columns, by nested Newton iteration.
+    """
     # The curve is left a few units of round-off below T_f, where it still has its slope, and goes on straight.
     contact = curve.freezing_point(total, soil) * (1.0 - 4.0 * torch.finfo(temperature.dtype).eps)
     liquid_there, slope_there = curve.equilibrium(contact, total, soil)
@@ -206,45 +222,35 @@ def _solve_nonlinear(
     def above_curve(guess: Tensor) -> Tensor:
         return liquid_there + slope_there * (guess - contact) > total
 
-    guess, thawed = temperature, above_curve(temperature)
-    solved = torch.zeros_like(thawed[0])
-    for _ in range(SOLVES_OF_A_GUESS):
+    def guessing(guess: Tensor, thawed: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A round that takes the layers above the curve for thawed and corrects this once it has converged."""
         proposal, done = newton(guess, thawed)
         guess = torch.where(solved, guess, proposal)
         now_thawed = above_curve(guess)
         solved = solved | (done & (now_thawed == thawed).all(0))
-        thawed = torch.where(done & ~solved, now_thawed, thawed)
-        if bool(solved.all()):
-            return guess
-    start = torch.where(solved, guess, temperature)
-    return _nested_newton(newton, above_curve, start, thawed & solved, solved, total)
+        return guess, torch.where(done & ~solved, now_thawed, thawed), solved
 
+    def nested(guess: Tensor, thawed: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A round of nested Newton iteration, monotone in both loops.
 
-def _nested_newton(
-    newton: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-    above_curve: Callable[[Tensor], Tensor],
-    guess: Tensor,
-    thawed: Tensor,
-    solved: Tensor,
-    total: Tensor,
-) -> Tensor:
-    """Nested Newton iteration of the columns not solved yet, monotone in both loops.
-
-    The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f and
-    goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts (at
-    first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each. The outer
-    iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does at T_f.
-    """
-    start = guess
-    for _ in range(LARGEST_NUMBER_OF_SOLVES):
+        The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f
+        and goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts
+        (at first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each. The
+        outer iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does at T_f.
+        """
         proposal, inner_done = newton(guess, thawed)
         guess = torch.where(solved, guess, proposal)
         now_thawed = thawed | (above_curve(guess) & ~solved)
         solved = solved | (inner_done & (now_thawed == thawed).all(0))
-        thawed = torch.where(inner_done, now_thawed, thawed)
-        if bool(solved.all()):
-            return guess
-    raise ConvergenceError(_describe(~solved, start, total))
+        return guess, torch.where(inner_done, now_thawed, thawed), solved
+
+    unsolved = torch.zeros_like(temperature[0], dtype=torch.bool)
+    guess, thawed, solved = iterate_until(
+        guessing, (temperature, above_curve(temperature), unsolved), SOLVES_OF_A_GUESS
+    )
+    start = torch.where(solved, guess, temperature)
+    root, _, solved = iterate_until(nested, (start, thawed & solved, solved), LARGEST_NUMBER_OF_SOLVES)
+    return root, solved
 
 
 def _describe(unsolved: Tensor, temperature: Tensor, total: Tensor) -> str:

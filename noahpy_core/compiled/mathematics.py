@@ -1,0 +1,266 @@
+"""Elementary functions as LLVM code for any vector width, to the last digit or two.
+
+A C library's functions take one number at a time; these take a vector. They are the classical reductions: exp by a
+power of two times a Taylor polynomial, log by fdlibm's series in f/(2 + f), atan by Cephes' reduction and rational
+function.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import struct
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberType:
+    """A floating-point type and the number of values side by side; 1 is a scalar.
+
+    Parameters
+    ----------
+    name : "double" or "float".
+    lanes : Numbers in a vector.
+    """
+
+    name: str
+    lanes: int
+
+    @property
+    def double(self) -> bool:
+        """Whether it has 64 bits."""
+        return self.name == "double"
+
+    @property
+    def text(self) -> str:
+        """The type in LLVM's words."""
+        return self.vector(self.name)
+
+    @property
+    def bits(self) -> str:
+        """The integer type of the same size."""
+        return self.vector("i64" if self.double else "i32")
+
+    @property
+    def truth(self) -> str:
+        """The type of a comparison."""
+        return self.vector("i1")
+
+    @property
+    def suffix(self) -> str:
+        """In the names of intrinsic functions."""
+        size = "f64" if self.double else "f32"
+        return size if self.lanes == 1 else f"v{self.lanes}{size}"
+
+    def vector(self, element: str) -> str:
+        """As many of another type."""
+        return element if self.lanes == 1 else f"<{self.lanes} x {element}>"
+
+    def number(self, value: float) -> str:
+        """A constant."""
+        if not self.double:
+            value = struct.unpack("f", struct.pack("f", value))[0] if math.isfinite(value) else value
+        text = f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+        return text if self.lanes == 1 else f"splat ({self.name} {text})"
+
+    def integer(self, value: int) -> str:
+        """An integer constant of the same size."""
+        if self.lanes == 1:
+            return str(value)
+        return f"splat ({'i64' if self.double else 'i32'} {value})"
+
+
+class _Function:
+    """Lines of one function under way."""
+
+    def __init__(self, kind: NumberType) -> None:
+        self.kind, self.lines, self.count = kind, list[str](), 0
+
+    def put(self, text: str) -> str:
+        """An instruction; its result's name is returned."""
+        self.count += 1
+        self.lines.append(f"  %t{self.count} = {text}")
+        return f"%t{self.count}"
+
+    def binary(self, op: str, a: str, b: str) -> str:
+        """Floating-point arithmetic."""
+        return self.put(f"{op} {self.kind.text} {a}, {b}")
+
+    def whole(self, op: str, a: str, b: str) -> str:
+        """Integer arithmetic."""
+        return self.put(f"{op} {self.kind.bits} {a}, {b}")
+
+    def fused(self, a: str, b: str, c: str) -> str:
+        """a b + c."""
+        t = self.kind.text
+        return self.put(f"call {t} @llvm.fmuladd.{self.kind.suffix}({t} {a}, {t} {b}, {t} {c})")
+
+    def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
+        """By Horner's rule, highest power first."""
+        value = self.kind.number(coefficients[0])
+        for coefficient in coefficients[1:]:
+            value = self.fused(value, x, self.kind.number(coefficient))
+        return value
+
+    def where(self, comparison: str, a: str, b: str, x: str, y: str) -> str:
+        """x where a compares with b, else y."""
+        t = self.kind
+        condition = self.put(f"fcmp {comparison} {t.text} {a}, {b}")
+        return self.put(f"select {t.truth} {condition}, {t.text} {x}, {t.text} {y}")
+
+    def as_bits(self, x: str) -> str:
+        return self.put(f"bitcast {self.kind.text} {x} to {self.kind.bits}")
+
+    def as_number(self, x: str) -> str:
+        return self.put(f"bitcast {self.kind.bits} {x} to {self.kind.text}")
+
+    def finish(self, name: str, result: str) -> str:
+        """The whole function."""
+        t = self.kind.text
+        head = f"define internal {t} @{function_name(name, self.kind)}({t} %x) alwaysinline {{"
+        return "\n".join([head, *self.lines, f"  ret {t} {result}", "}"])
+
+
+def function_name(name: str, kind: NumberType) -> str:
+    """Name of an elementary function for a type."""
+    return f"{name}.{kind.suffix}"
+
+
+def _power_of_two(f: _Function, n: str) -> str:
+    """2^n for a whole n given as bits, within the normal range."""
+    bias, mantissa = (1023, 52) if f.kind.double else (127, 23)
+    biased = f.whole("add", n, f.kind.integer(bias))
+    return f.as_number(f.whole("shl", biased, f.kind.integer(mantissa)))
+
+
+def _rounding(kind: NumberType) -> tuple[float, int]:
+    """A number whose sum with a moderate one ends in that one, rounded to a whole number; and its bits."""
+    return (6755399441055744.0, 0x4338000000000000) if kind.double else (12582912.0, 0x4B400000)
+
+
+def _bits_of(kind: NumberType, value: float) -> int:
+    wide, narrow = ("<q", "<d") if kind.double else ("<i", "<f")
+    bits: int = struct.unpack(wide, struct.pack(narrow, value))[0]
+    return bits
+
+
+def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
+    """n as bits and r with x = n ln 2 + r, |r| <= ln 2/2."""
+    k = f.kind
+    if k.double:
+        high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
+    else:
+        high, low = 0.693359375, -2.12194440e-4
+    shift, shift_bits = _rounding(k)
+    shifted = f.fused(x, k.number(1.0 / math.log(2.0)), k.number(shift))
+    n = f.binary("fsub", shifted, k.number(shift))
+    r = f.fused(n, k.number(-high), x)
+    r = f.fused(n, k.number(-low), r)
+    return f.whole("sub", f.as_bits(shifted), k.integer(shift_bits)), r
+
+
+def exponential(kind: NumberType) -> str:
+    """exp(x)."""
+    f = _Function(kind)
+    lowest, highest, degree = (-746.0, 710.0, 13) if kind.double else (-104.0, 89.0, 7)
+    x = f.where("olt", "%x", kind.number(lowest), kind.number(lowest), "%x")
+    x = f.where("ogt", x, kind.number(highest), kind.number(highest), x)
+    n, r = _exp_parts(f, x)
+    value = f.polynomial(r, [1.0 / math.factorial(k) for k in range(degree, -1, -1)])
+    half = f.whole("ashr", n, kind.integer(1))
+    rest = f.whole("sub", n, half)
+    value = f.binary("fmul", value, _power_of_two(f, half))
+    return f.finish("exp", f.binary("fmul", value, _power_of_two(f, rest)))
+
+
+def exponential_minus_one(kind: NumberType) -> str:
+    """exp(x) - 1, without loss of digits near 0."""
+    f = _Function(kind)
+    t = kind.text
+    degree = 17 if kind.double else 9
+    series = f.polynomial("%x", [1.0 / math.factorial(k) for k in range(degree, 0, -1)])
+    near = f.binary("fmul", series, "%x")
+    whole = f.put(f"call {t} @{function_name('exp', kind)}({t} %x)")
+    far = f.binary("fsub", whole, kind.number(1.0))
+    size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
+    return f.finish("expm1", f.where("olt", size, kind.number(0.5), near, far))
+
+
+def logarithm(kind: NumberType) -> str:
+    """log(x): -infinity at 0, not a number below."""
+    f = _Function(kind)
+    mantissa, tiny, lift = (52, 2.2250738585072014e-308, 54) if kind.double else (23, 1.17549435e-38, 25)
+    small = f.put(f"fcmp olt {kind.text} %x, {kind.number(tiny)}")
+    lifted = f.binary("fmul", "%x", kind.number(2.0**lift))
+    x = f.put(f"select {kind.truth} {small}, {kind.text} {lifted}, {kind.text} %x")
+    # The exponent, rounded so that the mantissa lies in sqrt(1/2) .. sqrt(2).
+    root_half = _bits_of(kind, math.sqrt(0.5))
+    bits = f.whole("sub", f.as_bits(x), kind.integer(root_half))
+    exponent = f.whole("ashr", bits, kind.integer(mantissa))
+    reduced = f.whole("add", f.whole("and", bits, kind.integer((1 << mantissa) - 1)), kind.integer(root_half))
+    g = f.binary("fsub", f.as_number(reduced), kind.number(1.0))
+    # A whole number of moderate size to floating point by way of the mantissa, which every processor does for vectors.
+    magic, magic_bits = _rounding(kind)
+    power = f.binary("fsub", f.as_number(f.whole("add", exponent, kind.integer(magic_bits))), kind.number(magic))
+    correction = f.put(
+        f"select {kind.truth} {small}, {kind.text} {kind.number(-float(lift))}, {kind.text} {kind.number(0.0)}"
+    )
+    power = f.binary("fadd", power, correction)
+    s = f.binary("fdiv", g, f.binary("fadd", g, kind.number(2.0)))
+    z = f.binary("fmul", s, s)
+    series: tuple[float, ...]
+    if kind.double:
+        series = (
+            1.479819860511658591e-1, 1.531383769920937332e-1, 1.818357216161805012e-1, 2.222219843214978396e-1,
+            2.857142874366239149e-1, 3.999999999940941908e-1, 6.666666666666735130e-1,
+        )  # fmt: skip
+        high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
+    else:
+        series = (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)
+        high, low = 0.69313812256, 9.0580006145e-6
+    remainder = f.binary("fmul", z, f.polynomial(z, series))
+    square = f.binary("fmul", f.binary("fmul", g, g), kind.number(0.5))
+    inner = f.binary("fmul", s, f.binary("fadd", square, remainder))
+    inner = f.fused(power, kind.number(low), inner)
+    inner = f.binary("fsub", f.binary("fsub", square, inner), g)
+    value = f.binary("fsub", f.binary("fmul", power, kind.number(high)), inner)
+    value = f.where("oeq", "%x", kind.number(math.inf), "%x", value)
+    value = f.where("oeq", "%x", kind.number(0.0), kind.number(-math.inf), value)
+    return f.finish("log", f.where("ult", "%x", kind.number(0.0), kind.number(math.nan), value))
+
+
+def arctangent(kind: NumberType) -> str:
+    """atan(x)."""
+    f = _Function(kind)
+    t = kind.text
+    size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
+    large, middle = 2.41421356237309504880, 0.66
+    inverse = f.binary("fdiv", kind.number(-1.0), size)
+    turned = f.binary("fdiv", f.binary("fsub", size, kind.number(1.0)), f.binary("fadd", size, kind.number(1.0)))
+    y = f.where("ogt", size, kind.number(middle), turned, size)
+    y = f.where("ogt", size, kind.number(large), inverse, y)
+    start = f.where("ogt", size, kind.number(middle), kind.number(math.pi / 4), kind.number(0.0))
+    start = f.where("ogt", size, kind.number(large), kind.number(math.pi / 2), start)
+    z = f.binary("fmul", y, y)
+    above = f.polynomial(
+        z,
+        (-8.750608600031904122785e-1, -1.615753718733365076637e1, -7.500855792314704667340e1,
+         -1.228866684490136173410e2, -6.485021904942025371773e1),
+    )  # fmt: skip
+    below = f.polynomial(
+        z,
+        (1.0, 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2,
+         4.853903996359136964868e2, 1.945506571482613964425e2),
+    )  # fmt: skip
+    value = f.binary("fmul", z, f.binary("fdiv", above, below))
+    value = f.binary("fadd", start, f.fused(y, value, y))
+    negative = f.binary("fsub", kind.number(0.0), value)
+    return f.finish("atan", f.where("olt", "%x", kind.number(0.0), negative, value))
+
+
+FUNCTIONS = {
+    "exp": exponential,
+    "expm1": exponential_minus_one,
+    "log": logarithm,
+    "atan": arctangent,
+}

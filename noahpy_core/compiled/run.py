@@ -1,0 +1,347 @@
+"""Runs in compiled kernels: the time loop inside, and a derivative that is one more kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from noahpy_core.compiled.program import Program, program
+from noahpy_core.compiled.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.processes import SCHEMES
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import Forcing, State
+
+Trees = tuple[State, Forcing, Parameters]
+NAMES = ("state", "forcing", "parameters")
+
+
+class NotCompiled(ValueError):
+    """A model, or a way of calling it, that has no compiled form."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything a run reads, in the order of the program's inputs.
+
+    Parameters
+    ----------
+    columns : Number of columns; a tensor with one column is the same in all.
+    sources : Container and path of each leaf.
+    """
+
+    program: Program
+    columns: int
+    steps: int
+    sources: tuple[Source, ...]
+    fixed: dict[Source, Tensor]
+    """Step length and layer thickness."""
+
+    def table(self, leaves: Sequence[Tensor]) -> np.ndarray:
+        """Table of inputs."""
+        return self.program.input_table({**dict(zip(self.sources, leaves, strict=True)), **self.fixed}, self.columns)
+
+    def empty_state(self, steps: int | None = None) -> Tensor:
+        """Room for one state in flat form, or for several."""
+        size = (self.program.row_count, self.columns)
+        return torch.empty(size if steps is None else (steps, *size), dtype=self.program.shape.dtype)
+
+    def flat(self, leaves: Sequence[Tensor]) -> Tensor:
+        """The state among the leaves, in flat form."""
+        flat = self.empty_state()
+        given = dict(zip(self.sources, leaves, strict=True))
+        for (path, _, _), part in zip(self.program.rows, self.state_parts(flat), strict=True):
+            part.copy_(given["state", path])
+        return flat
+
+    def state_parts(self, flat: Tensor) -> list[Tensor]:
+        """The parts of a state in flat form, in the order of `State`."""
+        return [flat[row : row + layers] if layers else flat[row] for _, layers, row in self.program.rows]
+
+    def point_to(self, table: np.ndarray, flat: Tensor) -> np.ndarray:
+        """A table whose state is one in flat form."""
+        moved = table.copy()
+        size, columns = flat.element_size(), self.columns
+        for k, (_, layers, row) in enumerate(self.program.rows):
+            moved[k] = (flat.data_ptr() + row * columns * size, 1, columns if layers else 0, 0)
+        return moved
+
+
+def why_not_compiled(model: Any) -> str | None:
+    """What keeps a model from being compiled, or None."""
+    if not isinstance(model, NoahModel):
+        return f"the model is a {type(model).__name__}, not a NoahModel"
+    if model.supplied:
+        return f"its {model.supplied[0]} is supplied by the user"
+    for slot, schemes in SCHEMES.items():
+        if getattr(model.options, slot) not in schemes:
+            return f"its {slot} is not a built-in scheme"
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        return "it has trainable weights"
+    return None
+
+
+def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
+    """Program and leaves of a run.
+
+    Parameters
+    ----------
+    timed : Whether forcing is a series, ``[time, column]``.
+
+    Raises
+    ------
+    NotCompiled : Tensors of different types, or not on the CPU.
+    """
+    dtype = trees[0].skin_temperature.dtype
+    absent, sources, leaves = set(), list[Source](), list[Tensor]()
+    for name, tree in zip(NAMES, trees, strict=True):
+        for path, _ in quantities(CONTAINERS[name]):
+            leaf = get_quantity(tree, path)
+            if leaf is None:
+                absent.add((name, path))
+            else:
+                sources.append((name, path))
+                leaves.append(leaf)
+    thickness = model.column.thickness
+    length = torch.as_tensor(dt, dtype=dtype).reshape(-1)
+    for source, leaf in (*zip(sources, leaves, strict=True), (THICKNESS, thickness), (STEP_LENGTH, length)):
+        if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
+            raise NotCompiled(
+                f"execution: {'.'.join(source)} is {leaf.dtype} on {leaf.device.type}, the skin temperature {dtype}. "
+                "Compiled steps need one number type, float64 or float32, on the CPU; use execution 'eager'."
+            )
+    columns = max(leaf.shape[-1] for leaf in (*leaves, thickness, length))
+    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent))
+    steps = trees[1].air_temperature.shape[0] if timed else 1
+    fixed = {STEP_LENGTH: length, THICKNESS: thickness}
+    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources), fixed), leaves
+
+
+def compiled_run(
+    model: NoahModel,
+    trees: Trees,
+    dt: Tensor | float,
+    outputs: Sequence[str],
+    *,
+    memory: int,
+    checkpoint_every: int | None = None,
+    truncate_every: int | None = None,
+) -> tuple[State, list[Tensor]]:
+    """The state after all steps and the outputs of each, ``[time, ...]``; arguments as for `noahpy_core.run`."""
+    case, leaves = make_case(model, trees, dt, timed=True)
+    wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves)
+    names = tuple(dict.fromkeys(part for name in outputs for part in _parts(name)))
+    plan = _Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every)
+    if wanted:
+        results: Sequence[Tensor] = _CompiledRun.apply(plan, *leaves)
+    else:
+        results = plan.forward([leaf.detach() for leaf in leaves], None)
+    count = len(case.program.rows)
+    final = dict(zip((path for path, _, _ in case.program.rows), results[:count], strict=True))
+    series = dict(zip(names, results[count:], strict=True))
+    chosen = []
+    for name in outputs:
+        first, *more = (series[part] for part in _parts(name))
+        chosen.append(first + more[0] if more else first)
+    return build(State, final), chosen
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Results an output is the sum of."""
+    return ("soil.liquid_water", "soil.ice") if name == "soil.moisture" else (name,)
+
+
+def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:
+    """A container from its tensors by dotted path."""
+    members = {}
+    for field in dataclasses.fields(container):
+        path = prefix + field.name
+        nested = field.metadata.get("container")
+        members[field.name] = build(nested, values, f"{path}.") if nested else values.get(path)
+    return container(**members)
+
+
+def _spacing(case: Case, memory: int) -> int:
+    """Smallest spacing of kept states for which they, and those of one stretch between them, fit in `memory`."""
+    affordable = max(memory // (case.program.row_count * case.columns * case.program.target.size), 2)
+    spacing = 1
+    while case.steps / spacing + (spacing > 1) * spacing > affordable and spacing * spacing < case.steps:
+        spacing += 1
+    return spacing
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """A run and its way back.
+
+    Parameters
+    ----------
+    outputs : Results of each step to return.
+    spacing : Steps between the states that are kept for the way back.
+    """
+
+    case: Case
+    outputs: tuple[str, ...]
+    spacing: int
+    truncate_every: int | None
+
+    def forward(self, leaves: Sequence[Tensor], kept: list[Tensor] | None) -> list[Tensor]:
+        """Parts of the final state and the series of outputs. `kept` receives states, ``[step, row, column]`` each.
+
+        With a spacing of 1 these are all states in one tensor, otherwise one state at the start of each stretch.
+        """
+        case = self.case
+        layers = dict(case.program.results)
+        series = {
+            name: torch.empty(
+                (case.steps, *([layers[name]] if layers[name] else []), case.columns), dtype=case.program.shape.dtype
+            )
+            for name in self.outputs
+        }
+        inputs, outputs = case.table(leaves), case.program.output_table(series, case.columns)
+        final = case.empty_state()
+        if kept is None:
+            self._advance(inputs, outputs, range(case.steps), final)
+        elif self.spacing == 1:
+            kept.append(case.empty_state(case.steps))
+            self._advance(inputs, outputs, range(case.steps), final, states=kept[0])
+        else:
+            state = case.flat(leaves)
+            for steps in self.stretches():
+                kept.append(state[None])
+                final = case.empty_state()
+                self._advance(case.point_to(inputs, state), outputs, steps, final)
+                state = final
+        return [*case.state_parts(final), *series.values()]
+
+    def stretches(self) -> list[range]:
+        """The steps between kept states; with a spacing of 1 all of them, because all states are kept."""
+        length = self.case.steps if self.spacing == 1 else self.spacing
+        return [range(start, min(start + length, self.case.steps)) for start in range(0, self.case.steps, length)]
+
+    def _advance(
+        self, inputs: np.ndarray, outputs: np.ndarray, steps: range, final: Tensor | None, states: Tensor | None = None
+    ) -> None:
+        case = self.case
+        failures = case.program.forward(
+            inputs, outputs, case.columns, len(steps), first_step=steps.start, final=final, states=states
+        )
+        if failures is not None:
+            raise_failure(case.program, failures)
+
+    def states_of(self, inputs: np.ndarray, kept: Tensor, steps: range) -> Tensor:
+        """The states before each step of a stretch."""
+        if self.spacing == 1:
+            return kept
+        case = self.case
+        states = case.empty_state(len(steps))
+        nothing = case.program.output_table({}, case.columns)
+        self._advance(case.point_to(inputs, kept[0]), nothing, steps, None, states=states)
+        return states
+
+    def pieces(self, steps: range) -> list[range]:
+        """A stretch from its end, cut after the steps at which the derivative in time is cut."""
+        every = self.truncate_every
+        cuts = [step for step in steps if every and step and step % every == 0 and step != steps.start]
+        bounds = [steps.start, *cuts, steps.stop]
+        return [range(*ends) for ends in itertools.pairwise(bounds)][::-1]
+
+
+def raise_failure(program: Program, failures: np.ndarray) -> None:
+    """Raise ConvergenceError for the first step that failed in any column."""
+    step = int(failures[failures >= 0].min())
+    columns = np.flatnonzero(failures == step)
+    raise ConvergenceError(
+        f"step {step}: {program.message} in {len(columns)} of {len(failures)} columns; first column {columns[0]}. "
+        "Check its forcing and parameters for values far outside their bounds."
+    )
+
+
+class _CompiledRun(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, plan: _Plan, *leaves: Tensor) -> tuple[Tensor, ...]:
+        kept: list[Tensor] = []
+        results = plan.forward(leaves, kept)
+        ctx.plan, ctx.kept = plan, kept
+        ctx.save_for_backward(*leaves)
+        ctx.set_materialize_grads(False)
+        return tuple(results)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+        sweep = _Sweep(ctx.plan, ctx.saved_tensors, ctx.needs_input_grad[1:], cotangents)
+        for steps, kept in zip(ctx.plan.stretches()[::-1], ctx.kept[::-1], strict=True):
+            sweep.stretch(steps, kept)
+        return (None, *sweep.gradients())
+
+
+class _Sweep:
+    """The way back through a run."""
+
+    def __init__(
+        self, plan: _Plan, leaves: Sequence[Tensor], needed: Sequence[bool], cotangents: Sequence[Tensor | None]
+    ) -> None:
+        self.plan, self.case, self.leaves, self.needed = plan, plan.case, leaves, needed
+        program, columns = self.case.program, self.case.columns
+        count = len(program.rows)
+        self.adjoint = torch.zeros((program.row_count, columns), dtype=program.shape.dtype)
+        for part, cotangent in zip(self.case.state_parts(self.adjoint), cotangents[:count], strict=True):
+            if cotangent is not None:
+                part += cotangent
+        given = {
+            name: cotangent
+            for name, cotangent in zip(plan.outputs, cotangents[count:], strict=True)
+            if cotangent is not None
+        }
+        self.fluxes = tuple(sorted(name for name in given if name not in {path for path, _, _ in program.rows}))
+        self.cotangents = given
+        self.room = {
+            source: torch.zeros((*leaf.shape[:-1], columns), dtype=leaf.dtype)
+            for source, leaf, need in zip(self.case.sources, leaves, needed, strict=True)
+            if need and source[0] != "state"
+        }
+        self.inputs = self.case.table(leaves)
+        self.table = program.output_table(given, columns)
+        self.gradient_table = program.input_table(self.room, columns, own=False)
+
+    def stretch(self, steps: range, kept: Tensor) -> None:
+        """Take a stretch of steps back."""
+        states = self.plan.states_of(self.inputs, kept, steps)
+        every = self.plan.truncate_every
+        for piece in self.plan.pieces(steps):
+            self.case.program.reverse(
+                self.fluxes,
+                self.inputs,
+                self.table,
+                self.gradient_table,
+                self.case.columns,
+                piece,
+                states[piece.start - steps.start :],
+                self.adjoint,
+            )
+            if every and piece.start and piece.start % every == 0:
+                self.adjoint.zero_()
+
+    def gradients(self) -> list[Tensor | None]:
+        """Derivative with respect to each leaf, summed over the columns that shared it."""
+        parts = dict(
+            zip((path for path, _, _ in self.case.program.rows), self.case.state_parts(self.adjoint), strict=True)
+        )
+        found: list[Tensor | None] = []
+        for source, leaf, need in zip(self.case.sources, self.leaves, self.needed, strict=True):
+            value = parts[source[1]] if source[0] == "state" else self.room.get(source)
+            if not need or value is None:
+                found.append(None)
+            else:
+                found.append(value.sum(-1, keepdim=True) if value.shape != leaf.shape else value)
+        return found
