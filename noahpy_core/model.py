@@ -13,6 +13,7 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.constants import FREEZING_POINT, HEAT_CAPACITY_AIR, LATENT_HEAT_FUSION
 from noahpy_core.diagnostics import StepParts, assemble_fluxes
 from noahpy_core.exchange import Evaporation, Exchange, limited_evaporation, limited_potential
+from noahpy_core.limits import LimitedScheme, demand_of_stored_water
 from noahpy_core.numerics import at_most, positive_part
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -66,7 +67,13 @@ class NoahModel(nn.Module):
         self.evaporation = slots["evaporation"]
         self.snow_melt = slots["snow_melt"]
         self.soil_thermal = slots["soil_thermal"]
-        self.soil_water = SoilWaterStep(column, slots["infiltration"], slots["soil_hydraulics"], self.transitions)
+        self.soil_water = SoilWaterStep(
+            column,
+            slots["infiltration"],
+            slots["soil_hydraulics"],
+            self.transitions,
+            hold=isinstance(slots["soil_hydraulics"], LimitedScheme),
+        )
         self.supercooled_water = slots["supercooled_water"]
         self.soil_heat = slots["phase_change"]
 
@@ -158,6 +165,8 @@ class NoahModel(nn.Module):
         demand = self.evaporation(
             soil, state.canopy_water, ground, positive_part(rate), resistance.plant_coefficient, parameters
         )
+        if isinstance(self.evaporation, LimitedScheme):
+            demand = demand_of_stored_water(demand, soil.liquid_water, soil.ice, self.column, dt)
         return Exchange(
             air=air,
             ground=ground,

@@ -151,7 +151,7 @@ def solve_freezing(
     recording = recorder()
     if recording is not None:
         root, solved = _solve(curve, *values)
-        recording.require(solved, "enthalpy heat step: not solved")
+        recording.require(solved, "enthalpy heat step")
         return root
     return _FreezingRoot.apply(curve, *values)
 
@@ -234,9 +234,10 @@ def _solve_nonlinear(
         """A round of nested Newton iteration, monotone in both loops.
 
         The liquid water is the difference of two convex functions: W_1 follows the curve below the freezing point T_f
-        and goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2 acts
-        (at first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each. The
-        outer iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does at T_f.
+        and goes on straight above it; W_2 is what W_1 has too much there. The outer loop fixes in which layers W_2
+        acts (at first in none, then where T > T_f), the inner loop is Newton's method with one tridiagonal solve each.
+        The outer iterates grow, so a layer once thawed stays thawed: it holds all its water, whatever round-off does
+        at T_f.
         """
         proposal, inner_done = newton(guess, thawed)
         guess = torch.where(solved, guess, proposal)

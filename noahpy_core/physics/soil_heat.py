@@ -140,7 +140,7 @@ class HeatLimitedSoilHeat(nn.Module):
 
         melted = self._melt(temperature, liquid, ice, coupling, convergence * dt, parameters)
         right = convergence * dt - melted * FUSION * self.column.thickness
-        increment = _solve_conduction(coefficients, right, dt)
+        increment = solve_conduction(coefficients, right, dt)
         new_temperature = temperature + increment
         new_liquid = liquid + melted
         storage_change = (coefficients.capacity * increment + melted * FUSION * self.column.thickness).sum(0) / dt
@@ -173,7 +173,7 @@ class HeatLimitedSoilHeat(nn.Module):
         return torch.where(touched, limited - liquid, 0.0)
 
 
-def _solve_conduction(coefficients: HeatConduction, right: Tensor, dt: Tensor | float) -> Tensor:
+def solve_conduction(coefficients: HeatConduction, right: Tensor, dt: Tensor | float) -> Tensor:
     """Temperature change of an implicit conduction step whose lower boundary flux is part of `right`. [K]"""
     none = torch.zeros_like(coefficients.between[:1])
     above = torch.cat([coefficients.top[None], coefficients.between]) * dt

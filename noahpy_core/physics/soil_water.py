@@ -38,11 +38,21 @@ class Boundary(NamedTuple):
     """For the infiltration capacity, ``[layer, column]``. [m3 m-3]"""
 
 
+def removable_water(liquid: Tensor, ice: Tensor) -> Tensor:
+    """Liquid water above the smallest total the model allows. [m3 m-3]"""
+    return positive_part(at_most(liquid, liquid + ice - MINIMUM_MOISTURE))
+
+
 class SoilWaterStep(nn.Module):
     """Noah's two-pass soil water step (SMFLX, SRT, SSTEP; Chen and Dudhia 2001).
 
     Diffusivity and conductivity are taken at the start of the step; after heavy rain or near saturation the step is
     repeated with those of the mean of start and first result. Ice does not move.
+
+    Parameters
+    ----------
+    hold : Limit the conductivity of each layer so that it does not drain more in a step than it holds: for schemes of
+        which nothing is known. Those of Noah may, and the floor of soil moisture then creates water, which is booked.
     """
 
     HEAVY_RAIN = 0.1
@@ -54,8 +64,11 @@ class SoilWaterStep(nn.Module):
         infiltration: nn.Module,
         soil_hydraulics: nn.Module,
         transitions: Transitions = SHARP,
+        *,
+        hold: bool = False,
     ) -> None:
         super().__init__()
+        self.hold = hold
         self.column = column
         self.infiltration = infiltration
         self.soil_hydraulics = soil_hydraulics
@@ -104,6 +117,8 @@ class SoilWaterStep(nn.Module):
         """One implicit pass with coefficients at the `representative` liquid water."""
         soil, supply = parameters.soil, boundary.supply
         hydraulics: Hydraulics = self.soil_hydraulics(representative, ice, soil)
+        if self.hold:
+            hydraulics = self._held(hydraulics, liquid, ice, boundary.uptake, dt)
         entry = self.infiltration(representative, ice, supply, boundary.wilting_point, parameters, dt)
         capacity = at_least(entry, hydraulics.conductivity[0] * WATER_DENSITY)
         infiltration = at_most(capacity, supply)
@@ -122,6 +137,12 @@ class SoilWaterStep(nn.Module):
             saturation_excess=excess * (WATER_DENSITY / dt),
             created=created,
         )
+
+    def _held(
+        self, hydraulics: Hydraulics, liquid: Tensor, ice: Tensor, uptake: Tensor, dt: Tensor | float
+    ) -> Hydraulics:
+        left = positive_part(removable_water(liquid, ice) * self.column.thickness / dt - uptake / WATER_DENSITY)
+        return Hydraulics(hydraulics.diffusivity, at_most(hydraulics.conductivity, left))
 
     def _richards(
         self, liquid: Tensor, hydraulics: Hydraulics, infiltration: Tensor, drainage: Tensor, uptake: Tensor,

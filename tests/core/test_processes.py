@@ -12,7 +12,7 @@ from random_columns import random_case
 from torch import nn
 
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options
+from noahpy_core.options import Options, OwnScheme
 from noahpy_core.physics.snow import NoahSnowMelt
 from noahpy_core.physics.surface import NoahSnowCover
 from noahpy_core.processes import SCHEMES, build_processes, check_scheme, default_schemes
@@ -78,7 +78,7 @@ def test_a_scheme_unlike_any_other_gets_no_suggestion():
 
 def test_a_scheme_is_imported_by_module_and_class(user_module):
     parts = build_processes(Options(snow_cover=f"{user_module}:HalfCover"), CASE.column)
-    assert isinstance(parts["snow_cover"], HalfCover)
+    assert isinstance(parts["snow_cover"].scheme, HalfCover)
 
 
 @pytest.mark.parametrize("path", ["no_such_module:Scheme", "my_schemes:Missing", "my_schemes:"])
@@ -91,7 +91,7 @@ def test_a_scheme_that_cannot_be_imported_is_reported_by_slot_and_path(user_modu
 def test_a_supplied_object_stands_in_its_slot_whatever_the_option_says():
     mine = HalfCover()
     parts = build_processes(Options(snow_cover="noah"), CASE.column, {"snow_cover": mine})
-    assert parts["snow_cover"] is mine
+    assert parts["snow_cover"].scheme is mine
 
 
 def test_a_supplied_callable_is_used_by_the_model():
@@ -118,10 +118,10 @@ def test_a_supplied_module_is_part_of_the_model_and_learns():
             return 1.0 - torch.exp(-water_equivalent / self.scale)
 
     model = NoahModel(CASE.column, processes={"snow_cover": LearnedCover()})
-    assert [name for name, _ in model.named_parameters()] == ["snow_cover.scale"]
+    assert [name for name, _ in model.named_parameters()] == ["snow_cover.scheme.scale"]
     state, _ = run(model)
     state.skin_temperature.sum().backward()
-    assert model.snow_cover.scale.grad.abs().item() > 0.0
+    assert model.snow_cover.scheme.scale.grad.abs().item() > 0.0
 
 
 def test_a_supplied_scheme_equal_to_the_built_in_one_changes_nothing():
@@ -137,10 +137,66 @@ def test_a_supplied_freezing_curve_reaches_the_heat_step():
 
     curve = NoFreezing()
     parts = build_processes(Options(phase_change="heat_limited"), CASE.column, {"supercooled_water": curve})
-    assert parts["phase_change"].supercooled_water is curve
+    assert parts["phase_change"].supercooled_water.scheme is curve
 
 
 def test_a_supplied_roughness_scheme_reaches_the_turbulence_scheme():
     mine = SCHEMES["thermal_roughness"]["chen_zhang2009"]()
     parts = build_processes(Options(turbulence="paulson1970"), CASE.column, {"thermal_roughness": mine})
     assert parts["turbulence"].thermal_roughness is mine
+
+
+class ScaledCover(nn.Module):
+    """Snow cover by one learned scale."""
+
+    def __init__(self, scale: float, column=None):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+        self.column = column
+
+    def forward(self, water_equivalent, parameters):
+        return 1.0 - torch.exp(-water_equivalent / self.scale)
+
+
+def test_a_scheme_by_name_gets_arguments_column_and_weights(user_module, tmp_path):
+    sys.modules[user_module].ScaledCover = ScaledCover
+    file = tmp_path / "cover.pt"
+    torch.save({"scale": torch.tensor(33.0)}, file)
+    parts = build_processes(
+        Options(snow_cover=OwnScheme(f"{user_module}:ScaledCover", {"scale": 5.0}, file)), CASE.column
+    )
+    mine = parts["snow_cover"].scheme
+    assert mine.column is CASE.column
+    assert mine.scale.item() == 33.0
+    assert mine.scale.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "weights", "named"),
+    [
+        ({}, None, "cannot be built with arguments {}"),
+        ({"scale": 5.0, "slope": 2.0}, None, "slope"),
+        ({"scale": 5.0}, "absent.pt", "cannot load weights 'absent.pt'"),
+    ],
+)
+def test_what_is_wrong_with_a_scheme_by_name_is_reported(user_module, arguments, weights, named):
+    sys.modules[user_module].ScaledCover = ScaledCover
+    with pytest.raises(ValueError, match=r"^snow_cover: ") as caught:
+        build_processes(Options(snow_cover=OwnScheme(f"{user_module}:ScaledCover", arguments, weights)), CASE.column)
+    assert named in str(caught.value)
+
+
+def test_weights_of_another_module_are_reported(user_module, tmp_path):
+    sys.modules[user_module].ScaledCover = ScaledCover
+    torch.save({"slope": torch.tensor(1.0)}, tmp_path / "other.pt")
+    choice = OwnScheme(f"{user_module}:ScaledCover", {"scale": 5.0}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"cannot load weights .*other\.pt.*Missing key.*same arguments"):
+        build_processes(Options(snow_cover=choice), CASE.column)
+
+
+def test_options_with_an_own_scheme_can_be_compared_hashed_and_read():
+    choice = OwnScheme("a.b:C", {"hidden": [4, 4]}, "somewhere/w.pt")
+    options = Options(snow_cover=choice)
+    assert options == Options(snow_cover=OwnScheme("a.b:C", {"hidden": [4, 4]}, "somewhere/w.pt"))
+    assert hash(options) == hash(Options(snow_cover=OwnScheme("a.b:C", {"hidden": [9]}, "somewhere/w.pt")))
+    assert str(choice) == "a.b:C(hidden=[4, 4]) with w.pt"

@@ -140,9 +140,7 @@ def _differences(shared, transitions: str) -> torch.Tensor:
     )
     moisture = state.soil.moisture
     liquid = equilibrium_liquid(state.soil.temperature, moisture, parameters)
-    state = dataclasses.replace(
-        state, soil=dataclasses.replace(state.soil, liquid_water=liquid, ice=moisture - liquid)
-    )
+    state = dataclasses.replace(state, soil=dataclasses.replace(state.soil, liquid_water=liquid, ice=moisture - liquid))
     for k, path in enumerate(PARAMETERS):
         value = get_quantity(parameters, path).clone()
         for j, step in enumerate(steps):

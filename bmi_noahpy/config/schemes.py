@@ -1,0 +1,90 @@
+"""The section `schemes`: built-in schemes by name, and one's own with arguments and learned weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationInfo
+
+from bmi_noahpy.config.errors import Problem, Problems, suggest
+from bmi_noahpy.config.values import read_path, refuse_empty
+from noahpy_core.options import Options, OwnScheme
+from noahpy_core.processes import SCHEMES, check_scheme
+
+KEYS = ("class", "arguments", "weights")
+
+
+def read_schemes(value: Any, info: ValidationInfo) -> Options:
+    """Options out of a mapping of slots to schemes.
+
+    A scheme is a name, ``package.module:Class``, or ``{class: package.module:Class, arguments: {...}, weights: file}``
+    with the path of the weights from the folder of the configuration.
+
+    Raises
+    ------
+    Problems : with everything that is wrong.
+    """
+    if isinstance(refuse_empty(value), Options):
+        return value
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must hold slots with scheme names, got {value!r}. Indent them below it, or remove it.")
+    problems: list[Problem] = []
+    chosen: dict[str, str | OwnScheme] = {}
+    for slot, given in value.items():
+        if slot not in SCHEMES:
+            problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), SCHEMES)}"))
+            continue
+        try:
+            chosen[slot] = _read(slot, given, info)
+        except Problems as error:
+            problems += [Problem(f"{slot}.{key}", text) for key, text, *_ in error.problems]
+        except ValueError as error:
+            problems.append(Problem(str(slot), str(error).removeprefix(f"{slot}: ")))
+    if problems:
+        raise Problems(problems)
+    return Options(**chosen)
+
+
+def write_schemes(options: Options) -> dict[str, Any]:
+    """The section as plain data."""
+    return dict(_entries(options))
+
+
+def _entries(options: Options) -> Iterator[tuple[str, Any]]:
+    for slot in SCHEMES:
+        choice = getattr(options, slot)
+        if isinstance(choice, OwnScheme):
+            choice = {"class": choice.name, "arguments": dict(choice.arguments)} | (
+                {"weights": str(choice.weights)} if choice.weights is not None else {}
+            )
+        yield slot, choice
+
+
+def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
+    if isinstance(given, Mapping):
+        return _read_own(slot, given, info)
+    if not isinstance(refuse_empty(given), str):
+        raise ValueError(f"{given!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
+    check_scheme(slot, given)
+    return given
+
+
+def _read_own(slot: str, given: Mapping[str, Any], info: ValidationInfo) -> OwnScheme:
+    problems = [Problem(str(key), f"unknown key. {suggest(str(key), KEYS)}") for key in given if key not in KEYS]
+    name, arguments, weights = given.get("class"), given.get("arguments"), given.get("weights")
+    if not isinstance(name, str) or ":" not in name:
+        problems.append(Problem("class", f"{name!r} is not the name of a class. Write it as 'package.module:Class'."))
+    if arguments is not None and not isinstance(arguments, Mapping):
+        problems.append(Problem("arguments", f"{arguments!r} are not names with values. Indent them below it."))
+    path = None
+    if weights is not None:
+        try:
+            path = read_path(weights, info)
+            if not path.is_file():
+                raise ValueError(f"{weights!r} does not exist. Correct the path, from the folder of this file.")
+        except ValueError as error:
+            problems.append(Problem("weights", str(error)))
+    if problems:
+        raise Problems(problems)
+    return OwnScheme(str(name), dict(arguments or {}), path)
