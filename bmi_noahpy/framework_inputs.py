@@ -41,6 +41,11 @@ class FrameworkInputs:
         other._set = dict(self._set)
         return other
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever set."""
+        return not self._set
+
     def set(self, field: str, values: Tensor, where: Tensor) -> None:
         """Put values in force.
 

@@ -5,6 +5,7 @@
 | one column | ``scalar`` | ``unstructured`` depth section, one quadrilateral face per layer |
 | y-x grid | ``uniform_rectilinear``, or ``rectilinear`` when the spacing varies | ``rectilinear`` of (layer, y, x) |
 | one row or line of columns | ``unstructured``, one quadrilateral face per column | the same, once per layer |
+| cells of a grid with a mask, curvilinear grid, points | the same | the same |
 
 These types are what pymt, bmi-tester, grpc4bmi and NextGen all accept: a rectilinear dimension of length 1, for
 example, fails in most of them. Arrays are in C order with the layer slowest. Depth is positive down.
@@ -116,16 +117,18 @@ def make_grids(domain: Domain, node_depth: Floats, bottom_depth: Floats) -> tupl
 
     Parameters
     ----------
-    domain : One column, or a y-x grid of columns.
+    domain : One column, a y-x grid of columns, or a part of one, or points.
     node_depth : Depth of the middle of each layer, positive down. [m]
     bottom_depth : Depth of the lower face of each layer, positive down. [m]
     """
-    y, x = (np.atleast_1d(np.asarray(axis, dtype=np.float64)) for axis in (domain.latitude, domain.longitude))
     number = Grid("scalar", "node")
     if domain.columns == 1:
-        return Grid("scalar", "node", (y, x)), Grid("unstructured", "face", mesh=depth_section(bottom_depth)), number
-    if min(len(y), len(x)) == 1:
-        cells = cell_mesh(y, x)
+        place = Grid("scalar", "node", domain.coordinates)
+        return place, Grid("unstructured", "face", mesh=depth_section(bottom_depth)), number
+    y, x = domain.latitude, domain.longitude
+    if domain.kind != "grid" or not domain.complete or min(len(y), len(x)) == 1:
+        whole = domain.kind == "grid"
+        cells = chosen_faces(cell_mesh(y, x), domain.places) if whole else scattered_cells(*domain.coordinates)
         layers = repeat_in_depth(cells, node_depth)
         return Grid("unstructured", "face", mesh=cells), Grid("unstructured", "face", mesh=layers), number
     uniform = _is_uniform(y) and _is_uniform(x)
@@ -149,6 +152,20 @@ def cell_mesh(y: Floats, x: Floats) -> Mesh:
     first = row * len(lines) + line
     face_nodes = np.stack([first, first + 1, first + len(lines) + 1, first + len(lines)], axis=1)
     return Mesh(np.stack([grid_x.ravel(), grid_y.ravel()]), face_nodes.astype(np.int64))
+
+
+def chosen_faces(mesh: Mesh, faces: Integers) -> Mesh:
+    """A mesh of some of the faces, with the nodes they need."""
+    nodes, index = np.unique(mesh.face_nodes[faces], return_inverse=True)
+    return Mesh(mesh.points[:, nodes], index.reshape(-1, 4).astype(np.int64))
+
+
+def scattered_cells(y: Floats, x: Floats) -> Mesh:
+    """A square around each point, as large as the mean share of a point in the area they span."""
+    side = float(np.sqrt(np.ptp(y) * np.ptp(x) / len(y))) or 1.0
+    corners = 0.5 * side * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    points = np.stack([(x[:, None] + corners[:, 0]).ravel(), (y[:, None] + corners[:, 1]).ravel()])
+    return Mesh(points, np.arange(4 * len(y), dtype=np.int64).reshape(-1, 4))
 
 
 def repeat_in_depth(mesh: Mesh, depths: Floats) -> Mesh:

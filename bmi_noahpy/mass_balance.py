@@ -25,6 +25,7 @@ class MassBalance:
 
     def __init__(self, state: State, column: SoilColumn) -> None:
         self._column = column
+        self._known: State | None = state
         self._stored = self._storage(state)
         self._in = self._stored
         self._out = 0.0
@@ -32,12 +33,14 @@ class MassBalance:
 
     def add_step(self, before: State, after: State, fluxes: Fluxes, forcing: Forcing, step: float) -> None:
         """Book one step of `step` seconds, from the state it really started from."""
-        self._leaked -= self._storage(before) - self._stored
+        if before is not self._known:
+            self._leaked -= self._storage(before) - self._stored
         lost = fluxes.evapotranspiration + fluxes.surface_runoff + fluxes.drainage + fluxes.saturation_excess
         self._in += _depth(forcing.precipitation) * step
         self._out += _depth(lost) * step
         self._leaked -= _depth(fluxes.numerical_water_source) * step
-        self._stored = self._storage(after)
+        self._stored = _depth(fluxes.soil_water_storage + after.snow.water_equivalent + after.canopy_water)
+        self._known = after
 
     def value(self, term: str) -> float:
         """``in``, ``out``, ``stored`` or ``leaked``. [m]"""
@@ -49,4 +52,4 @@ class MassBalance:
 
 def _depth(water: Tensor) -> float:
     """Mean over the columns, of a store [kg m-2 to m] or a flux [kg m-2 s-1 to m s-1]."""
-    return float(water.mean()) / WATER_DENSITY
+    return float(water if water.numel() == 1 else water.mean()) / WATER_DENSITY

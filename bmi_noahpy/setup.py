@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import warnings
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
+from bmi_noahpy.columns import Columns, configured_domain
+from bmi_noahpy.config import Configuration, ConfigurationError, Problem
+from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
-from bmi_noahpy.config.values import MONTHS, spread
-from bmi_noahpy.forcing import ForcingSeries, ForcingSpec, PrescribedVegetation, TimeSpec, VariableSpec, open_forcing
+from bmi_noahpy.config.values import MONTHS
+from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
+from bmi_noahpy.records import forcing_series, open_records, prescribed_vegetation
+from bmi_noahpy.region.domain import Domain
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
@@ -25,36 +28,11 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid, initial_state
-from noahpy_core.state import State
+from noahpy_core.state import State, map_tensors
 
+CPU = torch.device("cpu")
 STANDARD_PRESSURE = 101325.0
 """For a first guess of the humidity of the surface when no forcing is at hand. [Pa]"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Domain:
-    """Where the columns are.
-
-    Parameters
-    ----------
-    kind : "column" for a single one, "grid" for y x.
-    latitude : ``[y]`` [degrees north]
-    longitude : ``[x]`` [degrees east]
-    """
-
-    kind: Literal["column", "grid"]
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns of the grid."""
-        return len(self.latitude), len(self.longitude)
-
-    @property
-    def columns(self) -> int:
-        """Number of soil columns; the longitude varies fastest."""
-        return len(self.latitude) * len(self.longitude)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +45,9 @@ class Run:
     start : Time at which the first step begins, UTC.
     step : Length of a step. [s]
     steps : Number of steps.
+    columns : Numbers of the columns among those of the configuration; None when all are run.
+    execution : How steps are computed, as `noahpy_core.simulation.run` takes it.
+    device : Where they are computed. Everything here is on the CPU; `placed` is on the device.
     """
 
     configuration: Configuration
@@ -78,6 +59,18 @@ class Run:
     start: np.datetime64
     step: float
     steps: int
+    columns: NDArray[np.int64] | None = None
+    execution: str = "auto"
+    device: torch.device = CPU
+
+    @functools.cached_property
+    def placed(self) -> tuple[NoahModel, Parameters]:
+        """Model and parameters on the device."""
+        if self.device == CPU:
+            return self.model, self.parameters
+        column = self.model.column.to(device=self.device)
+        model = NoahModel(column, self.configuration.schemes).to(self.device)
+        return model, map_tensors(lambda value: value.to(self.device), self.parameters)
 
     def vegetation(self, step: int) -> dict[str, Tensor | None]:
         """Vegetation the configuration prescribes for a step (counted from 0), by field of `Forcing`, ``[column]``.
@@ -87,27 +80,48 @@ class Run:
         moment = self.start + np.timedelta64(round(step * self.step), "s")
         values: dict[str, Tensor | None] = {}
         for quantity in VEGETATION:
-            monthly = self._prescribed.value(quantity)
+            monthly = self.prescribed.value(quantity)
             values[quantity] = None if monthly is None else self._tensor(monthly_value(monthly, moment))
         return values
 
     @functools.cached_property
-    def _prescribed(self) -> PrescribedVegetation:
-        return prescribed_vegetation(self.configuration)
+    def prescribed(self) -> PrescribedVegetation:
+        """Vegetation that the configuration gives, for every column."""
+        return prescribed_vegetation(self.configuration, self.columns)
 
     def _tensor(self, values: Any) -> Tensor:
         return torch.as_tensor(values, dtype=self.initial_state.skin_temperature.dtype)
 
 
-def prepare(configuration: Configuration, *, dtype: torch.dtype = torch.float64) -> Run:
+def prepare(
+    configuration: Configuration,
+    *,
+    dtype: torch.dtype = torch.float64,
+    columns: ArrayLike | None = None,
+    check_forcing: bool = True,
+    execution: str | None = None,
+    device: str | None = None,
+) -> Run:
     """Build model, parameters, initial state and forcing.
+
+    Parameters
+    ----------
+    columns : Numbers of the columns to run, rising; None for all.
+    check_forcing : False when gridded records are known to be complete and possible, which takes as long as reading
+        them.
+    execution : How steps are computed, as `noahpy_core.simulation.run` takes it; None: as the configuration says.
+    device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
 
     Raises
     ------
     ConfigurationError : when the forcing does not fit the run, or a scheme cannot be built.
+    ValueError : for another execution.
     """
+    if execution is not None and execution not in get_args(Execution):
+        raise ValueError(f"execution: unknown value {execution!r}. Use {', '.join(get_args(Execution))}.")
+    place = _device(device or configuration.device)
     period = configuration.period
-    domain = _domain(configuration)
+    chosen = None if columns is None else np.asarray(columns, dtype=np.int64)
     start = np.datetime64(period.start, "s")
     column = SoilColumn(torch.tensor(configuration.soil.thickness, dtype=dtype))
     try:
@@ -115,45 +129,42 @@ def prepare(configuration: Configuration, *, dtype: torch.dtype = torch.float64)
     except ValueError as error:
         slot, _, text = str(error).partition(": ")
         raise ConfigurationError([Problem(f"schemes.{slot}", text)]) from error
-    forcing = _forcing(configuration, domain, start, dtype)
-    parameters = _parameters(configuration, domain.columns, column.layers, dtype)
+    table, chosen, domain = open_records(configuration, chosen, check_forcing)
+    select = Columns(configured_domain(configuration).columns, chosen)
+    forcing = None if table is None else forcing_series(configuration, table, select, dtype)
+    parameters = _parameters(configuration, select, column.layers, dtype)
     return Run(
         configuration=configuration,
         model=model,
         parameters=parameters,
-        initial_state=_initial_state(configuration, model, parameters, forcing, start),
+        initial_state=_initial_state(configuration, model, parameters, forcing, select),
         forcing=forcing,
         domain=domain,
         start=start,
         step=period.step,
         steps=period.steps,
+        columns=chosen,
+        execution=execution or configuration.execution,
+        device=place,
     )
 
 
-def prescribed_vegetation(configuration: Configuration) -> PrescribedVegetation:
-    """Vegetation that the configuration gives, for every column of its domain."""
-    columns, vegetation = _domain(configuration).columns, configuration.vegetation
-    return PrescribedVegetation(
-        fraction=_monthly(vegetation.fraction, columns),
-        leaf_area_index=_monthly(vegetation.leaf_area_index, columns),
-        snow_free_albedo=_monthly(vegetation.albedo, columns),
-    )
+def _device(name: str) -> torch.device:
+    """The device of a name, which must be there."""
+    if name.startswith("cuda"):
+        number = int(name.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            text = f"{name!r}, but PyTorch finds {torch.cuda.device_count()} graphics processors here. Use cpu, or "
+            raise ConfigurationError([Problem("device", text + "install a PyTorch build for the processor at hand.")])
+    return torch.device(name)
 
 
-def _domain(configuration: Configuration) -> Domain:
-    latitude, longitude = (
-        np.atleast_1d(np.asarray(side, dtype=np.float64))
-        for side in (configuration.domain.latitude, configuration.domain.longitude)
-    )
-    return Domain("grid" if latitude.size * longitude.size > 1 else "column", latitude, longitude)
-
-
-def _parameters(configuration: Configuration, columns: int, layers: int, dtype: torch.dtype) -> Parameters:
+def _parameters(configuration: Configuration, select: Columns, layers: int, dtype: torch.dtype) -> Parameters:
     soil, vegetation = configuration.soil, configuration.vegetation
     snow, general = configuration.snow, configuration.general
 
     def tensor(value: Any, leading: int | None = None) -> Tensor:
-        return torch.as_tensor(spread(value, columns, leading))
+        return torch.as_tensor(select.spread(value, leading))
 
     land_cover = tensor(vegetation.class_)
     parameters = Parameters(
@@ -174,7 +185,7 @@ def _parameters(configuration: Configuration, columns: int, layers: int, dtype: 
             dtype=dtype,
         ),
         general=tables.general_parameters(
-            columns,
+            select.count,
             slope_class=tensor(general.slope_class),
             deep_temperature=tensor(general.deep_temperature),
             air_temperature_height=tensor(general.air_temperature_height),
@@ -182,10 +193,10 @@ def _parameters(configuration: Configuration, columns: int, layers: int, dtype: 
             dtype=dtype,
         ),
     )
-    return _override(parameters, configuration, columns, layers)
+    return _override(parameters, configuration, select, layers)
 
 
-def _override(parameters: Parameters, configuration: Configuration, columns: int, layers: int) -> Parameters:
+def _override(parameters: Parameters, configuration: Configuration, select: Columns, layers: int) -> Parameters:
     """Parameters with those that the configuration gives by name instead of by class."""
     sections: dict[str, Soil | Vegetation | Snow | General] = {
         "soil": configuration.soil,
@@ -198,7 +209,7 @@ def _override(parameters: Parameters, configuration: Configuration, columns: int
     for key, section in sections.items():
         for name, value in section.parameters.items():
             path = f"{key}.{name}"
-            values = spread(value, columns, layers if dims[path] else None)
+            values = select.spread(value, layers if dims[path] else None)
             parameters = replace_quantity(parameters, path, torch.as_tensor(values, dtype=dtype))
     return parameters
 
@@ -208,19 +219,19 @@ def _initial_state(
     model: NoahModel,
     parameters: Parameters,
     forcing: ForcingSeries | None,
-    start: np.datetime64,
+    select: Columns,
 ) -> State:
     initial, column, dtype = configuration.initial, model.column, model.column.thickness.dtype
-    columns = parameters.soil.porosity.shape[-1]
+    start = np.datetime64(configuration.period.start, "s")
 
     def surface(value: Any) -> Tensor:
-        return torch.as_tensor(spread(value, columns), dtype=dtype)
+        return torch.as_tensor(select.spread(value), dtype=dtype)
 
     def soil(value: Any) -> Tensor:
-        return torch.as_tensor(spread(value, columns, column.layers), dtype=dtype)
+        return torch.as_tensor(select.spread(value, column.layers), dtype=dtype)
 
     def season(value: Any) -> Tensor:
-        return surface(monthly_value(spread(value, columns, MONTHS), start))
+        return torch.as_tensor(monthly_value(select.spread(value, MONTHS), start), dtype=dtype)
 
     skin_temperature = surface(initial.skin_temperature)
     if forcing is None:
@@ -245,52 +256,3 @@ def _initial_state(
         roughness_length=season(initial.roughness_length),
         specific_humidity=humidity,
     )
-
-
-def _forcing(
-    configuration: Configuration, domain: Domain, start: np.datetime64, dtype: torch.dtype
-) -> ForcingSeries | None:
-    section, period = configuration.forcing, configuration.period
-    if section is None:
-        return None
-    spec = ForcingSpec(
-        file=section.file,
-        format=section.format,
-        variables={quantity: VariableSpec(source.name, source.units) for quantity, source in section.variables.items()},
-        time=TimeSpec(section.time.name, section.time.format, section.time.utc_offset),
-    )
-    # A step longer than the records is the mean of those that begin within it.
-    end = np.datetime64(period.end, "s") + np.timedelta64(int(period.step), "s")
-    try:
-        table = open_forcing(spec, (start, end))
-        series = ForcingSeries(
-            table,
-            start,
-            period.step,
-            period.steps,
-            prescribed_vegetation(configuration),
-            columns=domain.columns,
-            dtype=dtype,
-        )
-    except ValueError as error:
-        raise ConfigurationError([Problem("forcing", str(error))]) from error
-    _warn_of_interval(section.interval, table.interval)
-    return series
-
-
-def _warn_of_interval(declared: float | None, found: np.timedelta64 | None) -> None:
-    if declared is None or found is None:
-        return
-    seconds = float(found / np.timedelta64(1, "s"))
-    if seconds != declared:
-        warnings.warn(
-            f"forcing.interval: {declared:g} s, but the records are {seconds:g} s apart, and are used as they are. "
-            "Correct forcing.interval (forcing_timestep in a namelist).",
-            ConfigurationWarning,
-            stacklevel=4,
-        )
-
-
-def _monthly(value: Any, columns: int) -> NDArray[np.float64] | None:
-    """Twelve values for every column, ``[12, column]``."""
-    return None if value is None else spread(value, columns, MONTHS)

@@ -37,16 +37,20 @@ def is_compiled(model: Any, execution: str = "auto") -> bool:
     return reason is None
 
 
-def step_function(model: Step, execution: str = "auto") -> Step:
+def step_function(model: Step, execution: str = "auto", *, valid_for: int | None = None) -> Step:
     """The quickest way to step a model when no derivative is wanted; the model itself if it cannot be compiled.
 
     Numbers of compiled and eager steps agree to round-off, and do not depend on the number of columns.
+
+    Parameters
+    ----------
+    valid_for : Let a result be overwritten by so many calls after it, at least 2, for speed; None: never.
     """
     if not is_compiled(model, execution):
         return model
     from noahpy_core.compiled import CompiledStep
 
-    return CompiledStep(model)  # type: ignore[arg-type]
+    return CompiledStep(model, valid_for)  # type: ignore[arg-type]
 
 
 def _obstacle(model: Any) -> str | None:

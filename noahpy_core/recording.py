@@ -26,7 +26,7 @@ class Recorder(Protocol):
         """The result of `iterate_until`."""
 
     def require(self, fulfilled: Tensor, what: str) -> None:
-        """Note a condition, per column, without which the step has failed."""
+        """Note a condition, per column, without which the step named has failed."""
 
 
 _active: ContextVar[Recorder | None] = ContextVar("recorder", default=None)

@@ -154,7 +154,10 @@ def run(
     ValueError : "compiled", and it cannot be.
     """
     check_outputs(outputs)
-    if is_compiled(model, execution):
+    compiled, steps = is_compiled(model, execution), forcing.air_temperature.shape[0]
+    if steps == 0:
+        return Trajectory({name: _no_records(state, name) for name in outputs}, state)
+    if compiled:
         from noahpy_core.compiled import NotCompiled, compiled_run
 
         try:
@@ -171,7 +174,6 @@ def run(
         except NotCompiled:
             if execution == "compiled":
                 raise
-    steps = forcing.air_temperature.shape[0]
     plan = Plan(
         step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
         steps=steps,
@@ -181,6 +183,14 @@ def run(
     )
     final, series = recorded_run(plan, state, forcing, parameters)
     return Trajectory(dict(zip(outputs, series, strict=True)), final)
+
+
+def _no_records(state: State, name: str) -> Tensor:
+    """The series of an output of a run without steps."""
+    like, layers = state.skin_temperature, state.soil.temperature.shape[0]
+    metadata = {**dict(quantities(State)), **dict(quantities(Fluxes))}
+    layered = name == "soil.moisture" or "layer" in metadata[name]["dims"]
+    return like.new_empty((0, layers, like.shape[-1]) if layered else (0, like.shape[-1]))
 
 
 def check_outputs(names: Sequence[str]) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bmi_noahpy.cli.calibration import calibrate, sensitivity
 from bmi_noahpy.cli.messages import FAILED, INTERRUPTED, error_console, output_console, reported
 
 if TYPE_CHECKING:
+    from bmi_noahpy.launch import Launch
     from bmi_noahpy.runner import RunSummary
 
 EXAMPLE_FOLDER = Path("noahpy-example")
@@ -21,6 +23,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Noah land surface model with permafrost physics: differentiable, batched, with a Basic Model Interface.",
 )
+
+
+app.command()(calibrate)
+app.command()(sensitivity)
 
 
 class Topic(str, enum.Enum):
@@ -46,6 +52,14 @@ class Window(str, enum.Enum):
     start = "start"
     centre = "centre"
     instant = "instant"
+
+
+class Execution(str, enum.Enum):
+    """How steps are taken."""
+
+    auto = "auto"
+    eager = "eager"
+    compiled = "compiled"
 
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -80,12 +94,31 @@ def run(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Output file instead of the configured one.")] = None,
     overwrite: Overwrite = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest restart file of a run that was cut short.")
+    ] = False,
+    restart_from: Annotated[
+        Path | None, typer.Option(help="Begin with the state of this restart file, at its time.")
+    ] = None,
+    execution: Annotated[
+        Execution | None, typer.Option(help="auto: the quickest way; eager: step by step; compiled: or not at all.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, or a graphics processor: cuda, cuda:1.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Run tiles of columns on so many processes of this machine (needs dask).")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Run tiles of columns on the workers of a Dask scheduler, tcp://host:8786.")
+    ] = None,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw figures beside the output file.")] = True,
     debug: Debug = False,
 ) -> None:
-    """Run the model and write netCDF output."""
+    """Run the model and write netCDF output, or a Zarr store where the output ends in .zarr."""
     with reported(debug=debug or context.obj):
-        summary = _run(source if source is not None else _example(), output, overwrite)
+        from bmi_noahpy.launch import Launch
+
+        how = Launch(output, overwrite, resume, restart_from, execution and execution.value, device)
+        summary = _run(source if source is not None else _example(), how, workers, scheduler)
         _print_summary(summary)
         if plot and summary.steps_done:
             _plot_after_run(summary.path)
@@ -126,6 +159,9 @@ def verify(
     forcing: Annotated[
         Path | None, typer.Option(help="Forcing file of the run that a reference of sensitivities belongs to.")
     ] = None,
+    execution: Annotated[
+        Execution, typer.Option(help="How steps are taken; sensitivities are always eager.")
+    ] = Execution.auto,
     last_day: Annotated[
         int | None, typer.Option(help="Compare sensitivities up to this day; default: as long as they have a meaning.")
     ] = None,
@@ -144,7 +180,7 @@ def verify(
         for path in references:
             status = report_if_sensitivities(path, forcing, last_day=last_day, json=json, console=console)
             if status is None:
-                status = run_and_report(path, mode=mode.value, json=json, console=console)
+                status = run_and_report(path, mode=mode.value, execution=execution.value, json=json, console=console)
             failed += [path] if status else []
     if failed:
         raise typer.Exit(FAILED)
@@ -156,7 +192,9 @@ def plot(
     output: Annotated[Path, typer.Argument(help="Output file of a run.")],
     observations: Annotated[Path | None, typer.Option(help="CSV file of observations to compare with.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the figures go; default: beside the output file.")] = None,
-    cell: Annotated[str, typer.Option(help="Row and column of a grid, from 0.")] = "0,0",
+    cell: Annotated[
+        str | None, typer.Option(help="Row and column of a grid, from 0; default: the first that was computed.")
+    ] = None,
     window: Annotated[
         Window,
         typer.Option(
@@ -170,9 +208,8 @@ def plot(
     with reported(debug=debug or context.obj):
         from bmi_noahpy.plot import plot_output
 
-        paths = plot_output(
-            output, observations=observations, folder=folder, cell=_cell(cell), window=window.value
-        )
+        place = None if cell is None else _cell(cell)
+        paths = plot_output(output, observations=observations, folder=folder, cell=place, window=window.value)
         _print_paths("Figures", paths)
 
 
@@ -202,19 +239,22 @@ def _example() -> Path:
     return write_example(EXAMPLE_FOLDER)
 
 
-def _run(source: Path, output: Path | None, overwrite: bool) -> RunSummary:
+def _run(source: Path, how: Launch, workers: int | None, scheduler: str | None) -> RunSummary:
     from bmi_noahpy.config import load_configuration
-    from bmi_noahpy.config.sections import Output
-    from bmi_noahpy.output import OutputWriter
-    from bmi_noahpy.runner import execute
-    from bmi_noahpy.setup import prepare
+    from bmi_noahpy.launch import launch
 
-    configuration = load_configuration(source)
-    spec = configuration.output or Output(file=source.with_suffix(".nc").absolute())
-    path = output if output is not None else spec.file
-    prepared = prepare(configuration)
-    writer = OutputWriter(path, prepared, spec, overwrite=overwrite or spec.overwrite)
-    return execute(prepared, writer, progress=error_console())
+    console, configuration = error_console(), load_configuration(source)
+    common: dict[str, Any] = {
+        "default_output": source.with_suffix(".nc"),
+        "say": lambda text: console.print(text, markup=False),
+        "progress": console,
+    }
+    path = how.output or (configuration.output.file if configuration.output else None)
+    if workers is None and scheduler is None and (path is None or path.suffix != ".zarr"):
+        return launch(configuration, how, **common)
+    from bmi_noahpy.distributed import launch_tiles
+
+    return launch_tiles(configuration, how, workers=workers, scheduler=scheduler, **common)
 
 
 def _print_summary(summary: RunSummary) -> None:

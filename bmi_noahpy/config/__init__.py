@@ -2,7 +2,8 @@
 
 The sections and keys are those of `bmi_noahpy.config.sections`; `noahpy init` writes them with comments. Numbers are in
 the units of the model, or carry their own (``"15 degC"``, ``{values: [...], units: degC}``). Values of several columns
-are nested lists ``[y][x]``, ``[layer][y][x]`` or ``[month][y][x]``.
+are nested lists ``[y][x]``, ``[layer][y][x]`` or ``[month][y][x]``. A domain file (``domain.file``) holds maps instead:
+what is in it goes before what the sections say.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from bmi_noahpy.config.checks import Read, check
+from bmi_noahpy.config.checks import check
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
+from bmi_noahpy.config.extent import Read
+from bmi_noahpy.config.maps import REMEDY, map_paths, with_maps
 from bmi_noahpy.config.namelist import entry_of, namelist_to_mapping
 from bmi_noahpy.config.namelist_text import has_namelist
+from bmi_noahpy.config.run_sections import Device, Execution, RestartFile, SpinUp
 from bmi_noahpy.config.sections import (
     Domain,
     ForcingFile,
@@ -32,6 +37,7 @@ from bmi_noahpy.config.sections import (
     Soil,
     Vegetation,
 )
+from bmi_noahpy.region.file import DomainFileError, Region, read_region
 from noahpy_core.options import Options
 
 __all__ = [
@@ -40,6 +46,7 @@ __all__ = [
     "ConfigurationWarning",
     "Problem",
     "load_configuration",
+    "load_mapping",
     "read_configuration",
 ]
 
@@ -59,6 +66,12 @@ class Configuration(Section):
     initial: Initial
     forcing: ForcingFile | None = None
     output: Output | None = None
+    execution: Execution = Field(
+        default="auto", description="auto: the quickest way; eager: step by step in Python; compiled: or not at all"
+    )
+    device: Device = Field(default="cpu", description="cpu, or a graphics processor: cuda, cuda:1 (steps are eager)")
+    restart: RestartFile | None = None
+    spin_up: SpinUp | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Configuration:
@@ -68,8 +81,10 @@ class Configuration(Section):
         return self
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
-        """The configuration as plain data, which `read_configuration` reads back."""
-        return super().model_dump(**{"by_alias": True, **options})
+        """The configuration as plain data, which `read_configuration` reads back; maps stay in the domain file."""
+        sections = {name: getattr(self, name) for name in type(self).model_fields}
+        held = {name: dict(section) for name, section in sections.items() if isinstance(section, Section)}
+        return super().model_dump(**{"by_alias": True, "exclude": map_paths(held), **options})
 
 
 def load_configuration(path: str | Path) -> Configuration:
@@ -82,15 +97,34 @@ def load_configuration(path: str | Path) -> Configuration:
     ConfigurationError : with every problem of the file, each naming key, value and remedy.
     """
     path = Path(path).absolute()
+    text = _text(path)
+    if has_namelist(text):
+        return _from_namelist(text, path)
+    return read_configuration(_parse_yaml(text, str(path)), path.parent, source=str(path), name=path.stem)
+
+
+def load_mapping(path: str | Path) -> dict[str, Any]:
+    """A file as plain data, not validated: YAML, or the configuration that a Noah ASCII forcing file is equal to.
+
+    Raises
+    ------
+    ConfigurationError : the file cannot be read, or does not hold keys with values.
+    """
+    path = Path(path).absolute()
+    text = _text(path)
+    content = namelist_to_mapping(text, path)[0] if has_namelist(text) else _parse_yaml(text, str(path))
+    if not isinstance(content, dict):
+        raise ConfigurationError([Problem("", f"holds {content!r} instead of keys with values.")], str(path))
+    return content
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError([Problem("", f"{error.strerror}. Correct the path.")], str(path)) from None
     except UnicodeDecodeError:
         raise ConfigurationError([Problem("", "not a text file in UTF-8. Give a YAML file.")], str(path)) from None
-    if has_namelist(text):
-        return _from_namelist(text, path)
-    return read_configuration(_parse_yaml(text, str(path)), path.parent, source=str(path), name=path.stem)
 
 
 def read_configuration(
@@ -112,6 +146,43 @@ def read_configuration(
     if not isinstance(mapping, Mapping):
         raise ConfigurationError([Problem("", f"holds {mapping!r} instead of sections like 'soil:'.")], source)
     titled = {"name": name, **mapping} if name else mapping
+    region = _region(titled, Path(folder), source)
+    if region is None:
+        return _validated(titled, folder, source)
+    while True:
+        try:
+            return _validated(with_maps(titled, region), folder, source)
+        except ConfigurationError as error:
+            region = _without_invalid(region, titled, error)
+
+
+def _region(mapping: Mapping[str, Any], folder: Path, source: str) -> Region | None:
+    domain = mapping.get("domain")
+    file = domain.get("file") if isinstance(domain, Mapping) else None
+    if not isinstance(file, (str, Path)) or not str(file).strip():
+        return None
+    try:
+        return read_region((folder / Path(file).expanduser()).absolute())
+    except DomainFileError as error:
+        raise ConfigurationError([Problem("domain.file", str(error))], source) from None
+
+
+def _without_invalid(region: Region, mapping: Mapping[str, Any], error: ConfigurationError) -> Region:
+    """The region without the cells of the problems; the error itself when it is about more than some cells."""
+    policy = mapping["domain"].get("invalid_cells")
+    if policy != "mask" or not all(problem.columns for problem in error.problems):
+        raise error
+    columns = np.unique([column for problem in error.problems for column in problem.columns])
+    try:
+        left = region.without(columns)
+    except DomainFileError as nothing_left:
+        raise ConfigurationError([*error.problems, Problem("domain.file", str(nothing_left))], error.source) from None
+    for key, text, _ in error.problems:
+        warnings.warn(f"{key}: {text.removesuffix(REMEDY)}They are left out.", ConfigurationWarning, stacklevel=4)
+    return left
+
+
+def _validated(titled: Mapping[str, Any], folder: str | Path, source: str) -> Configuration:
     read: dict[str, Any] = {}
     try:
         return Configuration.model_validate(titled, context={"folder": Path(folder), "read": read})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,22 @@ import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config.errors import Problem
+from bmi_noahpy.config.extent import NO_PHYSICS, Read, column_count, grid_shape, of_columns, region_of, wrong_classes
+from bmi_noahpy.config.run_checks import check_restart, check_spin_up
 from bmi_noahpy.config.sections import EQUILIBRIUM
 from bmi_noahpy.config.values import spread
+from bmi_noahpy.forcing.spec import find_files
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables
-from noahpy_core.tables import general_parameters, soil_parameters, vegetation_parameters
-
-Read = Mapping[str, Any]
-"""``section.field`` -> value, for everything that could be read."""
+from bmi_noahpy.region.cell_map import CellMap
+from noahpy_core.tables import (
+    general_parameters,
+    slope_class_count,
+    soil_class_names,
+    soil_parameters,
+    vegetation_class_names,
+    vegetation_parameters,
+)
 
 ICE_DENSITY = 917.0
 """Snow cannot be denser. [kg m-3]"""
@@ -62,13 +70,6 @@ def check(read: Read) -> list[Problem]:
     return problems + misshapen + [problem for find in _CONTENTS for problem in find(sound)]
 
 
-def grid_shape(read: Read) -> tuple[int, int]:
-    """Rows and columns of the domain; (1, 1) for a single column."""
-    sides = (read.get("domain.latitude"), read.get("domain.longitude"))
-    y, x = (len(side) if isinstance(side, tuple) else 1 for side in sides)
-    return y, x
-
-
 def _shapes(read: Read) -> Iterator[Problem]:
     """Lengths of lists against the number of layers and the sides of the grid."""
     thickness = read.get("soil.thickness")
@@ -77,13 +78,18 @@ def _shapes(read: Read) -> Iterator[Problem]:
         return
     layers = len(thickness) if thickness is not None else None
     for key, value in _values(read, LAYER_VALUES, "soil"):
+        if layers is not None and isinstance(value, CellMap) and value.values.shape[0] not in (1, layers):
+            yield Problem(key, f"{value!r} has {value.values.shape[0]} layers, but soil.thickness has {layers}.")
         if layers is not None and isinstance(value, tuple) and len(value) != layers:
             yield Problem(key, f"has {len(value)} layers, but soil.thickness has {layers}. Give one value for each.")
-    if "domain.latitude" not in read or "domain.longitude" not in read:
+    if "domain.latitude" not in read or "domain.longitude" not in read or "domain.file" not in read:
         return
-    sides = grid_shape(read)
+    region, sides = region_of(read), grid_shape(read)
     for key, value in _all_values(read):
-        shape = np.shape(value)
+        shape: tuple[int, ...] = () if isinstance(value, CellMap) else np.shape(value)
+        if len(shape) >= 2 and region is not None:
+            yield Problem(key, "has rows and columns beside domain.file. Put it into that file, as a map.")
+            continue
         if len(shape) >= 2 and shape[-2:] != sides:
             yield Problem(
                 key,
@@ -98,6 +104,8 @@ def _all_values(read: Read) -> Iterator[tuple[str, Any]]:
     for section in GIVEN_ELSEWHERE:
         yield from _values(read, (), section)
     yield from _values(read, COLUMN_VALUES)
+    for name, parts in (read.get("forcing.corrections") or {}).items():
+        yield from ((f"forcing.corrections.{name}.{key}", value) for key, value in parts.items())
 
 
 def _values(read: Read, keys: tuple[str, ...], overrides: str | None = None) -> Iterator[tuple[str, Any]]:
@@ -136,9 +144,12 @@ def _given_twice(read: Read) -> Iterator[Problem]:
 
 def _files(read: Read) -> Iterator[Problem]:
     forcing, output = read.get("forcing.file"), read.get("output.file")
-    if forcing is not None and not forcing.is_file():
-        yield Problem("forcing.file", f"'{forcing}' is not a file. Correct the path.")
-    if forcing is not None and forcing == output:
+    try:
+        files = [] if forcing is None else find_files(forcing)
+    except ValueError as error:
+        yield Problem("forcing.file", str(error).removeprefix("forcing.file: "))
+        return
+    if output is not None and output in files:
         yield Problem("output.file", f"'{output}' is the forcing file. Choose another name.")
 
 
@@ -158,14 +169,19 @@ def _output(read: Read) -> Iterator[Problem]:
 
 
 def _vegetation(read: Read) -> Iterator[Problem]:
-    columns = int(np.prod(grid_shape(read)))
+    columns = column_count(read)
     low, high = read.get("vegetation.minimum_fraction"), read.get("vegetation.maximum_fraction")
-    if low is not None and high is not None and np.any(spread(low, columns) > spread(high, columns)):
-        yield Problem("vegetation.minimum_fraction", f"{low!r} is above maximum_fraction, {high!r}. Exchange them.")
+    if low is not None and high is not None:
+        crossed = spread(low, columns) > spread(high, columns)
+        text = f"{low!r} is above maximum_fraction, {high!r}"
+        yield from of_columns("vegetation.minimum_fraction", text, "Exchange them.", crossed, read)
     if read.get("vegetation.fraction", 0.0) is None and read.get("forcing.file") is None:
         yield Problem("vegetation.fraction", "missing, and there is no forcing file that could hold it. Add this key.")
     slope = read.get("general.slope_class")
-    if slope is not None:
+    if isinstance(slope, CellMap):
+        valid = range(1, slope_class_count() + 1)
+        yield from wrong_classes("general.slope_class", slope, valid, f"holds classes beyond 1 to {len(valid)}")
+    elif slope is not None:
         numbers = torch.as_tensor(spread(slope, columns))
         try:
             general_parameters(
@@ -181,6 +197,11 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
     if classes is None or table is None:
         return
     numbers = torch.as_tensor(spread(classes, columns))
+    if isinstance(classes, CellMap):
+        wrong = list(wrong_classes("vegetation.class", classes, vegetation_class_names(table), NO_PHYSICS))
+        if wrong:
+            yield wrong[0]
+            return
     try:
         parameters = vegetation_parameters(numbers, table=table, minimum_fraction=0.0, maximum_fraction=1.0)
     except ValueError as error:
@@ -188,18 +209,22 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
         return
     thickness = read.get("soil.thickness")
     given = (read.get("vegetation.parameters") or {}).get("root_layers")
-    roots = np.max(given if given is not None else parameters.root_layers.numpy())
-    if thickness is not None and roots > len(thickness):
+    roots = spread(given, columns) if given is not None else parameters.root_layers.numpy()
+    if thickness is not None:
         key = "vegetation.class" if given is None else "vegetation.parameters.root_layers"
-        yield Problem(
-            key,
-            f"roots reach through {roots:g} layers, but soil.thickness has {len(thickness)}. "
-            "Use more layers, or set vegetation.parameters.root_layers.",
-        )
+        text = f"roots reach through {np.max(roots):g} layers, but soil.thickness has {len(thickness)}"
+        remedy = "Use more layers, or set vegetation.parameters.root_layers."
+        yield from of_columns(key, text, remedy, roots > len(thickness), read)
 
 
 def _soil_water(read: Read) -> Iterator[Problem]:
     porosity = None
+    classes, table = read.get("soil.classes"), read.get("soil.table")
+    if isinstance(classes, CellMap) and table is not None:
+        wrong = list(wrong_classes("soil.classes", classes, soil_class_names(table), NO_PHYSICS))
+        if wrong:
+            yield wrong[0]
+            return
     try:
         porosity = _porosity(read)
     except ValueError as error:
@@ -208,28 +233,32 @@ def _soil_water(read: Read) -> Iterator[Problem]:
     moisture, liquid = read.get("initial.soil_moisture"), read.get("initial.soil_liquid")
     if thickness is None or moisture is None:
         return
-    columns = int(np.prod(grid_shape(read)))
+    columns = column_count(read)
     total = spread(moisture, columns, len(thickness))
     if porosity is not None:
-        yield from _above("initial.soil_moisture", total, "the porosity", porosity)
+        yield from _above("initial.soil_moisture", total, "the porosity", porosity, read)
     if liquid is not None and liquid != EQUILIBRIUM:
-        yield from _above("initial.soil_liquid", spread(liquid, columns, len(thickness)), "soil_moisture", total)
+        yield from _above("initial.soil_liquid", spread(liquid, columns, len(thickness)), "soil_moisture", total, read)
 
 
 def _porosity(read: Read) -> NDArray[np.float64] | None:
     classes, table, thickness = (read.get(f"soil.{name}") for name in ("classes", "table", "thickness"))
     if classes is None or table is None or thickness is None:
         return None
-    columns = int(np.prod(grid_shape(read)))
+    columns = column_count(read)
     numbers = torch.as_tensor(spread(classes, columns, len(thickness)))
     porosity = soil_parameters(numbers, table=table).porosity.numpy()
     given = (read.get("soil.parameters") or {}).get("porosity")
     return porosity if given is None else spread(given, columns, len(thickness))
 
 
-def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any]) -> Iterator[Problem]:
+def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any], read: Read) -> Iterator[Problem]:
     too_much = values > limit
-    if too_much.any():
+    if too_much.any() and region_of(read) is not None:
+        layer, column = np.argwhere(too_much)[0]
+        text = f"{values[layer, column]:g} in layer {layer + 1} is above {name}, {limit[layer, column]:g},"
+        yield from of_columns(key, text, "", too_much, read)
+    elif too_much.any():
         layer, column = np.argwhere(too_much)[0]
         where = f"layer {layer + 1}" + (f", column {column + 1}" if values.shape[1] > 1 else "")
         yield Problem(
@@ -252,17 +281,17 @@ def _snow(read: Read) -> Iterator[Problem]:
     depth, water = read.get("initial.snow_depth"), read.get("initial.snow_water_equivalent")
     if depth is None or water is None:
         return
-    columns = int(np.prod(grid_shape(read)))
+    columns = column_count(read)
     depths, waters = spread(depth, columns), spread(water, columns)
-    if np.any((depths > 0) != (waters > 0)):
-        yield Problem("initial.snow_depth", f"{depth!r} with snow_water_equivalent {water!r}. Give both, or neither.")
-    elif np.any(waters > ICE_DENSITY * depths):
-        yield Problem(
-            "initial.snow_water_equivalent",
-            f"{water!r} kg m-2 in a snow depth of {depth!r} m is denser than ice. Check the units of both.",
-        )
+    one_only, too_dense = (depths > 0) != (waters > 0), waters > ICE_DENSITY * depths
+    if one_only.any():
+        text = f"{depth!r} with snow_water_equivalent {water!r}"
+        yield from of_columns("initial.snow_depth", text, "Give both, or neither.", one_only, read)
+    else:
+        text = f"{water!r} kg m-2 in a snow depth of {depth!r} m is denser than ice"
+        yield from of_columns("initial.snow_water_equivalent", text, "Check the units of both.", too_dense, read)
 
 
 Check = Callable[[Read], Iterator[Problem]]
-_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output)
+_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output, check_restart, check_spin_up)
 _CONTENTS: tuple[Check, ...] = (_vegetation, _soil_water, _snow)

@@ -15,10 +15,12 @@ INDENT = "\n  "
 
 
 class Problem(NamedTuple):
-    """What is wrong with one key: its dotted path and a sentence with value and remedy."""
+    """What is wrong with one key: its dotted path, a sentence with value and remedy, and the columns of a domain file
+    that it is about, when the others are right."""
 
     key: str
     text: str
+    columns: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.key}: {self.text}" if self.key else self.text
@@ -64,7 +66,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
         key = dotted(details["loc"])
         inner = details.get("ctx", {}).get("error")
         if isinstance(inner, Problems):
-            problems += [Problem(".".join(filter(None, (key, p.key))), p.text) for p in inner.problems]
+            problems += [p._replace(key=".".join(filter(None, (key, p.key)))) for p in inner.problems]
         else:
             problems.append(Problem(key, _sentence(details, model)))
     return problems

@@ -11,19 +11,24 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from bmi_noahpy.config.corrections import read_corrections
+from bmi_noahpy.config.schemes import read_schemes, write_schemes
 from bmi_noahpy.config.values import (
     Overrides,
     Reader,
     Values,
     read_coordinate,
+    read_domain_file,
     read_instant,
     read_path,
-    read_schemes,
+    read_paths,
     refuse_empty,
 )
 from noahpy_core.options import Options
@@ -31,9 +36,10 @@ from noahpy_core.parameters import GeneralParameters, SnowParameters, SoilParame
 from noahpy_core.state import Forcing, State
 
 File = Annotated[Path, BeforeValidator(read_path)]
+Files = Annotated[Path | tuple[Path, ...], BeforeValidator(read_paths)]
 Instant = Annotated[datetime.datetime, BeforeValidator(read_instant)]
-Latitude = Annotated[Values, BeforeValidator(read_coordinate((-90.0, 90.0)))]
-Longitude = Annotated[Values, BeforeValidator(read_coordinate((-180.0, 360.0)))]
+read_latitude = read_coordinate((-90.0, 90.0))
+read_longitude = read_coordinate((-180.0, 360.0))
 Seconds = Annotated[float, BeforeValidator(Reader("s", (1.0, 86400.0)))]
 EQUILIBRIUM = "equilibrium"
 """Initial liquid water that follows from the soil temperature."""
@@ -63,12 +69,35 @@ class Section(BaseModel):
         return value
 
 
+def _path_of(file: Any) -> str | None:
+    return None if file is None else str(file)
+
+
+def _needed_without_file(value: Any, info: ValidationInfo) -> Any:
+    file = info.data.get("file")
+    if value is None and file is None:
+        raise PydanticCustomError("missing", "missing")
+    if value is not None and file is not None:
+        raise ValueError(f"{value!r} is given beside domain.file. Keep one of them.")
+    return value
+
+
 class Domain(Section):
-    """Where the columns are: one, or a grid of y (latitudes) by x (longitudes)."""
+    """Where the columns are: one, a grid of y (latitudes) by x (longitudes), or what a domain file says."""
 
     key: ClassVar[str] = "domain"
-    latitude: Latitude = Field(description="degrees north: a number for one column, a list for the rows of a grid")
-    longitude: Longitude = Field(description="degrees east: a number for one column, a list for the columns of a grid")
+    file: Annotated[Any, BeforeValidator(read_domain_file), PlainSerializer(_path_of)] = Field(
+        default=None, description="netCDF file with coordinates, land mask and maps; null: the two keys below"
+    )
+    latitude: Annotated[Values, BeforeValidator(read_latitude), BeforeValidator(_needed_without_file)] = Field(
+        default=None, description="degrees north: a number for one column, a list for the rows of a grid"
+    )
+    longitude: Annotated[Values, BeforeValidator(read_longitude), BeforeValidator(_needed_without_file)] = Field(
+        default=None, description="degrees east: a number for one column, a list for the columns of a grid"
+    )
+    invalid_cells: Literal["error", "mask"] = Field(
+        default="error", description="cells of a domain file that cannot be computed: error, or mask to leave them out"
+    )
 
 
 class Period(Section):
@@ -227,7 +256,9 @@ class ForcingFile(Section):
     """Meteorological records."""
 
     key: ClassVar[str] = "forcing"
-    file: File = Field(description="path, from the folder of this file")
+    file: Files = Field(
+        description="path, from the folder of this file; of netCDF also a pattern like tair_*.nc, or a list"
+    )
     format: Literal["noah_ascii", "csv", "netcdf"] | None = Field(
         default=None, description="noah_ascii, csv or netcdf; null: recognised"
     )
@@ -240,6 +271,9 @@ class ForcingFile(Section):
     time: TimeSource = Field(
         default_factory=TimeSource,
         description="{name: column, format: strptime format or null, utc_offset: local time minus UTC [h]}",
+    )
+    corrections: Annotated[dict[str, Any], BeforeValidator(read_corrections)] = Field(
+        default={}, description="known biases, as {precipitation: {factor: 1.1}, longwave_down: {offset: 5}}"
     )
 
 
@@ -259,4 +293,4 @@ class Output(Section):
     overwrite: bool = Field(default=False, description="whether an existing file is replaced")
 
 
-Schemes = Annotated[Options, BeforeValidator(read_schemes)]
+Schemes = Annotated[Options, BeforeValidator(read_schemes), PlainSerializer(write_schemes)]

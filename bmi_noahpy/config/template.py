@@ -18,6 +18,8 @@ from noahpy_core.processes import SCHEMES
 
 COMMENT_COLUMN = 36
 WIDTH = 120
+NEEDED = "(needed)"
+"""Stands for a value that has no default, in a section that is not used."""
 
 HEADING = """\
 # Configuration of a run of NoahPy. Numbers are in the units in brackets; a text with other units is converted, as in
@@ -89,13 +91,18 @@ def render(mapping: Mapping[str, Any]) -> str:
     """A configuration as YAML text with a comment beside every key; keys that `mapping` lacks get their defaults."""
     lines = [HEADING]
     for name, field in Configuration.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        value = mapping.get(name, default)
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        section = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
         if name == "schemes":
             lines += ["", *_schemes(mapping.get(name) or {})]
-        elif isinstance(mapping.get(name, {}), Mapping):
-            section = next(kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type))
-            lines += ["", f"{name}:", *_section(section, mapping.get(name) or {})]
+        elif section is None:
+            lines += ["", *_entry(name, value, field.description or "", "")]
+        elif value is None:
+            lines += ["", *_unused(name, section)]
         else:
-            lines += _entry(name, mapping[name], field.description or "", "")
+            lines += ["", f"{name}:", *_section(section, mapping.get(name) or {})]
     return "\n".join(lines) + "\n"
 
 
@@ -116,8 +123,16 @@ def _section(section: type[BaseModel], values: Mapping[str, Any]) -> Iterator[st
         yield from _entry(key, value, field.description or "", "  ")
 
 
-def _schemes(chosen: Mapping[str, str]) -> Iterator[str]:
+def _unused(name: str, section: type[BaseModel]) -> Iterator[str]:
+    """A section that does something by being there, as a comment."""
+    yield f"# {(section.__doc__ or '').strip()}"
+    needed = {field.alias or key: NEEDED for key, field in section.model_fields.items() if field.is_required()}
+    yield from (f"# {line}" for line in (f"{name}:", *_section(section, needed)))
+
+
+def _schemes(chosen: Mapping[str, Any]) -> Iterator[str]:
     yield "schemes:"
+    yield "  # one's own: package.module:Class, or {class: package.module:Class, arguments: {...}, weights: file.pt}"
     for slot in Options.__dataclass_fields__:
         name = chosen.get(slot, getattr(Options(), slot))
         yield from _entry(slot, name, f"{', '.join(SCHEMES[slot])}, or package.module:Class", "  ")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import calendar
 import dataclasses
 import datetime
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +16,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationInfo
 
 from bmi_noahpy.config.errors import EMPTY, Problem, Problems, suggest
+from bmi_noahpy.config.maps import read_map
+from bmi_noahpy.region.cell_map import CellMap
+from bmi_noahpy.region.file import Region
 from bmi_noahpy.units import convert, split_number
-from noahpy_core.options import Options
-from noahpy_core.processes import SCHEMES, check_scheme
 from noahpy_core.quantities import quantities
 
 Leading = Literal["", "layer", "month"]
 Values = Any
-"""A number, or numbers in nested tuples: [layer or month], [y][x], or [layer or month][y][x]."""
+"""A number; numbers in nested tuples: [layer or month], [y][x] or [layer or month][y][x]; or a map of a domain file."""
 
 MONTHS = 12
 
@@ -76,6 +79,8 @@ class Reader:
             if self.optional:
                 return None
             raise ValueError("empty value. Give one, or remove the key.")
+        if isinstance(value, CellMap):
+            return read_map(value, self.units, self.bounds, months=self.leading == "month", whole=self.whole)
         units: str | None = None
         if isinstance(value, Mapping):
             if set(value) != {"values", "units"}:
@@ -183,33 +188,13 @@ class Overrides:
                 continue
             try:
                 read[name] = Reader.of(self.container, name)(given)
+            except Problems as error:
+                problems += [problem._replace(key=name) for problem in error.problems]
             except ValueError as error:
                 problems.append(Problem(name, str(error)))
         if problems:
             raise Problems(problems)
         return read
-
-
-def read_schemes(value: Any) -> Options:
-    """Options out of a mapping of slots to scheme names; raises `Problems` with everything that is wrong."""
-    if isinstance(refuse_empty(value), Options):
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError(f"must hold slots with scheme names, got {value!r}. Indent them below it, or remove it.")
-    problems = []
-    for slot, name in value.items():
-        if slot not in SCHEMES:
-            problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), SCHEMES)}"))
-            continue
-        try:
-            if not isinstance(refuse_empty(name), str):
-                raise ValueError(f"{name!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
-            check_scheme(slot, name)
-        except ValueError as error:
-            problems.append(Problem(str(slot), str(error).removeprefix(f"{slot}: ")))
-    if problems:
-        raise Problems(problems)
-    return Options(**value)
 
 
 def read_instant(value: Any) -> datetime.datetime:
@@ -229,11 +214,45 @@ def read_instant(value: Any) -> datetime.datetime:
     return value.replace(microsecond=0)
 
 
+_YEARS = re.compile(r"\s*(\d+)\s*years?\s*")
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanReader:
+    """Validator of a length of time: whole calendar years, or seconds, or a number with units.
+
+    Parameters
+    ----------
+    bounds : Smallest and largest acceptable length. [s]
+    """
+
+    bounds: tuple[float, float]
+
+    def __call__(self, value: Any) -> str | float:
+        """``"2 years"`` as it stands, everything else in seconds."""
+        years = _YEARS.fullmatch(value) if isinstance(value, str) else None
+        if years and int(years[1]):
+            return f"{int(years[1])} year" + ("s" if int(years[1]) > 1 else "")
+        seconds: float = Reader("s", self.bounds)(value)
+        return seconds
+
+
+def span_end(start: datetime.datetime, span: str | float) -> datetime.datetime:
+    """When a length of time that `SpanReader` read ends; the same day of a later year for years."""
+    if not isinstance(span, str):
+        return start + datetime.timedelta(seconds=span)
+    later = start.year + int(span.split()[0])
+    leap_day = (start.month, start.day) == (2, 29) and not calendar.isleap(later)
+    return start.replace(year=later, month=3, day=1) if leap_day else start.replace(year=later)
+
+
 def read_coordinate(limit: tuple[float, float]) -> Any:
     """Validator of a latitude or longitude: a number, or the values along one side of a grid."""
     reader = Reader("degree", limit, "layer")
 
     def read(value: Any) -> Values:
+        if value is None:
+            return None
         values = reader(value)
         if isinstance(values, tuple):
             steps = np.diff(np.asarray(values))
@@ -252,3 +271,31 @@ def read_path(value: Any, info: ValidationInfo) -> Path:
         raise ValueError(f"{value!r} is not a path. Give the name of a file.")
     folder = Path((info.context or {}).get("folder", "."))
     return (folder / Path(value).expanduser()).absolute()
+
+
+def read_paths(value: Any, info: ValidationInfo) -> Path | tuple[Path, ...]:
+    """One path (or pattern), or several."""
+    if not isinstance(value, (list, tuple)):
+        return read_path(value, info)
+    if not value:
+        raise ValueError("empty list. Give the names of files.")
+    return tuple(read_path(entry, info) for entry in value)
+
+
+def read_domain_file(value: Any) -> Region | None:
+    """The region that `read_configuration` has read from a domain file."""
+    if value is not None and not isinstance(value, Region):
+        raise ValueError(f"{value!r} is not the name of a file. Give the path of a netCDF file.")
+    return value
+
+
+def read_device(value: Any) -> str:
+    """Where steps are computed: "cpu", "cuda" or "cuda:1"."""
+    if isinstance(value, str) and re.fullmatch(r"cpu|cuda(:\d+)?", value):
+        return value
+    raise ValueError(f"{value!r} is no device. Use cpu, cuda, or cuda:1 for the second graphics processor.")
+
+
+def read_optional_path(value: Any, info: ValidationInfo) -> Path | None:
+    """As `read_path`, or None."""
+    return None if refuse_empty(value) is None else read_path(value, info)

@@ -11,11 +11,14 @@ import numpy as np
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
 from bmi_noahpy.forcing.checks import check_times, check_values
 from bmi_noahpy.forcing.csv import read_csv
-from bmi_noahpy.forcing.netcdf import read_netcdf
+from bmi_noahpy.forcing.netcdf import open_netcdf
+from bmi_noahpy.forcing.prepared import combine, needed, widen
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
-from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec, VariableSpec
-from bmi_noahpy.forcing.table import Array, ForcingError, ForcingTable, RawRecords
+from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec, VariableSpec, find_files
+from bmi_noahpy.forcing.streamed import StreamedTable
+from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawRecords
 from bmi_noahpy.forcing.units import convert
+from bmi_noahpy.region.domain import Domain
 
 __all__ = [
     "ForcingError",
@@ -23,6 +26,7 @@ __all__ = [
     "ForcingSpec",
     "ForcingTable",
     "PrescribedVegetation",
+    "StreamedTable",
     "TimeSpec",
     "VariableSpec",
     "build_table",
@@ -32,17 +36,25 @@ __all__ = [
 Period = tuple[np.datetime64, np.datetime64]
 
 
-def open_forcing(spec: ForcingSpec | Mapping[str, Any], period: Period | None = None) -> ForcingTable:
-    """Read, convert and check a file of records.
+def open_forcing(
+    spec: ForcingSpec | Mapping[str, Any],
+    period: Period | None = None,
+    *,
+    domain: Domain | None = None,
+    check: bool = True,
+) -> ForcingTable | StreamedTable:
+    """Read, convert and check a file of records, or several of netCDF.
 
     Parameters
     ----------
     spec : The file and how to read it, or the same as a plain mapping (see `ForcingSpec.from_mapping`).
     period : First and last moment needed. Records outside are dropped before their values are checked.
+    domain : The columns of the run: netCDF records must be on the same cells, or those of one column for all.
+    check : False to leave the values of netCDF records unchecked for now (`StreamedTable.findings`).
 
     Returns
     -------
-    Checked records in the model's units.
+    Records in the model's units. Those of netCDF files stay there, and are read and converted when they are needed.
 
     Raises
     ------
@@ -50,15 +62,16 @@ def open_forcing(spec: ForcingSpec | Mapping[str, Any], period: Period | None = 
     """
     if not isinstance(spec, ForcingSpec):
         spec = ForcingSpec.from_mapping(spec)
-    if not spec.file.is_file():
-        raise ForcingError(f"forcing.file: {str(spec.file)!r} is not a file. Correct the path.")
-    form = spec.format or _guess_format(spec.file)
-    if form == "noah_ascii":
-        raw = read_noah_ascii(spec.file)
-    elif form == "csv":
-        raw = read_csv(spec.file, spec.variables, spec.time)
-    else:
-        raw = read_netcdf(spec.file, spec.variables, spec.time)
+    files = find_files(spec.file)
+    form = spec.format or _guess_format(files[0])
+    if form == "netcdf":
+        table = StreamedTable.of(open_netcdf(files, spec.variables, spec.time, domain), period)
+        if check:
+            table.findings(domain).refuse()
+        return table
+    if len(files) > 1:
+        raise ForcingError(f"forcing.file: {len(files)} files of the format {form}. Only netCDF may be in several.")
+    raw = read_noah_ascii(files[0]) if form == "noah_ascii" else read_csv(files[0], spec.variables, spec.time)
     return build_table(raw, period)
 
 
@@ -70,7 +83,7 @@ def build_table(raw: RawRecords, period: Period | None = None) -> ForcingTable:
     ForcingError : for irregular times, unknown units, missing values and values outside the physical bounds.
     """
     check_times(raw.times, raw.source)
-    first, last = _needed(raw, period)
+    first, last = needed(raw.times, period)
     times = raw.times[first:last]
     interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None
     values = {}
@@ -82,7 +95,7 @@ def build_table(raw: RawRecords, period: Period | None = None) -> ForcingTable:
             raise ForcingError(f"{where}: {error}") from error
         check_values(quantity, converted, times, where, first)
         values[quantity] = converted
-    return ForcingTable(times, _broadcast(_combine(values), raw.source), raw.source, raw.sampled)
+    return ForcingTable(times, widen(combine(values), raw.source), raw.source, raw.sampled)
 
 
 def _guess_format(file: Path) -> str:
@@ -95,35 +108,3 @@ def _guess_format(file: Path) -> str:
     if ending in (".csv", ".txt"):
         return "csv"
     raise ForcingError(f"{file}: format not recognised. Set forcing.format to noah_ascii, csv or netcdf.")
-
-
-def _needed(raw: RawRecords, period: Period | None) -> tuple[int, int]:
-    """Half-open range of records around the period: the last before it, to the first after it.
-
-    All records when they do not reach around the period's beginning, so that the complaint about that names them all.
-    """
-    if period is None:
-        return 0, len(raw.times)
-    start, end = (np.datetime64(moment).astype("datetime64[s]") for moment in period)
-    first = int(np.searchsorted(raw.times, start, side="right")) - 1
-    last = min(int(np.searchsorted(raw.times, end, side="left")) + 1, len(raw.times))
-    return (first, last) if 0 <= first < last else (0, len(raw.times))
-
-
-def _combine(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Wind speed from its components, precipitation from rain and snow."""
-    combined = dict(values)
-    if "wind_u" in combined:
-        combined["wind_speed"] = np.hypot(combined.pop("wind_u"), combined.pop("wind_v"))
-    if "rainfall" in combined:
-        combined["precipitation"] = combined.pop("rainfall") + combined.pop("snowfall")
-    return combined
-
-
-def _broadcast(values: Mapping[str, Array], source: str) -> dict[str, Array]:
-    """All quantities with the same number of columns; one column serves any number."""
-    columns = max(array.shape[1] for array in values.values())
-    for quantity, array in values.items():
-        if array.shape[1] not in (1, columns):
-            raise ForcingError(f"{source}: {quantity} has {array.shape[1]} columns, other variables {columns}.")
-    return {quantity: np.broadcast_to(array, (array.shape[0], columns)) for quantity, array in values.items()}

@@ -66,13 +66,14 @@ def check_values(quantity: str, values: Array, times: Times, variable: str, offs
     if outside.any():
         worst = float(values[np.unravel_index(int(np.argmax(outside)), values.shape)])
         problem = f"{worst:g} {UNITS[quantity]}, outside {low:g} to {high:g}"
-        _refuse(outside, times, variable, problem, _remedy(quantity, values), offset)
+        remedy = remedy_for_range(quantity, float(values.min()), float(values.max()))
+        _refuse(outside, times, variable, problem, remedy, offset)
 
 
-def _remedy(quantity: str, values: Array) -> str:
-    """A likely unit error, if all values fit one."""
+def remedy_for_range(quantity: str, smallest: float, largest: float) -> str:
+    """A likely unit error, if the range of all values fits one."""
     for low, high, units in LIKELY_UNITS.get(quantity, ()):
-        if low <= values.min() and values.max() <= high:
+        if low <= smallest and largest <= high:
             return f"The values look like {units}: set forcing.variables.{quantity}.units to {units!r}."
     return f"Correct these values, or the units in forcing.variables.{quantity}.units."
 

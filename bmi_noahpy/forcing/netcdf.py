@@ -1,62 +1,226 @@
-"""NetCDF records: one column, columns, or a grid."""
+"""NetCDF records, in one file or many: one column, columns, or a grid. Only times are read before they are needed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from bmi_noahpy.forcing.names import NAMES, choose_variables, find_time
+from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.spec import TimeSpec, VariableSpec
-from bmi_noahpy.forcing.table import Array, ForcingError, RawField, RawRecords, Times
+from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.region.domain import Domain
 
 
-def read_netcdf(path: Path, variables: Mapping[str, VariableSpec], time: TimeSpec) -> RawRecords:
+class OpenFiles:
+    """Files that are open while a window is read. Use it as a context manager.
+
+    No file stays open between windows: the library keeps chunks of each variable of each open file in memory.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, Any] = {}
+
+    def __enter__(self) -> OpenFiles:
+        """Nothing is open yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything."""
+        for data in self._open.values():
+            data.close()
+        self._open.clear()
+
+    def __getitem__(self, path: Path) -> Any:
+        """The dataset of a file."""
+        import xarray
+
+        if path not in self._open:
+            self._open[path] = xarray.open_dataset(path, decode_timedelta=False, cache=False)
+        return self._open[path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The records of one variable in one file.
+
+    Parameters
+    ----------
+    dimension : The dimension of time.
+    shape : Length of every other dimension.
+    chunk : Records that the file stores, and so reads, together.
+    """
+
+    path: Path
+    times: Times
+    dimension: str
+    shape: Mapping[str, int]
+    units: str | None
+    chunk: int
+
+
+@dataclasses.dataclass(frozen=True)
+class NetcdfField:
+    """One variable, its records joined over all files.
+
+    Parameters
+    ----------
+    name : In the files.
+    units : Of the files, or as configured.
+    parts : Its records, earlier files first.
+    placement : How its cells become columns.
+    """
+
+    name: str
+    units: str
+    parts: tuple[Part, ...]
+    placement: Placement
+
+    def read(self, first: int, last: int, files: OpenFiles) -> Array:
+        """Records from `first` up to, not including, `last`: ``[time, column]``."""
+        blocks, begin = [], 0
+        for part in self.parts:
+            end = begin + len(part.times)
+            if begin < last and first < end:
+                rows = slice(max(first, begin) - begin, min(last, end) - begin)
+                blocks.append(self.placement.read(files[part.path][self.name], part.dimension, rows))
+            begin = end
+        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+
+    def choose(self, columns: Any) -> NetcdfField:
+        """The same variable with some of its columns."""
+        return dataclasses.replace(self, placement=self.placement.choose(columns))
+
+    @property
+    def chunk_records(self) -> int:
+        """Records that the files store, and so read, together."""
+        return self.parts[0].chunk
+
+
+@dataclasses.dataclass(frozen=True)
+class NetcdfRecords:
+    """All variables of a set of files, on one time axis."""
+
+    times: Times
+    fields: Mapping[str, NetcdfField]
+    source: str
+
+
+def open_netcdf(
+    paths: Sequence[Path], variables: Mapping[str, VariableSpec], time: TimeSpec, domain: Domain | None = None
+) -> NetcdfRecords:
     """Records with the dimensions ``(time)``, ``(time, column)`` or ``(time, y, x)`` in any order.
 
-    Dimensions of length one do not matter; the others, in the order of the first variable, are flattened to columns
-    (the last one fastest). Variables are recognised by their standard name, then by their name. Units come from
-    `variables`, else from the attribute.
+    Dimensions of length one do not matter. Variables are recognised by their standard name, then by their name; a
+    variable in several files is joined along time, whatever the order of the files. Units come from `variables`, else
+    from the attribute.
+
+    Parameters
+    ----------
+    domain : What the cells must be (see `place_on`); None: the cells, flattened in the order of the first variable with
+        the last dimension fastest, are the columns.
 
     Raises
     ------
-    ForcingError : for missing or ambiguous variables, missing units, dimensions that differ between variables, and
-        calendars other than the Gregorian one.
+    ForcingError : for missing or ambiguous variables, missing units, dimensions that differ between variables, times
+        that do, cells that are not those of the domain, and calendars other than the Gregorian one.
     """
-    import xarray
-
-    with xarray.open_dataset(path, decode_timedelta=False) as data:
-        quantities = choose_variables(
-            _labels(data), {quantity: asked.name for quantity, asked in variables.items()}, str(path)
-        )
-        time_name = time.name if time.name is not None else _find_time(data, str(path))
-        if time_name not in data.variables:
-            raise ForcingError(
-                f"{path}: forcing.time.name: no variable {time_name!r} among {', '.join(map(str, data.variables))}."
-            )
-        times = _times(data[time_name], time, f"{path}: {time_name}")
-        dimension = str(data[time_name].dims[0])
-        layout = _layout([data[name] for name in quantities.values()], dimension, str(path))
-        fields = {}
-        for quantity, name in quantities.items():
-            asked = variables.get(quantity)
-            units = (asked.units if asked else None) or data[name].attrs.get("units")
-            if units is None:
-                raise ForcingError(f"{path}: {name}: no units attribute. Set forcing.variables.{quantity}.units.")
-            fields[quantity] = RawField(_columns(data[name], dimension, layout), str(units), name)
-    return RawRecords(times, fields, str(path))
+    source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
+    asked = {quantity: spec.name for quantity, spec in variables.items()}
+    with OpenFiles() as files:
+        chosen = choose_variables(_labels([files[path] for path in paths]), asked, source)
+        parts = {quantity: _parts(files, paths, name, time) for quantity, name in chosen.items()}
+        firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
+        placements = place_on(firsts, domain, source)
+    fields = {}
+    for quantity, name in chosen.items():
+        given = variables.get(quantity)
+        units = (given.units if given else None) or parts[quantity][0].units
+        if units is None:
+            raise ForcingError(f"{source}: {name}: no units attribute. Set forcing.variables.{quantity}.units.")
+        fields[quantity] = NetcdfField(name, str(units), parts[quantity], placements[name])
+    return NetcdfRecords(_common_times(fields, source), fields, source)
 
 
-def _labels(data: Any) -> dict[str, str]:
+def _labels(files: Iterable[Any]) -> dict[str, str]:
     """Variable -> standard name where that is one of ours and unique, else the variable's own name."""
     aliases = {alias.lower() for names in NAMES.values() for alias in names}
-    standard = {str(name): str(variable.attrs.get("standard_name", "")) for name, variable in data.data_vars.items()}
+    standard = {
+        str(name): str(variable.attrs.get("standard_name", ""))
+        for data in files
+        for name, variable in data.data_vars.items()
+    }
     shared = {name for name in standard.values() if list(standard.values()).count(name) > 1}
     return {
         name: label if label.lower() in aliases and label not in shared else name for name, label in standard.items()
     }
+
+
+def _parts(files: OpenFiles, paths: Sequence[Path], name: str, time: TimeSpec) -> tuple[Part, ...]:
+    """The records of a variable in every file that has it, by their first time."""
+    parts: list[Part] = []
+    for path in paths:
+        if name in files[path].variables:
+            parts.append(_part(files[path], path, name, time))
+            _same_as_first(parts[0], parts[-1], name)
+    return tuple(sorted(parts, key=lambda part: part.times[0] if len(part.times) else np.datetime64(0, "s")))
+
+
+def _part(data: Any, path: Path, name: str, time: TimeSpec) -> Part:
+    time_name = time.name if time.name is not None else _find_time(data, str(path))
+    if time_name not in data.variables:
+        raise ForcingError(
+            f"{path}: forcing.time.name: no variable {time_name!r} among {', '.join(map(str, data.variables))}."
+        )
+    times, variable = _times(data[time_name], time, f"{path}: {time_name}"), data[name]
+    dimension = str(data[time_name].dims[0])
+    if dimension not in variable.dims:
+        raise ForcingError(f"{path}: {name}: has no dimension {dimension!r}, only {variable.dims}.")
+    chunks = variable.encoding.get("chunksizes")
+    return Part(
+        path=path,
+        times=times,
+        dimension=dimension,
+        shape={str(key): size for key, size in variable.sizes.items() if key != dimension},
+        units=variable.attrs.get("units"),
+        chunk=int(chunks[variable.dims.index(dimension)]) if chunks else 1,
+    )
+
+
+def _same_as_first(first: Part, part: Part, name: str) -> None:
+    """Files of one variable must agree in everything but time."""
+    if part.shape != first.shape:
+        raise ForcingError(
+            f"{part.path}: {name}: has the cells {part.shape}, {first.path} {first.shape}. They must agree."
+        )
+    if part.units != first.units:
+        raise ForcingError(
+            f"{part.path}: {name}: is in {part.units!r}, an earlier file in {first.units!r}. They must agree."
+        )
+
+
+def _common_times(fields: Mapping[str, NetcdfField], source: str) -> Times:
+    """Times of all records; every variable must have the same ones."""
+    times = {field.name: np.concatenate([part.times for part in field.parts]) for field in fields.values()}
+    first, *others = times
+    for name in others:
+        if not np.array_equal(times[first], times[name]):
+            raise ForcingError(
+                f"{source}: {name} has {_extent(times[name])}, {first} {_extent(times[first])}. Variables must have "
+                "the same times: add or remove files or records."
+            )
+    return times[first]
+
+
+def _extent(times: Times) -> str:
+    return f"{len(times)} records from {str(times[0])[:16]} to {str(times[-1])[:16]}" if len(times) else "no records"
 
 
 def _find_time(data: Any, source: str) -> str:
@@ -80,27 +244,3 @@ def _times(variable: Any, time: TimeSpec, where: str) -> Times:
     half_second = np.timedelta64(500, "ms")
     offset = np.timedelta64(round(time.utc_offset * 3600), "s")
     return (variable.values.astype("datetime64[ms]") + half_second).astype("datetime64[s]") - offset
-
-
-def _layout(variables: list[Any], dimension: str, source: str) -> tuple[str, ...]:
-    """Dimensions other than time of the first variable that varies in space."""
-    layout: tuple[str, ...] = ()
-    for variable in variables:
-        if dimension not in variable.dims:
-            raise ForcingError(f"{source}: {variable.name}: has no dimension {dimension!r}, only {variable.dims}.")
-        space = tuple(str(name) for name in variable.dims if name != dimension and variable.sizes[name] > 1)
-        layout = layout or space
-        if space and set(space) != set(layout):
-            raise ForcingError(
-                f"{source}: {variable.name}: has the dimensions {space}, other variables {layout}. They must agree."
-            )
-    return layout
-
-
-def _columns(variable: Any, dimension: str, layout: tuple[str, ...]) -> Array:
-    """``[time, column]`` in double precision; one column when the variable does not vary in space."""
-    single = [name for name in variable.dims if name not in (dimension, *layout)]
-    squeezed = variable.isel(dict.fromkeys(single, 0))
-    present = tuple(name for name in layout if name in squeezed.dims)
-    values = squeezed.transpose(dimension, *present).values.astype(np.float64)
-    return values.reshape(values.shape[0], -1)

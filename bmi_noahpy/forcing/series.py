@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_noahpy.forcing.corrections import Correction, corrected
 from bmi_noahpy.forcing.humidity import below_saturation, specific_humidity
 from bmi_noahpy.forcing.monthly import monthly_value
+from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import VEGETATION, Array, ForcingError, ForcingTable, Times
 from noahpy_core.state import Forcing
 
@@ -53,6 +56,7 @@ class ForcingSeries:
     vegetation : Used for what the records do not contain.
     columns : Number of columns of the run; 0 for as many as the records have. Records of one column serve all.
     dtype : Number type of the tensors.
+    corrections : Factors and offsets by quantity, applied to each step.
 
     Raises
     ------
@@ -71,7 +75,7 @@ class ForcingSeries:
     the start of each step instead, whatever its length, because the original does so.
     """
 
-    table: ForcingTable
+    table: ForcingTable | StreamedTable
     start: np.datetime64
     step: float
     steps: int
@@ -79,6 +83,7 @@ class ForcingSeries:
     _: dataclasses.KW_ONLY
     columns: int = 0
     dtype: torch.dtype = torch.float64
+    corrections: Mapping[str, Correction] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.start = np.datetime64(self.start).astype("datetime64[s]")
@@ -112,7 +117,8 @@ class ForcingSeries:
             prescribed = self.vegetation.value(quantity)
             if quantity not in values and prescribed is not None:
                 values[quantity] = _prescribed(prescribed, days)
-        return Forcing(**{quantity: self._tensor(array, last - first) for quantity, array in values.items()})
+        forcing = Forcing(**{quantity: self._tensor(array, last - first) for quantity, array in values.items()})
+        return corrected(forcing, self.corrections)
 
     def times(self) -> Times:
         """Time at which each step begins."""
@@ -128,16 +134,18 @@ class ForcingSeries:
         # In seconds, so that a step ending with its record takes exactly nothing of the next.
         share = np.maximum(self.step - (self._interval - elapsed), 0.0) / self.step
         values = {}
-        for quantity, records in self.table.values.items():
-            following = records[np.minimum(record + 1, self.table.records - 1)]
+        begin, end = int(record[0]), min(int(record[-1]) + 2, self.table.records)
+        for quantity, records in self.table.window(begin, end).items():
+            following = records[np.minimum(record + 1, end - 1) - begin]
             later = weight if quantity != CARRIED else 0.0 * share if self.table.sampled else share
-            values[quantity] = _between(records[record], following, later[:, None])
+            values[quantity] = _between(records[record - begin], following, later[:, None])
         return _humid(values)
 
     def _averaged(self, first: Index) -> dict[str, Array]:
         """Means over the records of each step."""
         records = first[:, None] + np.arange(self._records_per_step)
-        selected = {quantity: values[records] for quantity, values in self.table.values.items()}
+        window = self.table.window(int(records[0, 0]), int(records[-1, -1]) + 1)
+        selected = {quantity: values[records - records[0, 0]] for quantity, values in window.items()}
         relative = "relative_humidity" in selected
         means = {quantity: values.mean(axis=1) for quantity, values in _humid(selected).items()}
         if relative:
@@ -155,7 +163,7 @@ class ForcingSeries:
         table, source = self.table, self.table.source
         if table.columns not in (1, self.columns):
             raise ForcingError(f"{source}: has {table.columns} columns, the domain {self.columns}. They must agree.")
-        if "vegetation_fraction" not in table.values and self.vegetation.fraction is None:
+        if "vegetation_fraction" not in table.quantities and self.vegetation.fraction is None:
             raise ForcingError(f"{source}: no vegetation_fraction. Set vegetation.fraction, or add it to the records.")
         end = self.start + np.timedelta64(round(self.step * (self.steps - 1)), "s")
         covered = table.times[-1] + np.timedelta64(round(self._interval), "s")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+import glob
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,18 @@ class TimeSpec:
 
 @dataclasses.dataclass(frozen=True)
 class ForcingSpec:
-    """A file of records.
+    """A file of records, or several of netCDF.
 
     Parameters
     ----------
-    file : Path.
+    file : Path, pattern of paths (``tair_*.nc``), or several of either.
     format : noah_ascii, csv or netcdf; None to recognise it.
     variables : Quantity -> variable, for those whose name is not recognised or whose units are not stated.
     time : How to read the time.
     fill : What to do about gaps; only "error".
     """
 
-    file: Path
+    file: Path | Sequence[Path]
     format: str | None = None
     variables: Mapping[str, VariableSpec] = dataclasses.field(default_factory=dict)
     time: TimeSpec = TimeSpec()
@@ -86,7 +87,30 @@ class ForcingSpec:
             if entry is not None
         }
         time = TimeSpec(**_entry(given.get("time", {}), ("name", "format", "utc_offset"), "forcing.time"))
-        return cls(Path(given["file"]), given.get("format"), variables, time, given.get("fill", "error"))
+        file = given["file"]
+        files = [Path(entry) for entry in file] if isinstance(file, (list, tuple)) else Path(file)
+        return cls(files, given.get("format"), variables, time, given.get("fill", "error"))
+
+
+def find_files(file: Path | Sequence[Path]) -> list[Path]:
+    """The files that a path, a pattern or several of either stand for, in order and without repetition.
+
+    Raises
+    ------
+    ForcingError : for a path that is no file, and a pattern that fits none.
+    """
+    found: dict[Path, None] = {}
+    for entry in [file] if isinstance(file, Path) else file:
+        if entry.is_file():
+            found[entry] = None
+            continue
+        matches = sorted(glob.glob(str(entry))) if glob.has_magic(str(entry)) else []
+        files = [path for path in map(Path, matches) if path.is_file()]
+        if not files:
+            what = "fits no file" if glob.has_magic(str(entry)) else "is not a file"
+            raise ForcingError(f"forcing.file: '{entry}' {what}. Correct the path.")
+        found |= dict.fromkeys(files)
+    return list(found)
 
 
 def _entry(entry: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing
@@ -76,6 +76,23 @@ class ForcingTable:
     values: Mapping[str, Array]
     source: str
     sampled: bool = False
+
+    @property
+    def quantities(self) -> frozenset[str]:
+        """What a window holds."""
+        return frozenset(self.values)
+
+    def window(self, first: int, last: int) -> dict[str, Array]:
+        """Records from `first` up to, not including, `last`."""
+        return {quantity: array[first:last] for quantity, array in self.values.items()}
+
+    def choose(self, columns: ArrayLike) -> ForcingTable:
+        """The same records of some of the columns; those of one column serve all."""
+        if self.columns == 1:
+            return self
+        index = np.asarray(columns)
+        values = {quantity: array[:, index] for quantity, array in self.values.items()}
+        return dataclasses.replace(self, values=values)
 
     @property
     def columns(self) -> int:

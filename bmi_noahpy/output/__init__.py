@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import netCDF4
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
+from bmi_noahpy.atomic import replaced
+from bmi_noahpy.output.journal import Journal, count_records
 from bmi_noahpy.output.layout import Layout, create_file
-from bmi_noahpy.output.sampling import Record, make_sampler
-from bmi_noahpy.output.variables import StepValues, choose_variables
-from noahpy_core.state import Fluxes, State
+from bmi_noahpy.output.records import RecordRows
+from bmi_noahpy.output.sampling import Partial, make_sampler
+from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables
+from noahpy_core.state import Forcing
 
-BUFFER_BYTES = 16 * 1024 * 1024
+SHARE_OF_TIME = 20.0
+"""A file that takes long to bring up to date is brought up to date as rarely, so that it takes at most 1 / 20."""
+RUN_ID = "run_id"
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputMark:
+    """Where an output file stands after a step, for a run that goes on from there later.
+
+    Parameters
+    ----------
+    run_id : Identity of the run, that of the output file.
+    records : Complete records.
+    names : Names of the variables of the file.
+    count, begin, numbers : The steps since the last record: how many, the beginning of the first [s since start], and
+        what they add up to, for one variable after another.
+    """
+
+    run_id: str
+    records: int
+    names: tuple[str, ...]
+    count: int
+    begin: float
+    numbers: NDArray[np.float64]
 
 
 class OutputWriter:
-    """A netCDF file that grows with the run.
+    """A netCDF file that grows with the run. Use it as a context manager.
 
-    Records are appended in blocks and brought to disk every few seconds, so a run that is interrupted, even killed,
-    leaves a file that opens and holds all but the last seconds. Use it as a context manager.
+    A program that is killed while the HDF5 library changes a file can leave one that no longer opens, with all that
+    was in it. So records are first appended to a journal, ``<file>.journal``: plain numbers in a file that only grows
+    at its end, in which nothing is ever changed. The netCDF file is made anew from the journal every now and then, and
+    at the end, beside the old one, which it replaces in one move. At any moment the file under the name of the output
+    is whole: it holds all but the last seconds, or all but the last twentieth of the duration of a run whose output is
+    large. What the file lacks is in the journal, from which a continued run takes it. The journal is gone when the
+    run ended, or was interrupted by the user or by an error. It takes as much disk as the output without compression.
 
     Parameters
     ----------
@@ -30,42 +66,102 @@ class OutputWriter:
     run : The prepared run (configuration, model, parameters, domain, start, step, forcing).
     spec : Output section of the configuration: ``variables``, ``every``, ``daily``, ``compression``.
     overwrite : Replace an existing file; otherwise it is an error.
-    flush_seconds : Longest time that a complete record stays in memory while steps are written. [s]
+    flush_seconds : Shortest time between two versions of the file. [s]
     """
 
     def __init__(
         self, path: str | Path, run: Any, spec: Any, *, overwrite: bool = False, flush_seconds: float = 5.0
     ) -> None:
         self.path = Path(path)
-        self.records = 0
+        self.run_id = uuid.uuid4().hex
         self._run = run
         self._overwrite = overwrite
         self._compression = int(spec.compression)
         self._flush_seconds = flush_seconds
         self._variables = choose_variables(spec.variables)
-        self._needs_forcing = any(variable.needs_forcing for variable in self._variables)
-        if self._needs_forcing and run.forcing is None:
+        if run.forcing is None and any(variable.needs_forcing for variable in self._variables):
             raise ValueError("output.variables: forcing is asked for, but the configuration has none to write.")
         self._sampler = make_sampler(
             self._variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
         )
         self._layout = Layout(run)
-        self._dataset: netCDF4.Dataset | None = None
-        self._pending: list[Record] = []
-        self._pending_bytes = 0
-        self._last_flush = -np.inf
+        columns = self._sampler.columns
+        self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns])
+        self._keep = 0
+        self._journal: Journal | None = None
+        self._next_version = -np.inf
+        self._end = 0.0
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Paths in `State` and names in `Fluxes` that `write` needs."""
+        needed = (path for variable in self._variables for path in variable.needs)
+        return tuple(dict.fromkeys(path for path in needed if not path.startswith(FORCING)))
+
+    @property
+    def records(self) -> int:
+        """Complete records so far."""
+        return self._open_journal().records
+
+    @property
+    def journal_path(self) -> Path:
+        """Where records are kept until the run ends."""
+        return self.path.with_name(self.path.name + ".journal")
+
+    def records_at_hand(self) -> int:
+        """Records that an earlier run under this path left, in its journal or in its file."""
+        return max(count_records(self.journal_path, self._rows.width), self._records_in_file())
+
+    def resume(self, mark: OutputMark) -> None:
+        """Continue the file of an earlier run behind a mark; what was written after it is written again.
+
+        Raises
+        ------
+        ValueError : the file has other variables, or not all the records before the mark.
+        """
+        self._take_over(mark)
+        if self.records_at_hand() < mark.records:
+            raise ValueError(
+                f"{self.path}: holds {self.records_at_hand()} records, but {mark.records} were written before the "
+                "restart. Start the run anew with --overwrite."
+            )
+        self.run_id, self._keep, self._overwrite = mark.run_id, mark.records, True
+
+    def follow(self, mark: OutputMark) -> None:
+        """Begin a new file behind the mark of another run, with the steps since its last record.
+
+        Does nothing when the other run wrote other variables; the first record then covers fewer steps.
+        """
+        if mark.names == tuple(self._rows.names):
+            self._take_over(mark)
+
+    def check(self) -> None:
+        """Raise FileExistsError when the file is there and may not be replaced."""
+        if self.path.exists() and not self._overwrite:
+            raise FileExistsError(
+                f"output file {self.path} exists. Use --overwrite (output.overwrite) to replace it, --resume to "
+                "continue it, or --output (output.file) to write elsewhere."
+            )
+
+    def replace(self) -> None:
+        """Allow an existing file to be replaced."""
+        self._overwrite = True
 
     def __enter__(self) -> OutputWriter:
         """Create the file. Raises FileExistsError when it is there and may not be replaced."""
-        if self.path.exists():
-            if not self._overwrite:
-                raise FileExistsError(
-                    f"output file {self.path} exists. Use --overwrite (output.overwrite) to replace it, "
-                    "or --output (output.file) to write elsewhere."
-                )
-            self.path.unlink()
+        self.check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._dataset = create_file(self.path, self._run, self._sampler.columns, self._compression)
+        if not self._keep:
+            # First the file under its new identity: a journal never lies beside the file of another run.
+            self.journal_path.unlink(missing_ok=True)
+        if count_records(self.journal_path, self._rows.width) >= self._keep:
+            self._journal = Journal(self.journal_path, self._rows.width, keep=self._keep)
+        else:
+            self._journal = Journal(self.journal_path, self._rows.width)
+            self._rows.read(self.path, self._journal, self._keep)
+        if not self._keep:
+            self._publish()
+            self._next_version = -np.inf
         return self
 
     def __exit__(
@@ -74,59 +170,106 @@ class OutputWriter:
         """Write what is left and close, after an error too."""
         self.close()
 
-    def write(self, step: int, state: State, fluxes: Fluxes) -> None:
-        """Take the result of one step; `step` counts from 0."""
-        forcing = self._run.forcing.at(step) if self._needs_forcing else None
-        values = StepValues(state, fluxes, forcing)
-        arrays = [self._array(variable, values) for variable in self._variables]
-        length = float(self._run.step)
-        record = self._sampler.add(step * length, (step + 1) * length, arrays)
-        if record is not None:
-            self._keep(record)
+    def write(self, first: int, count: int, outputs: Mapping[str, Tensor], forcing: Forcing | None = None) -> None:
+        """Take the results of a block of steps.
+
+        Parameters
+        ----------
+        first, count : Number of its first step, from 0, and of its steps.
+        outputs : ``[time, ...]`` for each of `outputs`.
+        forcing : Of these steps, ``[time, column]``; None when no forcing is written.
+        """
+        journal = self._open_journal()
+        given: dict[str, Tensor | None] = dict(outputs)
+        for variable in self._variables:
+            if variable.needs_forcing:
+                given[variable.path] = getattr(forcing, variable.path.removeprefix(FORCING))
+        values = [self._array(variable, variable.read(given), count) for variable in self._variables]
+        before = self._sampler.partial
+        try:
+            journal.append(self._rows.pack(self._sampler.add(first, values)))
+        except BaseException:
+            # What the file gets when it is closed after an error must not have a gap.
+            self._sampler.partial = before
+            raise
+        self._end = (first + count) * float(self._run.step)
+        if time.monotonic() >= self._next_version:
+            self._publish()
+
+    def mark(self) -> OutputMark:
+        """Where the file stands; all records before are safe on disk when it returns."""
+        self._open_journal().sync()
+        partial = self._sampler.partial
+        return OutputMark(
+            run_id=self.run_id,
+            records=self.records,
+            names=tuple(self._rows.names),
+            count=partial.count,
+            begin=partial.begin,
+            numbers=self._rows.pack_values(partial.values),
+        )
 
     def close(self) -> None:
-        """Write an incomplete last record (its bounds say what it covers) and close the file."""
-        if self._dataset is None:
+        """Write an incomplete last record (its bounds say what it covers), bring the file up to date and close it."""
+        if self._journal is None:
             return
+        rest = self._sampler.finish(self._end)
+        if rest is not None:
+            self._journal.append(self._rows.pack(rest))
+        self._publish()
+        self._journal.remove()
+        self._journal = None
+
+    def _publish(self) -> None:
+        """Make the netCDF file anew from all records."""
+        begin = time.monotonic()
+        with replaced(self.path) as partial:
+            dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
+            try:
+                dataset.setncattr(RUN_ID, self.run_id)
+                self._rows.write(dataset, self._open_journal())
+            finally:
+                dataset.close()
+        end = time.monotonic()
+        self._next_version = end + max(self._flush_seconds, SHARE_OF_TIME * (end - begin))
+
+    def _take_over(self, mark: OutputMark) -> None:
+        if mark.names != tuple(self._rows.names):
+            raise ValueError(
+                f"{self.path}: the restart belongs to an output of {', '.join(mark.names)}, this run writes "
+                f"{', '.join(self._rows.names)}. Use the same output section, or start the run anew with --overwrite."
+            )
+        self._sampler.partial = Partial()
+        if mark.count:
+            self._sampler.partial = Partial(mark.count, mark.begin, self._rows.unpack_values(mark.numbers))
+        self._end = mark.begin + mark.count * float(self._run.step)
+
+    def _records_in_file(self) -> int:
         try:
-            rest = self._sampler.finish()
-            if rest is not None:
-                self._pending.append(rest)
-            self.flush()
-        finally:
-            self._dataset.close()
-            self._dataset = None
+            with netCDF4.Dataset(self.path) as dataset:
+                return int(dataset["time"].size)
+        except (OSError, IndexError):
+            return 0
 
-    def flush(self) -> None:
-        """Bring all complete records to disk."""
-        dataset = self._open_dataset()
-        if self._pending:
-            at = slice(self.records, self.records + len(self._pending))
-            for number, column in enumerate(self._sampler.columns):
-                dataset[column.name][at] = np.stack([record.values[number] for record in self._pending])
-            bounds = np.array([(record.begin, record.end) for record in self._pending])
-            dataset["time_bnds"][at] = bounds
-            dataset["time"][at] = bounds[:, 1]
-            self.records = at.stop
-            self._pending, self._pending_bytes = [], 0
-            dataset.sync()
-        self._last_flush = time.monotonic()
+    def _shape(self, variable: OutputVariable) -> tuple[int, ...]:
+        leading = [self._layout.layers] if "layer" in variable.dims else []
+        return self._layout.array(np.zeros((*leading, self._layout.columns))).shape
 
-    def _array(self, variable: Any, values: StepValues) -> np.ndarray:
-        tensor = variable.read(values)
+    def _array(self, variable: OutputVariable, tensor: Tensor | None, count: int) -> NDArray[np.float64]:
         if tensor is None:
-            shape = (*([self._layout.layers] if "layer" in variable.dims else []), *self._layout.cells)
-            return np.full(shape, np.nan)
+            return np.full((count, *self._shape(variable)), np.nan)
         return self._layout.array(tensor)
 
-    def _keep(self, record: Record) -> None:
-        self._pending.append(record)
-        self._pending_bytes += sum(value.nbytes for value in record.values)
-        late = time.monotonic() - self._last_flush >= self._flush_seconds
-        if late or self._pending_bytes >= BUFFER_BYTES:
-            self.flush()
-
-    def _open_dataset(self) -> netCDF4.Dataset:
-        if self._dataset is None:
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
             raise RuntimeError(f"output file {self.path}: not open. Use OutputWriter in a with statement.")
-        return self._dataset
+        return self._journal
+
+
+def run_id_of(path: Path) -> str | None:
+    """Identity of the run that wrote an output file; None when there is no such file, or it has none."""
+    try:
+        with netCDF4.Dataset(path) as dataset:
+            return str(getattr(dataset, RUN_ID, "")) or None
+    except OSError:
+        return None

@@ -15,28 +15,30 @@ import yaml
 from numpy.typing import NDArray
 
 from bmi_noahpy.output.sampling import Column
+from bmi_noahpy.region.domain import Domain
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
 
 CONVENTIONS = "CF-1.11"
 CHUNK_BYTES = 256 * 1024
+CHUNK_RECORDS = 1024
 
 
 class Layout:
     """How the columns of a run lie in a file.
 
-    A single column has scalar coordinates ``lat`` and ``lon``; a grid has dimensions ``lat`` and ``lon``. The dimension
-    ``layer`` holds depths when all columns share them, else numbers, with depths in the coordinate ``layer_depth``.
+    A single column has scalar coordinates ``lat`` and ``lon``; a grid has dimensions ``lat`` and ``lon``; a curvilinear
+    grid the dimensions ``y`` and ``x``, and points the dimension ``point``, with coordinates ``lat`` and ``lon`` along
+    them. Cells of a grid that are no columns are missing. The dimension ``layer`` holds depths when all columns share
+    them, else numbers, with depths in the coordinate ``layer_depth``.
     """
 
     def __init__(self, run: Any) -> None:
         self.run = run
-        self.latitude = np.atleast_1d(np.asarray(run.domain.latitude, dtype=np.float64))
-        self.longitude = np.atleast_1d(np.asarray(run.domain.longitude, dtype=np.float64))
-        self.grid = run.domain.kind == "grid"
-        self.cells = (self.latitude.size, self.longitude.size) if self.grid else ()
-        self.columns = self.latitude.size * self.longitude.size if self.grid else 1
-        self.horizontal = ("lat", "lon") if self.grid else ()
+        self.domain: Domain = run.domain
+        self.cells = self.domain.shape if self.domain.dimensions else ()
+        self.columns = self.domain.columns
+        self.horizontal = self.domain.dimensions
         self.thickness = _numpy(run.model.column.thickness)
         self.layers = self.thickness.shape[0]
         self.layers_vary = bool(np.any(self.thickness != self.thickness[:, :1]))
@@ -44,15 +46,14 @@ class Layout:
     @property
     def coordinates(self) -> str:
         """Value of the CF attribute ``coordinates`` of a variable without layers."""
-        return "" if self.grid else "lat lon"
+        return "" if self.domain.kind == "grid" else "lat lon"
 
     def array(self, tensor: Any) -> NDArray[np.float64]:
         """A copy of ``[..., column]`` values in the shape they have in the file."""
         values = _numpy(tensor)
-        shape = values.shape[:-1]
         if values.shape[-1] != self.columns:
-            values = np.broadcast_to(values, (*shape, self.columns))
-        return values.reshape((*shape, *self.cells)).copy()
+            values = np.broadcast_to(values, (*values.shape[:-1], self.columns))
+        return np.array(self.domain.scatter(values))
 
     def dimensions(self, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the file's dimensions of a quantity, time excluded."""
@@ -91,7 +92,7 @@ def _global_attributes(dataset: netCDF4.Dataset, run: Any) -> None:
             "references": "Chen and Dudhia 2001, doi:10.1175/1520-0493(2001)129<0569:CAALSH>2.0.CO;2; "
             "Wu et al. 2018, doi:10.1002/ppp.1971",
             "configuration": yaml.safe_dump(run.configuration.model_dump(mode="json"), sort_keys=False),
-            "options": json.dumps(vars(options)) if options is not None else "",
+            "options": json.dumps(vars(options), default=str) if options is not None else "",
             "step_seconds": float(run.step),
         }
     )
@@ -123,17 +124,41 @@ def _time(dataset: netCDF4.Dataset, run: Any) -> None:
 
 
 def _horizontal(dataset: netCDF4.Dataset, layout: Layout) -> None:
+    domain = layout.domain
+    for name, size in zip(domain.dimensions, layout.cells, strict=True):
+        dataset.createDimension(name, size)
     for name, values, axis, long_name, units in (
-        ("lat", layout.latitude, "Y", "latitude", "degrees_north"),
-        ("lon", layout.longitude, "X", "longitude", "degrees_east"),
+        ("lat", domain.latitude, "Y", "latitude", "degrees_north"),
+        ("lon", domain.longitude, "X", "longitude", "degrees_east"),
     ):
         attributes = {"standard_name": long_name, "long_name": long_name, "units": units}
-        if layout.grid:
-            dataset.createDimension(name, values.size)
+        if domain.kind == "grid":
             attributes["axis"] = axis
-        variable = dataset.createVariable(name, "f8", (name,) if layout.grid else ())
+        dims = (name,) if domain.kind == "grid" else domain.dimensions
+        variable = dataset.createVariable(name, "f8", dims)
         variable.setncatts(attributes)
-        variable[...] = values if layout.grid else values[0]
+        variable[...] = values if dims else values[0]
+    for name, side in domain.axes.items():
+        variable = dataset.createVariable(name, "f8", (name,))
+        variable.setncatts({**side.attributes, "axis": name.upper()})
+        variable[:] = side.values
+    if not domain.complete:
+        _status(dataset, layout)
+
+
+def _status(dataset: netCDF4.Dataset, layout: Layout) -> None:
+    """Which cells are computed, and which were left out because something about them was invalid."""
+    variable = dataset.createVariable("cell_status", "i1", layout.dimensions(()))
+    attributes: dict[str, Any] = {
+        "standard_name": "status_flag",
+        "long_name": "what became of the cell",
+        "flag_values": np.array([0, 1, 2], dtype=np.int8),
+        "flag_meanings": "outside_the_domain computed left_out_as_invalid",
+    }
+    if layout.coordinates:
+        attributes["coordinates"] = layout.coordinates
+    variable.setncatts(attributes)
+    variable[...] = layout.domain.status
 
 
 def _layers(dataset: netCDF4.Dataset, layout: Layout) -> None:
@@ -166,7 +191,7 @@ def _variable(dataset: netCDF4.Dataset, layout: Layout, column: Column, compress
     source = column.variable
     dims = ("time", *layout.dimensions(source.dims))
     shape = [dataset.dimensions[name].size for name in dims[1:]]
-    records = max(1, min(1024, CHUNK_BYTES // (8 * int(np.prod(shape, dtype=np.int64)))))
+    records = max(1, min(CHUNK_RECORDS, CHUNK_BYTES // (8 * int(np.prod(shape, dtype=np.int64)))))
     storage: dict[str, Any] = {"zlib": True, "complevel": compression, "shuffle": True} if compression else {}
     variable = dataset.createVariable(
         column.name, "f8", dims, chunksizes=(records, *shape), fill_value=np.nan, **storage

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
 INSTANTANEOUS_FLUXES = frozenset({"snow_cover_fraction", "soil_water_storage", "root_zone_saturation"})
@@ -49,13 +49,10 @@ class UnknownOutputVariable(ValueError):
     """A name in ``output.variables`` that no quantity has."""
 
 
-@dataclasses.dataclass(frozen=True)
-class StepValues:
-    """Everything one step offers to an output file."""
+Values = Mapping[str, Tensor | None]
+"""Quantities of some steps by dotted path, ``[..., column]``; those of the forcing with the prefix ``forcing.``."""
 
-    state: State
-    fluxes: Fluxes
-    forcing: Forcing | None = None
+FORCING = "forcing."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +63,8 @@ class OutputVariable:
     ----------
     path : Dotted name, as configurations give it: ``soil.temperature``.
     mean : True when a value is the mean over its step, False when it is valid at the end of it.
-    read : The tensor, ``[column]`` or ``[layer, column]``, out of the values of a step.
+    needs : Paths of the quantities it is made of, in `State` or `Fluxes`, or in `Forcing` after ``forcing.``.
+    read : The tensor, with the dimensions of what is needed, out of these quantities; None where the run has none.
     """
 
     path: str
@@ -75,7 +73,8 @@ class OutputVariable:
     standard_name: str | None
     dims: tuple[str, ...]
     mean: bool
-    read: Callable[[StepValues], Tensor | None]
+    needs: tuple[str, ...]
+    read: Callable[[Values], Tensor | None]
 
     @property
     def name(self) -> str:
@@ -85,12 +84,12 @@ class OutputVariable:
     @property
     def needs_forcing(self) -> bool:
         """Whether `read` looks at the forcing of the step."""
-        return self.path.startswith("forcing.")
+        return self.path.startswith(FORCING)
 
 
-def _of(container: type, holder: str, prefix: str, mean: Callable[[str], bool]) -> list[OutputVariable]:
-    def reader(path: str) -> Callable[[StepValues], Tensor | None]:
-        return lambda values: get_quantity(getattr(values, holder), path)
+def _of(container: type, prefix: str, mean: Callable[[str], bool]) -> list[OutputVariable]:
+    def reader(path: str) -> Callable[[Values], Tensor | None]:
+        return lambda values: values[path]
 
     return [
         OutputVariable(
@@ -100,21 +99,31 @@ def _of(container: type, holder: str, prefix: str, mean: Callable[[str], bool]) 
             standard_name=metadata["standard_name"],
             dims=metadata["dims"],
             mean=mean(path),
-            read=reader(path),
+            needs=(prefix + path,),
+            read=reader(prefix + path),
         )
         for path, metadata in quantities(container)
     ]
 
 
-def _snow_density(values: StepValues) -> Tensor:
-    snow = values.state.snow
-    present = snow.depth > 0.0
-    density = snow.water_equivalent / torch.where(present, snow.depth, 1.0)
-    return torch.where(present, density, torch.nan)
+def _given(values: Values, *paths: str) -> list[Tensor]:
+    return [value for value in (values[path] for path in paths) if value is not None]
 
 
-def _net_radiation(values: StepValues) -> Tensor:
-    return values.fluxes.absorbed_radiation - values.fluxes.longwave_up
+def _moisture(values: Values) -> Tensor:
+    liquid_water, ice = _given(values, "soil.liquid_water", "soil.ice")
+    return liquid_water + ice
+
+
+def _snow_density(values: Values) -> Tensor:
+    depth, water_equivalent = _given(values, "snow.depth", "snow.water_equivalent")
+    present = depth > 0.0
+    return torch.where(present, water_equivalent / torch.where(present, depth, 1.0), torch.nan)
+
+
+def _net_radiation(values: Values) -> Tensor:
+    absorbed, emitted = _given(values, "absorbed_radiation", "longwave_up")
+    return absorbed - emitted
 
 
 def _derived() -> list[OutputVariable]:
@@ -126,7 +135,8 @@ def _derived() -> list[OutputVariable]:
             standard_name="volume_fraction_of_condensed_water_in_soil",
             dims=("layer",),
             mean=False,
-            read=lambda values: values.state.soil.moisture,
+            needs=("soil.liquid_water", "soil.ice"),
+            read=_moisture,
         ),
         OutputVariable(
             path="snow.density",
@@ -135,6 +145,7 @@ def _derived() -> list[OutputVariable]:
             standard_name="surface_snow_density",
             dims=(),
             mean=False,
+            needs=("snow.depth", "snow.water_equivalent"),
             read=_snow_density,
         ),
         OutputVariable(
@@ -144,6 +155,7 @@ def _derived() -> list[OutputVariable]:
             standard_name="surface_net_downward_radiative_flux",
             dims=(),
             mean=True,
+            needs=("absorbed_radiation", "longwave_up"),
             read=_net_radiation,
         ),
     ]
@@ -152,10 +164,10 @@ def _derived() -> list[OutputVariable]:
 def output_variables() -> dict[str, OutputVariable]:
     """Every quantity an output file can hold, by dotted name. Forcing carries the prefix ``forcing.``."""
     everything = (
-        _of(State, "state", "", lambda path: False)
+        _of(State, "", lambda path: False)
         + _derived()
-        + _of(Fluxes, "fluxes", "", lambda path: path not in INSTANTANEOUS_FLUXES)
-        + _of(Forcing, "forcing", "forcing.", lambda path: True)
+        + _of(Fluxes, "", lambda path: path not in INSTANTANEOUS_FLUXES)
+        + _of(Forcing, FORCING, lambda path: True)
     )
     return {variable.path: variable for variable in everything}
 

@@ -16,7 +16,7 @@ def plot_output(
     *,
     observations: str | Path | None = None,
     folder: str | Path | None = None,
-    cell: tuple[int, int] = (0, 0),
+    cell: tuple[int, int] | None = None,
     window: str = "auto",
 ) -> list[Path]:
     """Draw what an output file holds, and compare it with observations if they are given.
@@ -26,7 +26,7 @@ def plot_output(
     path : Output file of a run.
     observations : CSV file (see `bmi_noahpy.plot.observations.read_observations`).
     folder : Where the figures go; beside the output file by default. They are named after it.
-    cell : Row and column of a grid.
+    cell : Row and column of a grid, or 0 and the number of a point; None: the first one that was computed.
     window : What the observations' time stamps mean: "auto", "start", "centre" or "instant".
 
     Returns

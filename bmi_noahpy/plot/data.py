@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bmi_noahpy.region.domain import COMPUTED
+
 Array = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
@@ -102,12 +104,13 @@ class ColumnOutput:
         )
 
 
-def read_column(path: str | Path, cell: tuple[int, int] = (0, 0)) -> ColumnOutput:
+def read_column(path: str | Path, cell: tuple[int, int] | None = None) -> ColumnOutput:
     """Load one column of an output file.
 
     Parameters
     ----------
-    cell : Row and column of a grid, from 0; ignored for a single column.
+    cell : Row and column of a grid, or 0 and the number of a point, from 0; ignored for a single column. None: the
+        first one that was computed.
 
     Raises
     ------
@@ -131,16 +134,19 @@ def _open(path: Path) -> xr.Dataset:
         raise PlotError(f"{path}: cannot be read as netCDF ({error}).") from error
 
 
-def _column(path: Path, data: xr.Dataset, cell: tuple[int, int]) -> ColumnOutput:
+def _column(path: Path, data: xr.Dataset, cell: tuple[int, int] | None) -> ColumnOutput:
     title = str(data.attrs.get("title", path.stem)).partition(":")[0]
-    if "lat" in data.dims:
-        row, column = cell
-        if row >= data.sizes["lat"] or column >= data.sizes["lon"]:
-            raise PlotError(
-                f"{path}: no cell {row},{column}. The grid has {data.sizes['lat']} rows, {data.sizes['lon']} columns."
-            )
-        data = data.isel(lat=row, lon=column)
-        title = f"{title}, cell {row},{column}"
+    dims = tuple(dict.fromkeys((*data["lat"].dims, *data["lon"].dims)))
+    if dims:
+        shape = tuple(data.sizes[name] for name in dims)
+        place = (cell or _first_computed(data, shape))[-len(shape) :]
+        if any(index >= size for index, size in zip(place, shape, strict=True)):
+            what = f"{shape[0]} rows, {shape[1]} columns" if len(shape) == 2 else f"{shape[0]} points"
+            raise PlotError(f"{path}: no cell {','.join(map(str, cell or place))}. The grid has {what}.")
+        data = data.isel(dict(zip(dims, place, strict=True)))
+        title = f"{title}, cell {','.join(map(str, place))}"
+        if "cell_status" in data and int(data["cell_status"]) != COMPUTED:
+            raise PlotError(f"{path}: cell {','.join(map(str, place))} was not computed. Choose another one.")
     data = data.load()
     bounds = _layer_bounds(data)
     return ColumnOutput(
@@ -150,6 +156,13 @@ def _column(path: Path, data: xr.Dataset, cell: tuple[int, int]) -> ColumnOutput
         step=float(data.attrs["step_seconds"]),
         data=data,
     )
+
+
+def _first_computed(data: xr.Dataset, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if "cell_status" not in data:
+        return (0,) * len(shape)
+    first = int(np.argmax(data["cell_status"].values == COMPUTED))
+    return tuple(int(index) for index in np.unravel_index(first, shape))
 
 
 def _layer_bounds(data: xr.Dataset) -> Array:

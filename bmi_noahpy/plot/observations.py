@@ -168,20 +168,21 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
         window = "start" if spacing >= DAY_SECONDS else "instant"
     if spacing < 0.75 * series.length:
         offset = {"start": spacing / 2, "centre": 0.0, "instant": 0.0}[window]
-        means = _window_means(observed.times + _duration(offset), observed.values, series.begin, series.end)
+        means = window_means(observed.times + duration(offset), observed.values, series.begin, series.end)
         return Pairs(series.middle, series.values, means)
     if window == "instant":
         return Pairs(observed.times, _interpolate(series, observed.times), observed.values)
-    begin = observed.times - _duration(spacing / 2 if window == "centre" else 0.0)
-    simulated = _window_means(series.middle, series.values, begin, begin + _duration(spacing))
-    return Pairs(begin + _duration(spacing / 2), simulated, observed.values)
+    begin = observed.times - duration(spacing / 2 if window == "centre" else 0.0)
+    simulated = window_means(series.middle, series.values, begin, begin + duration(spacing))
+    return Pairs(begin + duration(spacing / 2), simulated, observed.values)
 
 
-def _duration(seconds: float) -> np.timedelta64:
+def duration(seconds: float) -> np.timedelta64:
+    """A time as numpy has it, to the nanosecond."""
     return np.timedelta64(round(seconds * 1e9), "ns")
 
 
-def _window_means(times: Times, values: Array, begin: Times, end: Times) -> Array:
+def window_means(times: Times, values: Array, begin: Times, end: Times) -> Array:
     """Mean of the values whose time is in [begin, end), NaN where there is none."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     first, last = np.searchsorted(times, begin), np.searchsorted(times, end)

@@ -12,8 +12,8 @@ import torch
 from bmi_noahpy.verify.comparison import Differences, compare, empty_outputs, nash_sutcliffe, store
 from bmi_noahpy.verify.reference import Cases, Reference
 from bmi_noahpy.verify.variables import Result
+from noahpy_core.execution import Step, step_function
 from noahpy_core.model import NoahModel
-from noahpy_core.recorded import Step, fastest_step
 from noahpy_core.state import State, Tree, map_tensors
 
 PERTURBATION = 1.0e-13
@@ -22,22 +22,24 @@ PERTURBATION = 1.0e-13
 TWINS = 64
 
 
-def take_step(cases: Cases) -> Result:
+def take_step(cases: Cases, execution: str = "auto") -> Result:
     """Take every case's step with this model."""
-    model = NoahModel(cases.column, cases.options)
+    step = step_function(NoahModel(cases.column, cases.options), execution)
     with torch.no_grad():
-        return _step(model, cases, cases.state, cases.time_step)
+        return _step(step, cases, cases.state, cases.time_step)
 
 
-def step_differences(reference: Reference) -> list[Differences]:
+def step_differences(reference: Reference, execution: str = "auto") -> list[Differences]:
     """Differences after single steps from the original's states, variable by variable."""
     outputs = empty_outputs(reference.cases, reference.records)
     for cases in reference.groups:
-        store(outputs, cases, take_step(cases))
+        store(outputs, cases, take_step(cases, execution))
     return compare(outputs, reference.records, enthalpy=reference.enthalpy)
 
 
-def free_run_differences(reference: Reference, *, steps: int | None = None) -> list[Differences]:
+def free_run_differences(
+    reference: Reference, execution: str = "auto", *, steps: int | None = None
+) -> list[Differences]:
     """Differences along a run that starts from the original's initial state and never sees its later ones.
 
     Parameters
@@ -51,12 +53,12 @@ def free_run_differences(reference: Reference, *, steps: int | None = None) -> l
     records = {name: values[:steps] for name, values in reference.records.items()}
     length = min(reference.cases, steps or reference.cases)
     outputs = empty_outputs(length, records)
-    for cases, result in itertools.islice(_free_run(reference, twins=0), length):
+    for cases, result in itertools.islice(_free_run(reference, execution, twins=0), length):
         store(outputs, cases, result)
     return compare(outputs, records, enthalpy=reference.enthalpy, usual=reference.records)
 
 
-def twin_efficiency(reference: Reference, *, twins: int = TWINS) -> dict[str, np.ndarray]:
+def twin_efficiency(reference: Reference, execution: str = "auto", *, twins: int = TWINS) -> dict[str, np.ndarray]:
     """How well free runs of this model agree with each other when their initial states differ by round-off.
 
     Returns
@@ -65,7 +67,7 @@ def twin_efficiency(reference: Reference, *, twins: int = TWINS) -> dict[str, np
     layer where it is low cannot be compared with anything, the run is chaotic there.
     """
     temperature, liquid = [], []
-    for _, result in _free_run(reference, twins=twins):
+    for _, result in _free_run(reference, execution, twins=twins):
         temperature.append(result.state.soil.temperature.numpy())
         liquid.append(result.state.soil.liquid_water.numpy())
     return {"stc": _lowest_efficiency(np.stack(temperature)), "sh2o": _lowest_efficiency(np.stack(liquid))}
@@ -91,12 +93,12 @@ def copies(cases: Cases, position: int, number: int, *, seed: int = 0) -> Cases:
     )
 
 
-def _free_run(reference: Reference, *, twins: int) -> Iterator[tuple[Cases, Result]]:
+def _free_run(reference: Reference, execution: str, *, twins: int) -> Iterator[tuple[Cases, Result]]:
     """Step after step of a run; with twins, the first column is the run itself and the others start shaken."""
     if reference.run is None:
         raise ValueError(f"reference file {reference.path} holds single steps. Use mode 'steps'.")
     (steps,) = reference.groups
-    step = fastest_step(NoahModel(steps.column, steps.options))
+    step = step_function(NoahModel(steps.column, steps.options), execution)
     seconds = float(steps.time_step[0])
     state = shaken(steps.take(np.zeros(twins + 1, dtype=int)).state, torch.Generator().manual_seed(0))
     for number in range(reference.cases):

@@ -175,7 +175,7 @@ def _compare(file: SensitivityFile, column: ColumnRun) -> SensitivityComparison:
     results = [find_result(name) for name in file.quantities]
     return SensitivityComparison(
         file=file,
-        phase_change=column.model.options.phase_change,
+        phase_change=str(column.model.options.phase_change),
         ours=reverse_derivatives(column, inputs, file.days, results),
         judged=file.consistent & np.isfinite(file.sensitivity),
         tolerance=_tolerance(file),

@@ -22,6 +22,7 @@ from noahpy_core.compiled.step_graph import (
     Shape,
     Source,
     StepGraph,
+    Wanted,
     reverse_constants,
     reverse_step,
     varying,
@@ -343,7 +344,7 @@ def _note_failure(b: _Builder, fulfilled: str, step: str) -> None:
     w.begin(skip)
 
 
-def reverse_kernel(step: StepGraph, target: Target, fluxes: Sequence[str]) -> Kernel:
+def reverse_kernel(step: StepGraph, target: Target, wanted: Wanted) -> Kernel:
     """Steps from before `last_step` back to `first_step`.
 
     Reads the states before the steps from `states`, the derivatives with respect to results from `outputs`, the
@@ -351,8 +352,8 @@ def reverse_kernel(step: StepGraph, target: Target, fluxes: Sequence[str]) -> Ke
     state before the first. Writes derivatives with respect to forcing to `gradients`, and adds those with respect to
     parameters there.
     """
-    back = reverse_step(step, fluxes)
-    constants = reverse_constants(step, back.carried)
+    back = reverse_step(step, wanted)
+    constants = reverse_constants(step, back.carried, wanted)
     roots = [*back.state.values(), *back.forcing.values(), *(d for _, d in back.carried), *constants.values()]
     b = _ReverseBuilder(step, target, roots, back)
     w, kind = b.writer, target.column
@@ -374,7 +375,7 @@ def reverse_kernel(step: StepGraph, target: Target, fluxes: Sequence[str]) -> Ke
             b.name_state(b.adjoint, "adjoint")
             for path, _ in step.shape.fields("forcing"):
                 b.load_input(("forcing", path), now)
-            for name in fluxes:
+            for name in wanted.fluxes:
                 b.load_cotangent(name, results[name], now)
             w.emit([node for node in changing if node.op != "input"], b.changing_roots)
             b.write_forcing(now)

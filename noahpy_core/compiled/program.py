@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,7 +24,7 @@ from noahpy_core.compiled.kernels import (
     state_rows,
 )
 from noahpy_core.compiled.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
-from noahpy_core.compiled.step_graph import Shape, Source, record_step
+from noahpy_core.compiled.step_graph import Shape, Source, Wanted, record_step
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
 
@@ -115,7 +115,7 @@ class Program:
 
     def reverse(
         self,
-        fluxes: Sequence[str],
+        wanted: Wanted,
         inputs: np.ndarray,
         cotangents: np.ndarray,
         gradients: np.ndarray,
@@ -128,13 +128,13 @@ class Program:
 
         Parameters
         ----------
-        fluxes : Those with derivatives in `cotangents`.
+        wanted : Which derivatives; fluxes are those with derivatives in `cotangents`.
         gradients : Where derivatives with respect to inputs go, as a table of inputs.
         states : Before the steps, ``[step, row, column]``.
         adjoint : Derivative with respect to the state after the last step; becomes that before the first.
         """
         self._call(
-            self._reverse(tuple(fluxes)),
+            self._reverse(wanted),
             columns,
             first_step=steps.start,
             last_step=steps.stop,
@@ -171,25 +171,56 @@ class Program:
     # --- kernels ----------------------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - programs live as long as the process
-    def _reverse(self, fluxes: tuple[str, ...]) -> Function:
-        return self._function(fluxes)
+    def _reverse(self, wanted: Wanted) -> Function:
+        return self._function(wanted)
 
-    def _function(self, fluxes: tuple[str, ...] | None) -> Function:
-        """The kernel forward, or back for some fluxes."""
+    def _function(self, wanted: Wanted | None) -> Function:
+        """The kernel forward, or back for some derivatives."""
         key = digest(sorted(vars(self.shape.options).items()), self.shape.layers, str(self.shape.dtype),
-                     sorted(self.shape.absent), self.target, fluxes)  # fmt: skip
-        return Function(load_or_build(key, lambda: self._build(fluxes)))
+                     sorted(self.shape.absent), self.target, wanted)  # fmt: skip
+        return Function(load_or_build(key, lambda: self._build(wanted)))
 
-    def _build(self, fluxes: tuple[str, ...] | None) -> Artefact:
+    def _build(self, wanted: Wanted | None) -> Artefact:
         step = record_step(self.shape)
         kernel: Kernel
-        if fluxes is None:
+        if wanted is None:
             kernel = forward_kernel(step, self.target)
         else:
-            kernel = reverse_kernel(step, self.target, fluxes)
+            kernel = reverse_kernel(step, self.target, wanted)
         constants = [constant.to(self.shape.dtype).contiguous().numpy() for constant in step.constants]
         messages = [message for _, message in step.requirements]
         return Artefact(kernel.name, assemble(kernel.text), kernel.scratch, constants, messages)
+
+
+class Call:
+    """The same call of a forward kernel again and again: one step, tables of the same arrays.
+
+    What the arrays hold may change between calls.
+    """
+
+    def __init__(self, of: Program, columns: int, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        self._program, self._columns = of, columns
+        self._inputs, self._outputs = inputs, outputs
+        size = vector_bytes()
+        self._scratch = np.empty(of._forward.artefact.scratch * of.target.size + size, dtype=np.uint8)
+        self._failures = np.full(columns, -1, dtype=np.int64)
+        values = {"columns": columns, "end": columns, "last_step": 1, "inputs": inputs, "tables": of._tables,
+                  "outputs": outputs, "failures": self._failures}  # fmt: skip
+        values["scratch"] = self._scratch.ctypes.data + -self._scratch.ctypes.data % size
+        self._arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(_address(values.get(name)) for name in ARGUMENTS))
+        self._address = ctypes.addressof(self._arguments)
+        self._call = of._forward.call
+
+    def __call__(self) -> np.ndarray | None:
+        """Take the step; returns as `Program.forward`."""
+        if self._columns >= 2 * FEWEST_COLUMNS_OF_A_THREAD:
+            return self._program.forward(self._inputs, self._outputs, self._columns, 1)
+        self._call(self._address)
+        if not self._program.message or self._failures.max() < 0:
+            return None
+        failures = self._failures.copy()
+        self._failures.fill(-1)
+        return failures
 
 
 @functools.lru_cache(maxsize=64)

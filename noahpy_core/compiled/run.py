@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from noahpy_core.compiled.program import Program, program
-from noahpy_core.compiled.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
+from noahpy_core.compiled.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source, Wanted
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.enthalpy import ConvergenceError
@@ -256,13 +256,14 @@ class _Plan:
         return [range(*ends) for ends in itertools.pairwise(bounds)][::-1]
 
 
-def raise_failure(program: Program, failures: np.ndarray) -> None:
+def raise_failure(program: Program, failures: np.ndarray, *, numbered: bool = True) -> None:
     """Raise ConvergenceError for the first step that failed in any column."""
     step = int(failures[failures >= 0].min())
     columns = np.flatnonzero(failures == step)
+    where = f"step {step}: " if numbered else ""
     raise ConvergenceError(
-        f"step {step}: {program.message} in {len(columns)} of {len(failures)} columns; first column {columns[0]}. "
-        "Check its forcing and parameters for values far outside their bounds."
+        f"{where}{program.message}: {len(columns)} of {len(failures)} columns were not solved; first column "
+        f"{columns[0]} (counted from 0). Check its forcing and parameters for values far outside their bounds."
     )
 
 
@@ -303,13 +304,18 @@ class _Sweep:
             for name, cotangent in zip(plan.outputs, cotangents[count:], strict=True)
             if cotangent is not None
         }
-        self.fluxes = tuple(sorted(name for name in given if name not in {path for path, _, _ in program.rows}))
         self.cotangents = given
         self.room = {
             source: torch.zeros((*leaf.shape[:-1], columns), dtype=leaf.dtype)
             for source, leaf, need in zip(self.case.sources, leaves, needed, strict=True)
             if need and source[0] != "state"
         }
+        states = {path for path, _, _ in program.rows}
+        self.wanted = Wanted(
+            fluxes=tuple(sorted(name for name in given if name not in states)),
+            forcing=any(source[0] == "forcing" for source in self.room),
+            parameters=tuple(sorted({source[1].partition(".")[0] for source in self.room if source[0] != "forcing"})),
+        )
         self.inputs = self.case.table(leaves)
         self.table = program.output_table(given, columns)
         self.gradient_table = program.input_table(self.room, columns, own=False)
@@ -320,7 +326,7 @@ class _Sweep:
         every = self.plan.truncate_every
         for piece in self.plan.pieces(steps):
             self.case.program.reverse(
-                self.fluxes,
+                self.wanted,
                 self.inputs,
                 self.table,
                 self.gradient_table,

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.program import entry
-from noahpy_core.compiled.run import Case, Trees, build, make_case, raise_failure
-from noahpy_core.compiled.step_graph import Source
+from noahpy_core.compiled.program import Call, entry
+from noahpy_core.compiled.run import Trees, make_case, raise_failure
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
 
+Maker = Callable[[Iterator[Tensor]], Any]
+
 
 class CompiledStep:
-    """The step of a model in a kernel; called like the model, without derivatives.
+    """The step of a model in a kernel; called like the model, without derivatives. One thread at a time may call it.
 
-    What a call needs to know of its arguments is kept for the next one: parameters that are the same object are taken
-    to be at the same place, and the number of columns, the number type and what is absent to be the same until a
-    container says otherwise.
+    What a call needs to know of its arguments is kept for the next one: parameters that are the same object have the
+    same shapes.
+
+    Parameters
+    ----------
+    model : Of built-in schemes.
+    valid_for : A result is overwritten by so many calls after it, which saves most of the time a step of one column
+        takes; None: never.
     """
 
-    def __init__(self, model: NoahModel) -> None:
-        self._model = model
+    def __init__(self, model: NoahModel, valid_for: int | None = None) -> None:
+        self._model, self._valid_for = model, valid_for
         self._key: Any = None
-        self._parameters: Parameters | None = None
-        self._dt: Tensor | float | None = None
+        self._prepared: _Prepared | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in this process or another, prepares itself."""
+        return CompiledStep, (self._model, self._valid_for)
 
     def __call__(
         self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
@@ -43,49 +53,114 @@ class CompiledStep:
         ConvergenceError : A column's equations were not solved.
         """
         like = state.skin_temperature
-        key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None)
-        if key != self._key or parameters is not self._parameters or dt is not self._dt:
-            self._prepare((state, forcing, parameters), dt)
-            self._key, self._parameters, self._dt = key, parameters, dt
-        case, table = self._case, self._table
-        for tree, getters, first in ((state, self._state, 0), (forcing, self._forcing, len(self._state))):
-            for k, (get, layers) in enumerate(getters, first):
-                table[k] = entry(get(tree), layers, case.columns, timed=False)
-        columns = torch.empty((self._column_count, case.columns), dtype=like.dtype)
-        soil = torch.empty((self._layer_count, case.program.shape.layers, case.columns), dtype=like.dtype)
-        outputs = self._outputs.copy()
-        outputs[:, 0] += np.where(self._layered, soil.data_ptr(), columns.data_ptr())
-        failures = case.program.forward(table, outputs, case.columns, 1)
-        if failures is not None:
-            raise_failure(case.program, failures)
-        flat, profiles = iter(columns.unbind(0)), iter(soil.unbind(0))
-        values = [next(profiles) if layered else next(flat) for layered in self._layered]
-        count = len(case.program.rows)
-        return self._build_state(values[:count]), Fluxes(*values[count:])
+        key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None, id(dt))
+        prepared = self._prepared
+        if prepared is None or key != self._key or not prepared.serves(parameters, dt):
+            prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
+            self._key = key
+        return prepared.step(state, forcing)
 
-    def _prepare(self, trees: Trees, dt: Tensor | float) -> None:
-        case, leaves = make_case(self._model, trees, dt, timed=False)
-        self._case: Case = case
+
+class _Prepared:
+    """A call of the kernel with everything in place that stays from step to step."""
+
+    def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float, valid_for: int | None) -> None:
+        self.parameters, self.dt = trees[2], dt
+        case, leaves = make_case(model, trees, dt, timed=False)
+        self._case, program, self._columns = case, case.program, case.columns
+        self._dtype = leaves[0].dtype
         pairs = zip(case.sources, leaves, strict=True)
-        self._table = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
-        self._state = _getters(case, "state")
-        self._forcing = _getters(case, "forcing")
-        self._layered = np.array([layers > 0 for _, layers in case.program.results])
-        self._column_count, self._layer_count = int((~self._layered).sum()), int(self._layered.sum())
-        size, columns, layers = leaves[0].element_size(), case.columns, case.program.shape.layers
-        place = np.where(self._layered, np.cumsum(self._layered) - 1, np.cumsum(~self._layered) - 1)
-        self._outputs = np.zeros((len(self._layered), 4), dtype=np.int64)
-        self._outputs[:, 0] = place * np.where(self._layered, layers, 1) * columns * size
-        self._outputs[:, 1] = 1
-        self._outputs[:, 2] = columns
-        self._paths = [path for path, _, _ in case.program.rows]
+        self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
+        layers = dict(program.sources)
+        moving = [source for source in case.sources if source[0] != "parameters"]
+        self._readers = [
+            (k, source[0] == "state", operator.attrgetter(source[1]), layers[source])
+            for k, source in enumerate(moving)
+        ]
+        self._layered = np.array([layers > 0 for _, layers in program.results])
+        self._plain, self._pattern = ~self._layered, self._layered.tolist()
+        number = sum(self._pattern)
+        self._flat = (len(self._pattern) - number, case.columns)
+        self._profiles = (number, program.shape.layers, case.columns)
+        self._outputs, self._offsets = self._output_table()
+        self._call = Call(program, case.columns, self._inputs, self._outputs)
+        self._states = len(program.rows)
+        self._make_state = _maker(State)
+        self._still = [leaf for source, leaf in zip(case.sources, leaves, strict=True) if source[0] == "parameters"]
+        self._still.append(model.column.thickness)
+        self._places = [tensor.data_ptr() for tensor in self._still]
+        self._last: _Result | None = None
+        self._ring = [self._room() for _ in range(valid_for)] if valid_for else []
+        self._turn = 0
 
-    def _build_state(self, values: list[Tensor]) -> State:
-        state: State = build(State, dict(zip(self._paths, values, strict=True)))
-        return state
+    def _output_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Table of results without addresses, and the distance of each from the start of its block."""
+        layers, layered = self._case.program.shape.layers, self._layered
+        place = np.where(layered, (np.cumsum(layered) - 1) * layers, np.cumsum(~layered) - 1)
+        table = np.zeros((len(layered), 4), dtype=np.int64)
+        table[:, 1], table[:, 2] = 1, self._columns
+        return table, place * self._columns * self._case.program.target.size
+
+    def serves(self, parameters: Parameters, dt: Tensor | float) -> bool:
+        """Whether parameters and step length are those it was prepared for, and where they were.
+
+        Memory moves when a tensor is sent to another process.
+        """
+        same = parameters is self.parameters and dt is self.dt
+        return same and [tensor.data_ptr() for tensor in self._still] == self._places
+
+    def _room(self) -> _Result:
+        """A result whose values are still to be computed."""
+        flat, profiles = torch.empty(self._flat, dtype=self._dtype), torch.empty(self._profiles, dtype=self._dtype)
+        columns, soil = iter(flat.unbind(0)), iter(profiles.unbind(0))
+        values = iter([next(soil) if has_layers else next(columns) for has_layers in self._pattern])
+        return _Result(self._make_state(values), Fluxes(*values), flat, profiles)
+
+    def _addresses(self, result: _Result) -> np.ndarray:
+        """Where each member of a result is."""
+        addresses = self._offsets.copy()
+        addresses[self._layered] += result.profiles.data_ptr()
+        addresses[self._plain] += result.flat.data_ptr()
+        return addresses
+
+    def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
+        """Take a step."""
+        last, states = self._last, self._states
+        known = last is not None and last.state is state
+        if known and last is not None:
+            self._inputs[:states, 0] = self._addresses(last)[:states]
+            # The distances between columns and layers are those of our own tensors.
+            self._inputs[:states, 1:] = self._outputs[:states, 1:]
+        for k, of_state, read, layers in self._readers:
+            if not (known and of_state):
+                self._inputs[k] = entry(read(state if of_state else forcing), layers, self._columns, timed=False)
+        if self._ring:
+            result = self._ring[self._turn]
+            self._turn = (self._turn + 1) % len(self._ring)
+        else:
+            result = self._room()
+        self._outputs[:, 0] = self._addresses(result)
+        failures = self._call()
+        if failures is not None:
+            raise_failure(self._case.program, failures, numbered=False)
+        self._last = result
+        return result.state, result.fluxes
 
 
-def _getters(case: Case, container: str) -> list[tuple[Callable[[Any], Tensor], int]]:
-    layers = dict(case.program.shape.fields(container))
-    chosen: list[Source] = [source for source in case.sources if source[0] == container]
-    return [(operator.attrgetter(path), layers[path]) for _, path in chosen]
+class _Result(NamedTuple):
+    """What a step leaves; its tensors are parts of two, ``[row, column]`` and ``[row, layer, column]``."""
+
+    state: State
+    fluxes: Fluxes
+    flat: Tensor
+    profiles: Tensor
+
+
+def _maker(container: type) -> Maker:
+    """Builds a container from its tensors in order."""
+    members = [
+        _maker(field.metadata["container"]) if "container" in field.metadata else next
+        for field in dataclasses.fields(container)
+    ]
+    return lambda values: container(*[member(values) for member in members])
+

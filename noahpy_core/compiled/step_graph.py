@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -125,13 +125,13 @@ def _filled(container: type, shape: Shape) -> Any:
 
 def varying(nodes: Iterable[Node]) -> set[int]:
     """Numbers of the nodes whose values change from step to step; nodes come with operands before results."""
-    return _depending(nodes, VARYING)
+    return _depending(nodes, lambda source: source[0] in VARYING)
 
 
-def _depending(nodes: Iterable[Node], sources: Collection[str]) -> set[int]:
+def _depending(nodes: Iterable[Node], chosen: Callable[[Source], bool]) -> set[int]:
     found: set[int] = set()
     for node in nodes:
-        own = node.op == "input" and node.attribute[0][0] in sources
+        own = node.op == "input" and chosen(node.attribute[0])
         if own or any(operand.number in found for operand in operands(node)):
             found.add(node.number)
     return found
@@ -152,7 +152,29 @@ class ReverseGraph:
     carried: list[tuple[Node, Node]]
 
 
-def reverse_step(step: StepGraph, fluxes: Sequence[str]) -> ReverseGraph:
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which derivatives a kernel gives; that with respect to the state is always among them.
+
+    Parameters
+    ----------
+    fluxes : Fluxes that are differentiated, besides the state.
+    forcing : Whether with respect to forcing.
+    parameters : Containers of parameters with respect to which: "soil", "vegetation", "snow", "general".
+    """
+
+    fluxes: tuple[str, ...]
+    forcing: bool
+    parameters: tuple[str, ...]
+
+    def has(self, source: Source) -> bool:
+        """Whether the derivative with respect to an input is wanted."""
+        if source[0] == "parameters":
+            return source[1].partition(".")[0] in self.parameters
+        return source[0] == "state" or (source[0] == "forcing" and self.forcing)
+
+
+def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
     """The derivative of the next state and of some fluxes.
 
     The derivative with respect to what does not change from step to step, parameters and all that follows from them
@@ -164,7 +186,7 @@ def reverse_step(step: StepGraph, fluxes: Sequence[str]) -> ReverseGraph:
     for path, layers in step.shape.fields("state"):
         roots.append(step.results[path])
         reverse.add(roots[-1], graph.node("input", attribute=(("adjoint", path), None), length=layers))
-    for name in fluxes:
+    for name in wanted.fluxes:
         root = step.results[name]
         roots.append(root)
         length = dict(step.shape.results())[name]
@@ -172,7 +194,7 @@ def reverse_step(step: StepGraph, fluxes: Sequence[str]) -> ReverseGraph:
     nodes = needed(roots)
     changing = varying(nodes)
     reverse.sweep(node for node in nodes if node.number in changing)
-    tunable = _depending(nodes, {"parameters"})
+    tunable = _depending(nodes, lambda source: source[0] == "parameters" and wanted.has(source))
     carried = []
     for node in nodes:
         if node.number in tunable and node.number not in changing and reverse.touched(node):
@@ -184,12 +206,12 @@ def reverse_step(step: StepGraph, fluxes: Sequence[str]) -> ReverseGraph:
     for name, members in found.items():
         for path, _ in step.shape.fields(name):
             derivative = _input_derivative(graph, reverse, inputs, (name, path), step.shape)
-            if derivative is not None:
+            if derivative is not None and wanted.has((name, path)):
                 members[path] = derivative
     return ReverseGraph(found["state"], found["forcing"], carried)
 
 
-def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]]) -> dict[str, Node]:
+def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[str, Node]:
     """Derivatives with respect to parameters, from the sums over time that `reverse_step` leaves.
 
     The sums are inputs named ``("sum", number of the node)``.
@@ -204,7 +226,7 @@ def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]]) -> 
     found = {}
     for path, _ in step.shape.fields("parameters"):
         derivative = _input_derivative(graph, reverse, inputs, ("parameters", path), step.shape)
-        if derivative is not None:
+        if derivative is not None and wanted.has(("parameters", path)):
             found[path] = derivative
     return found
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from bmi_noahpy.region.domain import Domain
 from noahpy_core.column import SoilColumn
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
 THICKNESS = (0.1, 0.3, 0.6)
@@ -49,17 +53,25 @@ def made_up_run(
     grid = np.ndim(latitude) > 0
     columns = np.size(latitude) * np.size(longitude)
     settings = {"name": "Test site", "domain": {"latitude": np.asarray(latitude).tolist()}}
+    model = SimpleNamespace(column=SoilColumn(torch.as_tensor(thickness, dtype=torch.float64)), options=Options())
+    parameters = filled(Parameters, columns, 0.5, len(thickness))
     return SimpleNamespace(
         configuration=SimpleNamespace(name="Test site", model_dump=lambda mode: settings),
-        model=SimpleNamespace(column=SoilColumn(torch.as_tensor(thickness, dtype=torch.float64)), options=Options()),
-        parameters=filled(Parameters, columns, 0.5, len(thickness)),
-        forcing=SimpleNamespace(at=lambda number: filled(Forcing, columns, 10.0 * number)),
-        domain=SimpleNamespace(
-            kind="grid" if grid else "column", latitude=latitude, longitude=longitude, columns=columns
+        model=model,
+        parameters=parameters,
+        placed=(model, parameters),
+        device=torch.device("cpu"),
+        forcing=SimpleNamespace(block=lambda first, last: forcing_of(columns, first, last)),
+        domain=Domain(
+            "grid" if grid else "column",
+            np.atleast_1d(np.asarray(latitude, dtype=np.float64)),
+            np.atleast_1d(np.asarray(longitude, dtype=np.float64)),
         ),
         start=np.datetime64(start),
         step=step,
         steps=steps,
+        execution="eager",
+        initial_state=None,
     )
 
 
@@ -72,3 +84,41 @@ def state_and_fluxes(run: Any, number: int) -> tuple[State, Fluxes]:
     """Values of a step that grow by 1 from step to step."""
     columns, layers = run.domain.columns, run.model.column.layers
     return filled(State, columns, float(number), layers), filled(Fluxes, columns, float(number), layers)
+
+
+def forcing_of(columns: int, first: int, last: int) -> Forcing:
+    """Forcing of some steps that grows by 10 from step to step."""
+    return stacked([filled(Forcing, columns, 10.0 * number) for number in range(first, last)])
+
+
+def stacked(containers: Sequence[Any]) -> Any:
+    """One container with a leading time dimension."""
+    flat = [tree_flatten(container) for container in containers]
+    series = [torch.stack(tensors) for tensors in zip(*(leaves for leaves, _ in flat), strict=True)]
+    return tree_unflatten(series, flat[0][1])
+
+
+Change = Callable[[int, State, Fluxes], tuple[State, Fluxes]]
+
+
+def unchanged(number: int, state: State, fluxes: Fluxes) -> tuple[State, Fluxes]:
+    """The values as they are."""
+    return state, fluxes
+
+
+def outputs_of(
+    run: Any, first: int, count: int, paths: Iterable[str], change: Change = unchanged
+) -> tuple[dict[str, torch.Tensor], State]:
+    """What a block of steps gives for some paths, and the state after it."""
+    results = [change(number, *state_and_fluxes(run, number)) for number in range(first, first + count)]
+    states, fluxes = (stacked(containers) for containers in zip(*results, strict=True))
+    known = {path for path, _ in quantities(State)}
+    return {path: get_quantity(states if path in known else fluxes, path) for path in paths}, results[-1][0]
+
+
+def write_steps(writer: Any, run: Any, count: int, *, block: int = 4, **change: Any) -> None:
+    """Write the made-up steps of a run in blocks."""
+    for first in range(0, count, block):
+        steps = min(block, count - first)
+        outputs, _ = outputs_of(run, first, steps, writer.outputs, **change)
+        writer.write(first, steps, outputs, run.forcing.block(first, first + steps) if run.forcing else None)

@@ -15,18 +15,23 @@ import torch
 import xarray as xr
 import yaml
 from configurations import changed, write, write_weather
-from made_up_run import made_up_run, output_spec, state_and_fluxes
+from made_up_run import made_up_run, output_spec, outputs_of
 from typer.testing import CliRunner
 
+from bmi_noahpy import blocks as blocks_module
 from bmi_noahpy import runner
 from bmi_noahpy.cli import app
 from bmi_noahpy.cli.info import TOPICS
 from bmi_noahpy.config import ConfigurationError, load_configuration
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.output.variables import output_variables
+from bmi_noahpy.setup import prepare
+from noahpy_core import simulation
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.quantities import quantities, replace_quantity
+from noahpy_core.simulation import Trajectory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -125,6 +130,29 @@ def test_debug_lets_the_error_through(tmp_path, monkeypatch, arguments):
     assert isinstance(call(*arguments).exception, ConfigurationError)
 
 
+@pytest.mark.parametrize(("options", "expected"), [((), "eager"), (("--execution", "auto"), "auto")])
+def test_steps_are_taken_as_the_configuration_says_or_the_option(site, monkeypatch, options, expected):
+    mapping = yaml.safe_load(site.read_text())
+    write(site, {**mapping, "execution": "eager"})
+    asked, results = [], simulation.run
+
+    def recorded(*arguments, execution, **others):
+        asked.append(execution)
+        return results(*arguments, execution=execution, **others)
+
+    monkeypatch.setattr(simulation, "run", recorded)
+    assert call("run", site, "--no-plot", *options).exit_code == 0
+    assert set(asked) == {expected}
+
+
+def test_an_unknown_execution_is_refused_with_the_known_ones(site):
+    mapping = yaml.safe_load(site.read_text())
+    with pytest.raises(ConfigurationError, match=r"execution: unknown value 'fast'\. Use 'auto', 'eager' or 'comp"):
+        load_configuration(write(site, {**mapping, "execution": "fast"}))
+    with pytest.raises(ValueError, match=r"execution: unknown value 'fast'\. Use auto, eager, compiled"):
+        prepare(load_configuration(write(site, mapping)), execution="fast")
+
+
 def test_a_run_without_forcing_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = call("run", write(tmp_path / "site.yaml", changed({})))
@@ -179,13 +207,13 @@ def test_verify_fails_when_one_reference_does(monkeypatch, statuses, expected):
     given = dict(zip(("a.nc", "b.nc"), statuses, strict=True))
     asked = []
 
-    def judge(path, *, mode, json, console):
-        asked.append((str(path), mode))
+    def judge(path, *, mode, execution, json, console):
+        asked.append((str(path), mode, execution))
         return given[str(path)]
 
     monkeypatch.setattr("bmi_noahpy.verify.run_and_report", judge)
     assert call("verify", "a.nc", "b.nc", "--mode", "free").exit_code == expected
-    assert asked == [("a.nc", "free"), ("b.nc", "free")]
+    assert asked == [("a.nc", "free", "auto"), ("b.nc", "free", "auto")]
 
 
 def test_verify_of_a_missing_file_is_a_message(tmp_path):
@@ -252,37 +280,40 @@ print(sorted({{"torch", "xarray", "matplotlib", "netCDF4", "numpy", "pydantic"}}
     assert result.stdout.strip() == "[]"
 
 
-def results_of(run, count: int, ending=None):
-    """Made-up results of a number of steps, then perhaps an exception."""
-    for number in range(count):
-        yield state_and_fluxes(run, number)
-    if ending is not None:
-        raise ending
+def made_up_steps(monkeypatch, run, change=lambda number, state, fluxes: (state, fluxes), ending=None):
+    """Let made-up results stand for those of the model; after the first block, perhaps an exception."""
+    blocks = iter(range(1000))
+
+    def results(model, state, forcing, parameters, dt, *, outputs, execution):
+        count = len(forcing.air_temperature)
+        if next(blocks) and ending is not None:
+            raise ending
+        first = round(float(forcing.air_temperature[0, 0]) / 10.0)
+        return Trajectory(*outputs_of(run, first, count, outputs, change))
+
+    monkeypatch.setattr(simulation, "run", results)
+    monkeypatch.setattr(blocks_module, "FIRST_LENGTH", 4)
 
 
 def test_a_state_that_is_not_finite_stops_the_run_and_is_located(tmp_path, monkeypatch):
     run = made_up_run(latitude=[1.0], longitude=[1.0, 2.0])
-    run.initial_state = None
 
-    def results(*_):
-        yield from results_of(run, 3)
-        state, fluxes = state_and_fluxes(run, 3)
+    def change(number, state, fluxes):
         temperature = state.soil.temperature.clone()
-        temperature[2, 1] = torch.nan
-        yield replace_quantity(state, "soil.temperature", temperature), fluxes
+        temperature[2, 1] = torch.nan if number >= 3 else 270.0
+        return replace_quantity(state, "soil.temperature", temperature), fluxes
 
-    monkeypatch.setattr(runner, "iterate", results)
+    made_up_steps(monkeypatch, run, change)
     where = r"soil\.temperature became nan in column 1, layer 3, in step 4, which ends 2007-04-05T00:00:00"
     with pytest.raises(runner.NonFiniteState, match=where):
-        runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
+        runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec(variables=["albedo"])))
     with netCDF4.Dataset(tmp_path / "out.nc") as data:
         assert data["time"].size == 3
 
 
 def test_an_interrupted_run_keeps_its_records_and_says_how_far_it_went(tmp_path, monkeypatch):
     run = made_up_run(steps=10)
-    run.initial_state = None
-    monkeypatch.setattr(runner, "iterate", lambda *_: results_of(run, 4, KeyboardInterrupt()))
+    made_up_steps(monkeypatch, run, ending=KeyboardInterrupt())
     summary = runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
     assert (summary.interrupted, summary.steps_done, summary.steps) == (True, 4, 10)
     assert summary.reached == np.datetime64("2007-04-05T00:00:00")
@@ -290,21 +321,57 @@ def test_an_interrupted_run_keeps_its_records_and_says_how_far_it_went(tmp_path,
         assert data["time"].size == 4
 
 
+def test_an_interrupt_while_a_block_is_written_comes_after_it(tmp_path, monkeypatch):
+    run = made_up_run(steps=10)
+    made_up_steps(monkeypatch, run)
+    writer = OutputWriter(tmp_path / "out.nc", run, output_spec())
+    write = writer.write
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        write(*arguments)
+
+    monkeypatch.setattr(writer, "write", interrupted)
+    summary = runner.execute(run, writer)
+    assert (summary.interrupted, summary.steps_done) == (True, 4)
+    with netCDF4.Dataset(tmp_path / "out.nc") as data:
+        assert data["time"].size == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_the_largest_residual_is_reported_with_its_column_and_time(tmp_path, monkeypatch):
     run = made_up_run(latitude=[1.0], longitude=[1.0, 2.0])
-    run.initial_state = None
-    residuals = torch.tensor([[0.0, 1e-9], [-3e-9, 2e-9], [0.0, 1e-10]], dtype=torch.float64)
+    residuals = torch.zeros(10, 2, dtype=torch.float64)
+    residuals[:3] = torch.tensor([[0.0, 1e-9], [-3e-9, 2e-9], [0.0, 1e-10]])
+    residuals[8, 1] = -3e-9
 
-    def results(*_):
-        for number, residual in enumerate(residuals):
-            state, fluxes = state_and_fluxes(run, number)
-            yield state, replace_quantity(fluxes, "water_residual", residual)
+    def change(number, state, fluxes):
+        return state, replace_quantity(fluxes, "water_residual", residuals[number])
 
-    monkeypatch.setattr(runner, "iterate", results)
+    made_up_steps(monkeypatch, run, change)
     summary = runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
     water = next(residual for residual in summary.residuals if residual.name == "water_residual")
-    assert (water.value, water.column, water.units) == (3e-9, 0, "kg m-2 s-1")
+    assert (water.value, water.column, water.units) == (pytest.approx(3e-9), 0, "kg m-2 s-1")
     assert water.at == np.datetime64("2007-04-03T00:00:00")
+
+
+@pytest.mark.parametrize("failing", [0, 2, 5])
+def test_an_equation_that_is_not_solved_is_reported_with_the_step_of_the_run(tmp_path, monkeypatch, failing):
+    run = made_up_run(steps=10)
+    made_up_steps(monkeypatch, run)
+    results = simulation.run
+
+    def fails(model, state, forcing, *rest, **options):
+        first = round(float(forcing.air_temperature[0, 0]) / 10.0)
+        if first <= failing < first + len(forcing.air_temperature):
+            raise ConvergenceError(f"step {failing - first}: 1 of 1 columns")
+        return results(model, state, forcing, *rest, **options)
+
+    monkeypatch.setattr(simulation, "run", fails)
+    with pytest.raises(ConvergenceError, match=f"^step {failing}: 1 of 1 columns"):
+        runner.execute(run, OutputWriter(tmp_path / "out.nc", run, output_spec()))
+    with netCDF4.Dataset(tmp_path / "out.nc") as data:
+        assert data["time"].size == failing
 
 
 @pytest.mark.slow

@@ -30,8 +30,32 @@ def test_template_lacks_only_the_forcing_file(tmp_path):
     assert [problem.key for problem in caught.value.problems] == ["forcing.file"]
 
 
+def with_unused_sections(text: str) -> str:
+    """The template with the sections that stand in it as comments."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        names = [f"# {name}:" for name, section in section_keys(Configuration).items() if section is not None]
+        if line in names:
+            for place in range(number, len(lines)):
+                if not lines[place].startswith("# "):
+                    break
+                lines[place] = lines[place].removeprefix("# ")
+    return "\n".join(lines)
+
+
+def test_sections_that_act_by_being_there_are_comments_that_need_only_be_uncommented(tmp_path):
+    text = render(TEMPLATE)
+    assert {"restart", "spin_up"}.isdisjoint(yaml.safe_load(text))
+    write_weather(tmp_path / "forcing.csv")
+    configuration = read_configuration(yaml.safe_load(with_unused_sections(text)), tmp_path)
+    assert configuration.restart is not None
+    assert configuration.restart.keep == 2
+    assert configuration.spin_up is not None
+    assert configuration.spin_up.period == "1 year"
+
+
 def test_template_has_every_key():
-    written = yaml.safe_load(render(TEMPLATE))
+    written = yaml.safe_load(with_unused_sections(render(TEMPLATE)))
     for name, section in section_keys(Configuration).items():
         if section is not None:
             assert set(written[name]) == set(section_keys(section)), name

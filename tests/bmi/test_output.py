@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import netCDF4
 import numpy as np
@@ -12,12 +13,11 @@ import pytest
 import torch
 import xarray as xr
 import yaml
-from made_up_run import THICKNESS, made_up_run, output_spec, state_and_fluxes
+from made_up_run import THICKNESS, made_up_run, output_spec, outputs_of, state_and_fluxes, write_steps
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.output.variables import (
     DEFAULT_VARIABLES,
-    StepValues,
     UnknownOutputVariable,
     choose_variables,
     output_variables,
@@ -29,8 +29,7 @@ from noahpy_core.state import Fluxes, State
 
 def write(path: Path, run, spec, steps: int, **arguments) -> Path:
     with OutputWriter(path, run, spec, **arguments) as writer:
-        for number in range(steps):
-            writer.write(number, *state_and_fluxes(run, number))
+        write_steps(writer, run, steps)
     return path
 
 
@@ -242,11 +241,8 @@ def test_forcing_that_the_run_does_not_have_is_an_error(tmp_path):
 
 
 def test_snow_density_is_missing_without_snow():
-    run = made_up_run(latitude=[1.0], longitude=[1.0, 2.0])
-    state, fluxes = state_and_fluxes(run, 0)
-    state = replace_quantity(state, "snow.depth", torch.tensor([0.0, 0.5]))
-    state = replace_quantity(state, "snow.water_equivalent", torch.tensor([0.0, 100.0]))
-    density = output_variables()["snow.density"].read(StepValues(state, fluxes))
+    snow = {"snow.depth": torch.tensor([0.0, 0.5]), "snow.water_equivalent": torch.tensor([0.0, 100.0])}
+    density = output_variables()["snow.density"].read(snow)
     assert torch.isnan(density[0])
     assert density[1] == 200.0
 
@@ -266,8 +262,7 @@ def test_an_existing_file_is_kept_unless_overwriting_is_asked_for(tmp_path):
 def test_an_error_during_the_run_leaves_the_records_before_it(tmp_path):
     run, path = made_up_run(), tmp_path / "out.nc"
     with pytest.raises(RuntimeError, match="boom"), OutputWriter(path, run, output_spec()) as writer:  # noqa: PT012
-        for number in range(4):
-            writer.write(number, *state_and_fluxes(run, number))
+        write_steps(writer, run, 4, block=1)
         raise RuntimeError("boom")
     with xr.open_dataset(path, decode_timedelta=False) as data:
         assert data.sizes["time"] == 4
@@ -283,22 +278,20 @@ def test_compression_makes_the_file_smaller(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from made_up_run import made_up_run, output_spec, state_and_fluxes
+from made_up_run import made_up_run, output_spec, write_steps
 from bmi_noahpy.output import OutputWriter
 run = made_up_run()
 with OutputWriter(sys.argv[1], run, output_spec(), flush_seconds=float(sys.argv[2])) as writer:
-    for number in range(25):
-        writer.write(number, *state_and_fluxes(run, number))
+    write_steps(writer, run, 25, block=5)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize(("flush_seconds", "records"), [(0.0, 25), (1e9, 1)])
-def test_a_killed_run_leaves_a_file_that_opens(tmp_path, flush_seconds, records):
+def test_a_killed_run_leaves_a_file_that_opens_and_the_rest_in_the_journal(tmp_path):
     path = tmp_path / "out.nc"
     result = subprocess.run(
-        [sys.executable, "-c", KILLED, str(path), str(flush_seconds)],
+        [sys.executable, "-c", KILLED, str(path), "1e9"],
         cwd=Path(__file__).parent,
         env={"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -306,6 +299,63 @@ def test_a_killed_run_leaves_a_file_that_opens(tmp_path, flush_seconds, records)
     )
     assert result.returncode == -signal.SIGKILL, result.stderr
     with xr.open_dataset(path, decode_timedelta=False) as data:
-        assert data.sizes["time"] == records
+        assert data.sizes["time"] == 5
         assert np.isfinite(data.soil_temperature).all()
-        assert data.skin_temperature.values[-1] - data.skin_temperature.values[0] == records - 1
+        assert data.skin_temperature.values[-1] - data.skin_temperature.values[0] == 4
+    assert OutputWriter(path, made_up_run(), output_spec()).records_at_hand() == 25
+
+
+@pytest.mark.parametrize("spec", [{"every": 3}, {"daily": ["mean", "min", "max"]}, {"every": 1}])
+def test_records_do_not_depend_on_the_length_of_blocks(tmp_path, spec):
+    run = made_up_run(start="2007-04-01T18:00", step=10800.0)
+
+    def change(number, state, fluxes):
+        # Sums of such numbers depend on their order.
+        generator = torch.Generator().manual_seed(number)
+        size = 10.0 ** float(torch.randint(-9, 9, (), generator=generator))
+        noise = size * torch.rand(fluxes.dew.shape, generator=generator, dtype=torch.float64)
+        return state, replace_quantity(fluxes, "dew", noise)
+
+    files = []
+    for block in (1, 2, 5, 31):
+        files.append(tmp_path / f"{block}.nc")
+        with OutputWriter(files[-1], run, output_spec(variables=["dew", "skin_temperature"], **spec)) as writer:
+            write_steps(writer, run, 31, block=block, change=change)
+    with xr.open_dataset(files[0], decode_times=False) as first:
+        assert first.sizes["time"] > 4
+        for file in files[1:]:
+            with xr.open_dataset(file, decode_times=False) as other:
+                xr.testing.assert_identical(first.drop_attrs(), other.drop_attrs())
+
+
+def test_records_that_could_not_be_written_leave_no_gap(tmp_path):
+    run, path = made_up_run(step=10800.0), tmp_path / "out.nc"
+    with OutputWriter(path, run, output_spec(every=2)) as writer:
+        write_steps(writer, run, 3, block=3)
+        journal = writer._journal
+        file = journal._file
+
+        def fails(content):
+            file.write(content[: len(content) // 2])
+            journal._file = file
+            raise OSError("disk full")
+
+        journal._file = SimpleNamespace(write=fails)
+        outputs, _ = outputs_of(run, 3, 4, writer.outputs)
+        with pytest.raises(OSError, match="disk full"):
+            writer.write(3, 4, outputs)
+    with xr.open_dataset(path, decode_times=False) as data:
+        np.testing.assert_array_equal(data.time_bnds / 10800.0, [[0, 2], [2, 3]])
+        assert data.skin_temperature[1] - data.skin_temperature[0] == 1.0
+
+
+def test_a_file_is_never_seen_unfinished(tmp_path, monkeypatch):
+    run, path = made_up_run(), tmp_path / "out.nc"
+    write(path, run, output_spec(), 3)
+    before = path.read_bytes()
+    writer = OutputWriter(path, run, output_spec(), overwrite=True)
+    monkeypatch.setattr(writer._rows, "write", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        writer.__enter__()
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("*.partial"))

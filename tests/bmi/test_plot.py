@@ -7,7 +7,7 @@ import matplotlib.dates
 import numpy as np
 import pytest
 import torch
-from made_up_run import made_up_run, output_spec, state_and_fluxes
+from made_up_run import made_up_run, output_spec, write_steps
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
@@ -33,18 +33,20 @@ def soil_kelvin(thickness, days: float) -> torch.Tensor:
 def simulate(path: Path, *, thickness=DEEP, step: float = 10800.0, steps: int = 160, spec=None, **grid) -> Path:
     """An output file with a thawing soil, growing snow and a daily cycle in net radiation."""
     run = made_up_run(thickness=thickness, step=step, steps=steps, **grid)
+
+    def change(number, state, fluxes):
+        days = (number + 1) * step / 86400.0
+        soil = soil_kelvin(thickness, days).expand(-1, run.domain.columns)
+        snow = torch.full_like(state.snow.depth, days / 100.0)
+        sun = torch.full_like(fluxes.longwave_up, 100.0 * np.sin(2.0 * np.pi * days))
+        state = replace_quantity(state, "soil.temperature", soil)
+        state = replace_quantity(state, "soil.liquid_water", 0.3 * torch.sigmoid(soil - 273.15))
+        state = replace_quantity(replace_quantity(state, "snow.depth", snow), "snow.water_equivalent", 250.0 * snow)
+        fluxes = replace_quantity(fluxes, "absorbed_radiation", 300.0 + sun)
+        return state, replace_quantity(fluxes, "longwave_up", torch.full_like(sun, 280.0))
+
     with OutputWriter(path, run, spec or output_spec()) as writer:
-        for number in range(steps):
-            state, fluxes = state_and_fluxes(run, number)
-            days = (number + 1) * step / 86400.0
-            soil = soil_kelvin(thickness, days).expand(-1, run.domain.columns)
-            snow = torch.full_like(state.snow.depth, days / 100.0)
-            sun = torch.full_like(fluxes.longwave_up, 100.0 * np.sin(2.0 * np.pi * days))
-            state = replace_quantity(state, "soil.temperature", soil)
-            state = replace_quantity(state, "soil.liquid_water", 0.3 * torch.sigmoid(soil - 273.15))
-            state = replace_quantity(replace_quantity(state, "snow.depth", snow), "snow.water_equivalent", 250.0 * snow)
-            fluxes = replace_quantity(fluxes, "absorbed_radiation", 300.0 + sun)
-            writer.write(number, state, replace_quantity(fluxes, "longwave_up", torch.full_like(sun, 280.0)))
+        write_steps(writer, run, steps, block=40, change=change)
     return path
 
 

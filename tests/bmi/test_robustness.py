@@ -32,7 +32,7 @@ TINY = {
 
 def broken_step(model, monkeypatch, error=None):
     """The model of a component made to fail, or to give a soil temperature that is not a number."""
-    original = model._run.run.model.forward
+    original = model._run._quick_step
 
     def breaks(*arguments):
         if error is not None:
@@ -41,7 +41,7 @@ def broken_step(model, monkeypatch, error=None):
         state.soil.temperature[2, 4] = np.nan
         return state, fluxes
 
-    monkeypatch.setattr(model._run.run.model, "forward", breaks)
+    monkeypatch.setattr(model._run, "_quick_step", breaks)
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,13 @@ from noahpy_core.tables import (
     vegetation_parameters,
 )
 
+TWO_LAYERS = (0.3, 1.2)
+THREE_LAYERS = (0.1, 0.4, 1.1)
 FOUR_LAYERS = (0.1, 0.3, 0.6, 1.0)
 TWENTY_LAYERS = (
     0.045, 0.046, 0.075, 0.123, 0.204, 0.336, 0.4, 0.4, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.6, 1.9, 2.2,
 )  # fmt: skip
-THICKNESS = {4: FOUR_LAYERS, 20: TWENTY_LAYERS}
+THICKNESS = {2: TWO_LAYERS, 3: THREE_LAYERS, 4: FOUR_LAYERS, 20: TWENTY_LAYERS}
 FREEZING = 273.15
 
 STEPS_IN_SECONDS = (1800.0, 3600.0, 10800.0, 43200.0, 86400.0)

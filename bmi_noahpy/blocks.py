@@ -1,0 +1,189 @@
+"""Blocks of steps: many at a time, as few as keep memory small and the program responsive.
+
+Nothing depends on the length of a block: neither results, nor the step that an error names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noahpy_core import simulation
+from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.quantities import quantities
+from noahpy_core.state import Fluxes, Forcing, State, map_tensors
+
+STATE_QUANTITIES = dict(quantities(State))
+FLUX_QUANTITIES = dict(quantities(Fluxes))
+RESIDUALS = ("water_residual", "energy_residual", "soil_heat_residual")
+"""Of the budgets: not a number as soon as anything is."""
+TARGET_SECONDS = 1.0
+FIRST_LENGTH = 16
+LARGEST_GROWTH = 8.0
+MEMORY = 64 * 2**20
+"""For forcing and outputs of a block. [byte]"""
+
+_NUMBERED = re.compile(r"step (\d+): ")
+
+
+class NonFiniteState(ArithmeticError):
+    """A state variable became infinite or not a number."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """What a number of steps gave.
+
+    Parameters
+    ----------
+    count : Steps that were taken; fewer than asked for when one failed.
+    outputs, forcing : Of these steps, ``[time, ...]``.
+    final_state : After the last of them.
+    failure : Why the next step could not be taken; to be raised when these steps are in the output.
+    """
+
+    count: int
+    outputs: dict[str, Tensor]
+    forcing: Forcing
+    final_state: State
+    failure: Exception | None = None
+
+
+def take_block(run: Any, state: State, first: int, last: int, outputs: Sequence[str]) -> Block:
+    """Take the steps from `first` up to, not including, `last`.
+
+    Parameters
+    ----------
+    run : The prepared run; its forcing gives blocks of steps.
+    state : Before the first of these steps.
+    outputs : Paths in `State` and names in `Fluxes`.
+    """
+    forcing = run.forcing.block(first, last)
+    try:
+        trajectory = _take(run, state, forcing, outputs)
+    except ConvergenceError as error:
+        return _up_to_failure(run, state, forcing, outputs, (first, error))
+    block = Block(last - first, trajectory.outputs, forcing, trajectory.final_state)
+    # One number to look at: a sum is finite unless a member is not.
+    telling = [tensor for name, tensor in block.outputs.items() if name in STATE_QUANTITIES or name in RESIDUALS]
+    total = sum(float(tensor.sum()) for tensor in [*telling, *_leaves(block.final_state)])
+    return block if math.isfinite(total) else _up_to_non_finite(run, state, first, block)
+
+
+def _take(run: Any, state: State, forcing: Forcing, outputs: Sequence[str]) -> simulation.Trajectory:
+    (model, parameters), device = run.placed, run.device
+
+    def place(tensor: Tensor) -> Tensor:
+        return tensor.to(device)
+
+    with torch.no_grad():
+        found = simulation.run(
+            model,
+            map_tensors(place, state),
+            map_tensors(place, forcing),
+            parameters,
+            run.step,
+            outputs=list(outputs),
+            execution=run.execution,
+        )
+    return simulation.Trajectory(
+        map_tensors(torch.Tensor.cpu, found.outputs), map_tensors(torch.Tensor.cpu, found.final_state)
+    )
+
+
+def _up_to_failure(
+    run: Any, state: State, forcing: Forcing, outputs: Sequence[str], where: tuple[int, ConvergenceError]
+) -> Block:
+    """The steps before the one that an equation was not solved in, and the error with its number in the run."""
+    first, error = where
+    numbered = _NUMBERED.match(str(error))
+    if numbered is None:
+        raise error
+    count = int(numbered[1])
+    failure = ConvergenceError(f"step {first + count}: {str(error)[numbered.end() :]}")
+    failure.__cause__ = error
+    if not count:
+        return Block(0, {}, forcing, state, failure)
+    before = _rows(forcing, count)
+    trajectory = _take(run, state, before, outputs)
+    return Block(count, trajectory.outputs, before, trajectory.final_state, failure)
+
+
+def _up_to_non_finite(run: Any, state: State, first: int, block: Block) -> Block:
+    """The block itself when all states are finite, else the steps before the first that is not."""
+    series = _take(run, state, block.forcing, list(STATE_QUANTITIES)).outputs
+    finite = torch.stack([torch.isfinite(values).flatten(1).all(1) for values in series.values()])
+    bad = torch.nonzero(~finite.all(0))
+    if not len(bad):
+        return block
+    count = int(bad[0])
+    failure = NonFiniteState(_describe(run, first + count, {path: values[count] for path, values in series.items()}))
+    outputs = {name: values[:count] for name, values in block.outputs.items()}
+    return Block(count, outputs, _rows(block.forcing, count), state, failure)
+
+
+def _describe(run: Any, step: int, values: dict[str, Tensor]) -> str:
+    path, tensor = next((path, tensor) for path, tensor in values.items() if not torch.isfinite(tensor).all())
+    place = torch.nonzero(~torch.isfinite(tensor))[0].tolist()
+    *layer, column = place
+    where = f"column {column}" + (f", layer {layer[0] + 1}" if layer else "")
+    return (
+        f"{path} became {float(tensor[tuple(place)])} in {where}, in step {step + 1}, which ends "
+        f"{end_of_step(run, step)}. Check the forcing and the parameters there, or use shorter steps (period.step)."
+    )
+
+
+def _rows(forcing: Forcing, count: int) -> Forcing:
+    return map_tensors(lambda series: series[:count], forcing)
+
+
+def _leaves(state: State) -> list[Tensor]:
+    leaves: list[Any] = torch.utils._pytree.tree_leaves(state)
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+
+class Pace:
+    """How many steps a block has: as many as take about a second and fit in memory.
+
+    Parameters
+    ----------
+    run : The prepared run.
+    outputs : What a block keeps of each step.
+    """
+
+    def __init__(self, run: Any, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
+        layers, columns = run.model.column.layers, run.domain.columns
+        numbers = len(dataclasses.fields(Forcing)) + sum(layers if _has_layers(path) else 1 for path in outputs)
+        self._largest = max(memory // (8 * columns * numbers), 1)
+        self.length = min(FIRST_LENGTH, self._largest)
+        self._begin = time.perf_counter()
+
+    def start(self) -> None:
+        """A block of `length` steps begins."""
+        self._begin = time.perf_counter()
+
+    def stop(self, count: int) -> None:
+        """It has ended, after this many steps."""
+        seconds = max(time.perf_counter() - self._begin, 1e-9)
+        wanted = count * min(max(TARGET_SECONDS / seconds, 0.5), LARGEST_GROWTH)
+        # A block cut short, by a restart say, does not make the next one shorter when it was quick.
+        if wanted > self.length or seconds > TARGET_SECONDS:
+            self.length = min(max(int(wanted), 1), self._largest)
+
+
+def _has_layers(path: str) -> bool:
+    metadata = STATE_QUANTITIES.get(path) or FLUX_QUANTITIES.get(path)
+    return metadata is None or bool(metadata["dims"])
+
+
+def end_of_step(run: Any, step: int) -> np.datetime64:
+    """Time at which the state after a step (counted from 0) is valid."""
+    return np.datetime64(run.start, "s") + np.timedelta64(round((step + 1) * float(run.step)), "s")

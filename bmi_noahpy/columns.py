@@ -1,0 +1,43 @@
+"""The columns of a configuration, and those of them that are run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_noahpy.config import Configuration
+from bmi_noahpy.config.values import spread
+from bmi_noahpy.region.domain import Domain
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """How many columns a configuration has, and the numbers of those that are run (None: all)."""
+
+    configured: int
+    chosen: NDArray[np.int64] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of columns that are run."""
+        return self.configured if self.chosen is None else len(self.chosen)
+
+    def spread(self, value: Any, leading: int | None = None) -> NDArray[Any]:
+        """A value of the configuration for the columns that are run: ``[column]`` or ``[leading, column]``."""
+        values = spread(value, self.configured, leading)
+        return values if self.chosen is None else values[..., self.chosen]
+
+
+def configured_domain(configuration: Configuration) -> Domain:
+    """The columns of a configuration: its place, its grid, or the land cells of its domain file."""
+    if configuration.domain.file is not None:
+        domain: Domain = configuration.domain.file.domain
+        return domain
+    latitude, longitude = (
+        np.atleast_1d(np.asarray(side, dtype=np.float64))
+        for side in (configuration.domain.latitude, configuration.domain.longitude)
+    )
+    return Domain("grid" if latitude.size * longitude.size > 1 else "column", latitude, longitude)

@@ -1,0 +1,80 @@
+"""Who runs the tiles: this process, one after the other, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bmi_noahpy.distributed.extras import require
+from bmi_noahpy.distributed.tile_run import TileResult, TileTask, run_tile
+
+Report = Callable[[TileResult], None]
+
+LOST_WORKERS = 20
+"""Workers that may die on one tile before Dask gives it up: a machine that goes down takes many."""
+
+
+@contextlib.contextmanager
+def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """A Dask client: of the scheduler at an address, or of a new cluster of so many processes here; None with neither.
+
+    Raises
+    ------
+    MissingPackage : Dask is not installed.
+    ValueError : both are asked for.
+    OSError : no scheduler answers at the address.
+    """
+    if workers is None and scheduler is None:
+        yield None
+        return
+    why = "--workers" if scheduler is None else "--scheduler"
+    if workers is not None and scheduler is not None:
+        raise ValueError("--workers, --scheduler: the workers are those of the scheduler. Give only one of them.")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers: {workers} is not a number of processes. Give 1 or more.")
+    distributed, dask = require("distributed", why), require("dask", why)
+    if scheduler is not None:
+        with distributed.Client(scheduler) as client:
+            yield client
+        return
+    settings = {"distributed.scheduler.allowed-failures": LOST_WORKERS}
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def count_workers(client: Any) -> int:
+    """Number of workers; 1 without a client."""
+    return 1 if client is None else max(len(client.ncores()), 1)
+
+
+def run_tasks(client: Any, tasks: Sequence[TileTask], report: Report) -> list[TileResult]:
+    """Run all tiles; a tile whose worker dies is run on by another one.
+
+    The first error ends the run: tiles that are not begun are not run, those that are go on to their next restart file
+    at most.
+    """
+    results = []
+    if client is None:
+        for task in tasks:
+            results.append(run_tile(task))
+            report(results[-1])
+            if results[-1].interrupted:
+                raise KeyboardInterrupt
+        return results
+    distributed = require("distributed", "--workers")
+    futures = [client.submit(run_tile, task, pure=False) for task in tasks]
+    try:
+        for _, result in distributed.as_completed(futures, with_results=True):
+            results.append(result)
+            report(result)
+    except BaseException:
+        client.cancel(futures)
+        raise
+    return results

@@ -1,0 +1,64 @@
+"""The output of all tiles in one file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from bmi_noahpy.atomic import SUFFIX, replaced
+from bmi_noahpy.distributed.plan import Tile
+from bmi_noahpy.output.layout import create_file
+from bmi_noahpy.output.sampling import make_sampler
+from bmi_noahpy.output.variables import choose_variables
+
+BLOCK_BYTES = 32 * 2**20
+
+
+def gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
+    """Write the output of a run out of that of its tiles: netCDF, or Zarr when the path ends in ``.zarr``."""
+    if path.suffix != ".zarr":
+        with replaced(path) as partial:
+            _gather(partial, run, spec, tiles, folder)
+        return
+    from bmi_noahpy.distributed.zarr_store import netcdf_to_zarr
+
+    whole, partial = folder / "whole.nc", path.with_name(path.name + SUFFIX)
+    _gather(whole, run, spec, tiles, folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    netcdf_to_zarr(whole, partial)
+    if path.is_dir():
+        shutil.rmtree(path)
+    partial.rename(path)
+    whole.unlink()
+
+
+def _gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
+    variables = choose_variables(spec.variables)
+    columns = make_sampler(
+        variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
+    ).columns
+    with ExitStack() as stack:
+        parts = [stack.enter_context(netCDF4.Dataset(tile.output(folder))) for tile in tiles]
+        whole = stack.enter_context(create_file(path, run, columns, int(spec.compression)))
+        for part in parts:
+            part.set_auto_mask(False)
+        for name in ("time", "time_bnds"):
+            whole[name][:] = parts[0][name][:]
+        for column in columns:
+            shape = parts[0][column.name].shape
+            for rows in _blocks(shape, run.domain.columns):
+                values = np.concatenate([part[column.name][rows] for part in parts], axis=-1)
+                whole[column.name][rows] = run.domain.scatter(values)
+
+
+def _blocks(shape: tuple[int, ...], columns: int) -> Iterator[slice]:
+    """Ranges of records that fit into memory."""
+    length = max(BLOCK_BYTES // (8 * columns * int(np.prod(shape[1:-1], dtype=np.int64))), 1)
+    for first in range(0, shape[0], length):
+        yield slice(first, min(first + length, shape[0]))

@@ -1,0 +1,113 @@
+"""How a run is cut into tiles, remembered beside its output so that it can go on with the same ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_noahpy.atomic import replaced
+from bmi_noahpy.restart.fingerprint import digest
+
+GROUP = 16
+"""Tiles begin at multiples of it. Compiled steps give a column the same numbers in any company; the vector instructions
+of others take at most so many columns at a time, and may round a rest otherwise than whole groups."""
+TILES_PER_WORKER = 4
+LARGEST_TILE = 4096
+PLAN_FILE = "plan.json"
+LEFT_OUT = ("name", "output", "restart", "execution", "device")
+"""Sections that may change between the parts of a run."""
+
+
+class PlanError(ValueError):
+    """The tiles of an unfinished run are not those of this one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """Columns of a run from `first` up to, not including, `last`."""
+
+    number: int
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"tile_{self.number:05d}"
+
+    def output(self, folder: Path) -> Path:
+        """Its output file."""
+        return folder / f"{self.name}.nc"
+
+    def summary(self, folder: Path) -> Path:
+        """The file that says it is finished."""
+        return folder / f"{self.name}.json"
+
+
+def cut(columns: int, workers: int, size: int | None = None) -> list[Tile]:
+    """Tiles of nearly equal size, a few for each worker.
+
+    Parameters
+    ----------
+    size : Largest number of columns of a tile; None: so that each worker gets a few, at most `LARGEST_TILE`.
+
+    Raises
+    ------
+    ValueError : for a size that is no multiple of `GROUP`.
+    """
+    if size is not None and (size < GROUP or size % GROUP):
+        raise ValueError(f"--tile-columns: {size} is not a multiple of {GROUP}. Use {GROUP * max(size // GROUP, 1)}.")
+    wanted = size or min(-(-columns // (TILES_PER_WORKER * workers)), LARGEST_TILE)
+    step = -(-wanted // GROUP) * GROUP
+    return [Tile(n, first, min(first + step, columns)) for n, first in enumerate(range(0, columns, step))]
+
+
+def open_plan(folder: Path, run: Any, tiles: list[Tile], *, resume: bool, overwrite: bool) -> list[Tile]:
+    """The tiles to run: those given, or those of the unfinished run that is continued.
+
+    Raises
+    ------
+    PlanError : there is an unfinished run of another configuration.
+    FileExistsError : there is one, which may be neither continued nor replaced.
+    """
+    described = _describe(run)
+    path = folder / PLAN_FILE
+    if path.is_file() and resume:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        changed = [key for key in described if plan["run"].get(key) != described[key]]
+        if changed:
+            raise PlanError(
+                f"{folder}: the unfinished run there differs in {', '.join(changed)}. Use the configuration it was "
+                "started with, or --overwrite to begin anew."
+            )
+        return [Tile(number, *sides) for number, sides in enumerate(plan["tiles"])]
+    if folder.exists() and not overwrite:
+        raise FileExistsError(
+            f"{folder} holds an unfinished run. Use --resume to continue or --overwrite to replace it."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with replaced(path) as partial:
+        sides = [(tile.first, tile.last) for tile in tiles]
+        partial.write_text(json.dumps({"run": described, "tiles": sides}), encoding="utf-8")
+    return tiles
+
+
+def _describe(run: Any) -> dict[str, Any]:
+    """What must be the same for the files of a tile to be of use: sections of the configuration, and the columns."""
+    plain = run.configuration.model_dump(mode="json")
+    output = plain.get("output") or {}
+    described = {key: value for key, value in plain.items() if key not in LEFT_OUT}
+    described["output"] = {key: output.get(key) for key in ("variables", "every", "daily")}
+    return json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
+
+
+def column_numbers(run: Any) -> NDArray[np.int64]:
+    """Numbers of the columns of a run among those of its configuration."""
+    return np.arange(run.domain.columns) if run.columns is None else run.columns

@@ -1,0 +1,116 @@
+"""One tile of a run, from wherever it stands to its end. What a worker executes."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bmi_noahpy.atomic import replaced
+from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
+from bmi_noahpy.distributed.plan import Tile
+from bmi_noahpy.output import OutputWriter
+from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.restart import RestartFiles, resume
+from bmi_noahpy.runner import Beginning, execute
+from bmi_noahpy.setup import prepare
+
+COMPRESSION = 1
+KEPT_RESTARTS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class TileTask:
+    """What a worker needs to run a tile.
+
+    Parameters
+    ----------
+    configuration : As JSON; paths in it are absolute.
+    spec : Output section: variables, every, daily.
+    columns : Numbers of the columns of the tile among those of the configuration.
+    folder : Where the files of all tiles are; every worker must reach it under this path.
+    every : Time between restart files. [s]
+    beginning : Where to begin, if not at the first step with the initial state of the configuration.
+    threads : Threads of a worker; None: as many as it has.
+    """
+
+    configuration: str
+    spec: Any
+    tile: Tile
+    columns: NDArray[np.int64]
+    folder: Path
+    every: float
+    execution: str
+    beginning: Beginning | None = None
+    threads: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TileResult:
+    """How the run of a tile went: steps done, and each residual as name, value, column of the tile and time."""
+
+    number: int
+    steps_done: int
+    interrupted: bool
+    residuals: list[tuple[str, float, int, str]]
+
+
+def run_tile(task: TileTask) -> TileResult:
+    """Run a tile to its end, on from its last restart file if there is one; nothing when it is finished.
+
+    Raises
+    ------
+    ArithmeticError : the state became non-finite or an equation was not solved, with the columns of the tile.
+    """
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    done = task.tile.summary(task.folder)
+    if done.is_file():
+        return _result(json.loads(done.read_text(encoding="utf-8")))
+    with warnings.catch_warnings():
+        # The process that cut the tiles has said it already.
+        warnings.simplefilter("ignore", ConfigurationWarning)
+        run = prepare(
+            _configuration(task.configuration), columns=task.columns, check_forcing=False, execution=task.execution
+        )
+    # Compact: on the whole grid, each tile would be mostly missing values.
+    run = dataclasses.replace(run, domain=Domain("points", *run.domain.coordinates))
+    writer = OutputWriter(task.tile.output(task.folder), run, task.spec)
+    restarts = RestartFiles(run, task.folder / "restart", task.tile.name, every=task.every, keep=KEPT_RESTARTS)
+    beginning = resume(run, writer, restarts) or task.beginning
+    try:
+        summary = execute(run, writer, beginning=beginning, restarts=restarts)
+    except ArithmeticError as error:
+        tile = task.tile
+        raise ArithmeticError(f"columns {tile.first} to {tile.last - 1}, counted from {tile.first}: {error}") from error
+    result = TileResult(
+        number=task.tile.number,
+        steps_done=summary.steps_done,
+        interrupted=summary.interrupted,
+        residuals=[(r.name, r.value, r.column, str(r.at)) for r in summary.residuals],
+    )
+    if not summary.interrupted:
+        with replaced(done) as partial:
+            partial.write_text(json.dumps(dataclasses.asdict(result)), encoding="utf-8")
+    return result
+
+
+def newest_restart(folder: Path, tile: Tile) -> Path:
+    """The restart file at the end of a finished tile."""
+    return sorted((folder / "restart").glob(f"{tile.name}_*.nc"))[-1]
+
+
+@lru_cache(maxsize=1)
+def _configuration(text: str) -> Configuration:
+    return read_configuration(json.loads(text))
+
+
+def _result(plain: dict[str, Any]) -> TileResult:
+    return TileResult(**plain | {"residuals": [tuple(entry) for entry in plain["residuals"]]})

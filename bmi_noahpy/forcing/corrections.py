@@ -1,0 +1,62 @@
+"""Known or calibrated biases of the forcing: a factor and an offset for single quantities."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import FREEZING_POINT
+from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.physics.atmosphere import saturation_specific_humidity
+from noahpy_core.quantities import quantities
+from noahpy_core.state import Forcing
+
+HIGHEST_SATURATION = 0.99
+"""Relative humidity that air keeps at most when its temperature is corrected. [1]"""
+
+NEVER_NEGATIVE = ("precipitation", "shortwave_down", "longwave_down", "wind_speed", "specific_humidity")
+SNOWFALL = "snowfall"
+"""Precipitation of steps whose air is below freezing: gauges catch less of it."""
+CORRECTABLE = ("air_temperature", "air_pressure", *NEVER_NEGATIVE, SNOWFALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Correction:
+    """``factor * value + offset``, numbers or ``[column]``; the offset is in the unit of the quantity."""
+
+    factor: Tensor | float = 1.0
+    offset: Tensor | float = 0.0
+
+
+def correctable_units() -> dict[str, str]:
+    """What can be corrected, and the unit of its offset."""
+    units = {name: metadata["units"] for name, metadata in quantities(Forcing)}
+    return {name: units["precipitation" if name == SNOWFALL else name] for name in CORRECTABLE}
+
+
+def corrected(forcing: Forcing, corrections: Mapping[str, Correction]) -> Forcing:
+    """Forcing with corrections by name of its fields, ``[column]`` or ``[time, column]``; differentiable.
+
+    "snowfall" changes the precipitation of steps whose air, as given, is below freezing, after that of all steps.
+    What cannot be negative is kept at or above zero, and air that was cooled keeps no more vapour than at 99 % of
+    saturation.
+    """
+    if not corrections:
+        return forcing
+    changed: dict[str, Tensor] = {}
+    for name, correction in corrections.items():
+        if name != SNOWFALL:
+            value = getattr(forcing, name) * correction.factor + correction.offset
+            changed[name] = positive_part(value) if name in NEVER_NEGATIVE else value
+    if SNOWFALL in corrections:
+        given, correction = changed.get("precipitation", forcing.precipitation), corrections[SNOWFALL]
+        snow = positive_part(given * correction.factor + correction.offset)
+        changed["precipitation"] = torch.where(forcing.air_temperature < FREEZING_POINT, snow, given)
+    result = dataclasses.replace(forcing, **changed)
+    if "air_temperature" not in changed:
+        return result
+    limit = HIGHEST_SATURATION * saturation_specific_humidity(result.air_temperature, result.air_pressure)
+    return dataclasses.replace(result, specific_humidity=at_most(result.specific_humidity, limit))

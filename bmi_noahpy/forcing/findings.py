@@ -1,0 +1,128 @@
+"""What is wrong with records that are looked at window by window."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bmi_noahpy.forcing.checks import remedy_for_range
+from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
+from bmi_noahpy.region.domain import Domain
+
+Mask = NDArray[np.bool_]
+
+
+@dataclasses.dataclass
+class Finding:
+    """One kind of fault of one variable: how often it is in each column, and the first one in time."""
+
+    counts: NDArray[np.int64]
+    record: int
+    time: np.datetime64
+    column: int
+    value: float
+
+
+class Findings:
+    """Missing and impossible values of a set of records.
+
+    Parameters
+    ----------
+    source : File, for messages.
+    domain : The columns, to name them; None: columns are numbered.
+    """
+
+    def __init__(self, source: str, domain: Domain | None) -> None:
+        self._source = source
+        self._domain = domain if domain is not None and domain.columns > 1 else None
+        self._missing: dict[tuple[str, str], Finding] = {}
+        self._outside: dict[tuple[str, str], Finding] = {}
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def take(self, quantity: str, name: str, values: Array, times: Times, first: int) -> None:
+        """Look at a window: ``[time, column]``, the first record of which is number `first` of the files, from 0."""
+        low, high = BOUNDS[quantity]
+        # Missing values are neither below nor above; the common case costs two passes.
+        smallest, largest = float(values.min()), float(values.max())
+        if low <= smallest and largest <= high:
+            self._extend(quantity, smallest, largest)
+            return
+        missing = ~np.isfinite(values)
+        if not missing.all():
+            self._extend(quantity, float(values[~missing].min()), float(values[~missing].max()))
+        self._note(self._missing, (quantity, name), missing, values, times, first)
+        outside = ~missing & ((values < low) | (values > high))
+        self._note(self._outside, (quantity, name), outside, values, times, first)
+
+    def columns(self) -> NDArray[np.int64]:
+        """Columns with any fault, rising."""
+        counts = [finding.counts for finding in (*self._missing.values(), *self._outside.values())]
+        if not counts:
+            return np.empty(0, dtype=np.int64)
+        width = max(map(len, counts))
+        return np.flatnonzero(sum(np.broadcast_to(count, width) for count in counts))
+
+    def everywhere(self) -> bool:
+        """Whether a fault is in the records that serve all columns."""
+        return any(len(finding.counts) == 1 for finding in (*self._missing.values(), *self._outside.values()))
+
+    def texts(self) -> list[str]:
+        """A sentence for each kind of fault of each variable, without the remedy."""
+        return [text for text, _ in self._sentences()]
+
+    def refuse(self) -> None:
+        """Raise ForcingError with everything found, if anything was."""
+        sentences = self._sentences()
+        if sentences:
+            raise ForcingError("\n  ".join(f"{text}. {remedy}" for text, remedy in sentences))
+
+    def _sentences(self) -> list[tuple[str, str]]:
+        sentences = []
+        for (quantity, name), finding in self._missing.items():
+            text = self._text(quantity, name, finding, "missing (NaN)")
+            sentences.append((text, "Fill these values: none are invented."))
+        for (quantity, name), finding in self._outside.items():
+            low, high = BOUNDS[quantity]
+            problem = f"{finding.value:g} {UNITS[quantity]}, outside {low:g} to {high:g}"
+            text = self._text(quantity, name, finding, problem)
+            sentences.append((text, remedy_for_range(quantity, *self._ranges[quantity])))
+        return sentences
+
+    def _text(self, quantity: str, name: str, finding: Finding, problem: str) -> str:
+        where = f"{self._source}: {quantity}" + (f" ({name})" if name != quantity else "")
+        total = int(finding.counts.sum())
+        others = f" ({total} such values)" if total > 1 else ""
+        record = f"record {finding.record + 1} ({str(finding.time)[:16]})"
+        if len(finding.counts) == 1:
+            return f"{where}: {record} is {problem}{others}"
+        wrong = np.flatnonzero(finding.counts)
+        if self._domain is None:
+            return f"{where}: {record}, column {finding.column} is {problem}{others}"
+        cells = f"{len(wrong)} cells" if len(wrong) > 1 else "one cell"
+        return (
+            f"{where}: {record}, {self._domain.name(finding.column)} is {problem}{others}, "
+            f"in {cells}: {self._domain.names(wrong)}"
+        )
+
+    def _extend(self, quantity: str, low: float, high: float) -> None:
+        before = self._ranges.get(quantity, (low, high))
+        self._ranges[quantity] = (min(low, before[0]), max(high, before[1]))
+
+    @staticmethod
+    def _note(
+        notes: dict[tuple[str, str], Finding],
+        key: tuple[str, str],
+        wrong: Mask,
+        values: Array,
+        times: Times,
+        first: int,
+    ) -> None:
+        if not wrong.any():
+            return
+        if key not in notes:
+            row, column = (int(index) for index in np.argwhere(wrong)[0])
+            none = np.zeros(wrong.shape[1], dtype=np.int64)
+            notes[key] = Finding(none, row + first, times[row], column, float(values[row, column]))
+        notes[key].counts += wrong.sum(axis=0)

@@ -1,0 +1,156 @@
+"""From the cells of a file to the columns of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bmi_noahpy.forcing.table import Array, ForcingError
+from bmi_noahpy.region.domain import Domain
+
+Index = NDArray[np.int64]
+COORDINATE_TOLERANCE = 1.0e-3
+"""Two grids are the same when no coordinate differs by more; single precision may cost some of it. [degrees]"""
+LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Which cells of a variable are the columns, and in what order.
+
+    Parameters
+    ----------
+    dims : Dimensions of the cells, the last varies fastest; empty for a variable that is the same everywhere.
+    shape : Their lengths.
+    places : Place of each column in the flattened cells.
+    single : Dimensions of length one.
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    places: Index
+    single: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        rows = self.places // int(np.prod(self.shape[1:], dtype=np.int64)) if self.dims else np.zeros(1, np.int64)
+        # Only the rows of the grid between the first and the last column are read.
+        object.__setattr__(self, "_rows", slice(int(rows.min()), int(rows.max()) + 1))
+
+    @property
+    def cells(self) -> int:
+        """Cells read to get the columns."""
+        rows: slice = self._rows  # type: ignore[attr-defined]
+        return (rows.stop - rows.start) * int(np.prod(self.shape[1:], dtype=np.int64)) if self.dims else 1
+
+    def read(self, variable: Any, dimension: str, rows: slice) -> Array:
+        """Some records of a variable: ``[time, column]`` in double precision."""
+        index: dict[Any, Any] = {dimension: rows} | dict.fromkeys(self.single, 0)
+        begin = 0
+        if self.dims:
+            index[self.dims[0]] = self._rows  # type: ignore[attr-defined]
+            begin = self._rows.start * int(np.prod(self.shape[1:], dtype=np.int64))  # type: ignore[attr-defined]
+        values = variable.isel(index).transpose(dimension, *self.dims).values.astype(np.float64, copy=False)
+        values = values.reshape(values.shape[0], -1)
+        places = self.places - begin
+        if len(places) == values.shape[1] and np.array_equal(places, np.arange(len(places))):
+            return values
+        return values[:, places]
+
+    def choose(self, columns: ArrayLike) -> Placement:
+        """The placement of some of the columns; one that serves all columns still does."""
+        return dataclasses.replace(self, places=self.places[np.asarray(columns)]) if self.dims else self
+
+
+def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, source: str) -> dict[str, Placement]:
+    """The placement of each variable, given with the name of its time dimension.
+
+    With a domain of several cells, a variable that varies in space must be on the same cells: dimensions of the same
+    names, else of the same lengths in the same order, and where the file has coordinates, the same coordinates.
+
+    Raises
+    ------
+    ForcingError : when cells differ between variables or from those of the domain.
+    """
+    layout: tuple[str, ...] = ()
+    sizes: dict[str, int] = {}
+    first: Any = None
+    for variable, dimension in variables.values():
+        space = tuple(str(name) for name in variable.dims if name != dimension and variable.sizes[name] > 1)
+        if space and not layout:
+            layout, sizes, first = space, {name: variable.sizes[name] for name in space}, variable
+        if space and {name: variable.sizes[name] for name in space} != sizes:
+            raise ForcingError(
+                f"{source}: {variable.name}: has the dimensions {space}, other variables {layout}. They must agree."
+            )
+    if domain is not None and layout and domain.kind != "column":
+        layout = _ordered(layout, sizes, domain)
+        _check_shape(tuple(sizes[name] for name in layout), layout, domain, source)
+        _check_coordinates(first, layout, domain, source)
+    shape = tuple(sizes[name] for name in layout)
+    count = int(np.prod(shape, dtype=np.int64))
+    places = np.arange(count) if domain is None or domain.kind == "column" else domain.places
+    placements = {}
+    for name, (variable, dimension) in variables.items():
+        varies = any(key in variable.dims for key in layout)
+        others = tuple(str(key) for key in variable.dims if key != dimension and key not in layout)
+        placements[name] = (
+            Placement(layout, shape, places, others) if varies else Placement((), (), np.zeros(1, np.int64), others)
+        )
+    return placements
+
+
+def _ordered(layout: tuple[str, ...], sizes: Mapping[str, int], domain: Domain) -> tuple[str, ...]:
+    """Dimensions of the file in the order of the domain, by their names where these tell."""
+    roles = {"lat": 0, "latitude": 0, "y": 0, "lon": 1, "longitude": 1, "x": 1}
+    if len(layout) == 2 and len(domain.shape) == 2:
+        found = [roles.get(name.lower()) for name in layout]
+        if found == [1, 0]:
+            return layout[::-1]
+    return layout
+
+
+def _check_shape(shape: tuple[int, ...], layout: tuple[str, ...], domain: Domain, source: str) -> None:
+    # A list of all cells is accepted for a grid.
+    if shape != domain.shape and (len(shape) != 1 or shape[0] != int(np.prod(domain.shape))):
+        raise ForcingError(
+            f"{source}: has {' x '.join(f'{n} ({name})' for n, name in zip(shape, layout, strict=True))} cells, the "
+            f"domain {' x '.join(map(str, domain.shape))}. Put the records on the grid of the domain, or give those of "
+            "a single column for all."
+        )
+
+
+def _check_coordinates(variable: Any, layout: tuple[str, ...], domain: Domain, source: str) -> None:
+    """Compare coordinates, when the file has any, with those of the domain."""
+    for names, expected, period in (
+        (LATITUDES, domain.latitude, None),
+        (LONGITUDES, domain.longitude, 360.0),
+    ):
+        coordinate = _coordinate(variable, names)
+        if coordinate is None or not set(coordinate.dims) <= set(layout):
+            continue
+        values = coordinate.transpose(*(name for name in layout if name in coordinate.dims)).values
+        if values.shape != expected.shape:
+            continue
+        difference = np.abs(values.astype(np.float64) - expected)
+        if period is not None:
+            difference = np.minimum(difference % period, -difference % period)
+        if not difference.max() <= COORDINATE_TOLERANCE:
+            place = np.unravel_index(int(np.argmax(difference)), difference.shape)
+            where = ", ".join(str(int(index)) for index in place)
+            flipped = values.ndim == 1 and np.allclose(values[::-1], expected, atol=COORDINATE_TOLERANCE)
+            remedy = "Turn the order of the rows round." if flipped else "Put the records on the grid of the domain."
+            raise ForcingError(
+                f"{source}: {coordinate.name} is {values[place]:.6g} at [{where}], that of the domain "
+                f"{expected[place]:.6g}. {remedy}"
+            )
+
+
+def _coordinate(variable: Any, names: tuple[str, ...]) -> Any:
+    for name, coordinate in variable.coords.items():
+        if coordinate.attrs.get("standard_name") == names[0] or str(name).lower() in names:
+            return coordinate
+    return None

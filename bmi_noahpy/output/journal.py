@@ -1,0 +1,78 @@
+"""Records of an unfinished output file, as plain numbers one after another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Journal:
+    """A file that only grows at its end, so whatever kills its writer leaves every record before the last intact.
+
+    Parameters
+    ----------
+    path : The file; made when absent.
+    width : Numbers in a record.
+    keep : Records to keep of what is there; the rest, and an unfinished last one, is cut off.
+
+    Raises
+    ------
+    ValueError : it holds fewer than `keep` records.
+    """
+
+    def __init__(self, path: Path, width: int, *, keep: int = 0) -> None:
+        self.path = path
+        self.width = width
+        self._bytes = 8 * width
+        held = count_records(path, width)
+        if keep > held:
+            raise ValueError(f"{path}: holds {held} records, {keep} are needed.")
+        self._file = open(path, "r+b" if path.exists() else "w+b", buffering=0)  # noqa: SIM115
+        self._file.truncate(keep * self._bytes)
+        self._file.seek(0, os.SEEK_END)
+        self.records = keep
+
+    def append(self, rows: Array) -> None:
+        """Add records, ``[record, width]``; all of them or, after an error, none."""
+        if not len(rows):
+            return
+        left = np.ascontiguousarray(rows, dtype="<f8").data.cast("B")
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except BaseException:
+            self._file.truncate(self.records * self._bytes)
+            self._file.seek(0, os.SEEK_END)
+            raise
+        self.records += len(rows)
+
+    def rows(self, first: int, last: int) -> Array:
+        """Records from `first` up to, not including, `last`, ``[record, width]``."""
+        if last <= first:
+            return np.empty((0, self.width))
+        return np.fromfile(
+            self.path, dtype="<f8", count=(last - first) * self.width, offset=first * self._bytes
+        ).reshape(last - first, self.width)
+
+    def sync(self) -> None:
+        """Return when every record would survive a loss of power."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file and leave it where it is."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """Close the file and delete it."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+
+def count_records(path: Path, width: int) -> int:
+    """Complete records in a journal; 0 when there is none."""
+    return path.stat().st_size // (8 * width) if path.exists() else 0

@@ -1,0 +1,92 @@
+"""What a run and the run it goes on from must have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import get_quantity, quantities
+
+Fingerprint = Mapping[str, Any]
+"""Plain data, one entry for each thing that must agree."""
+
+SHAPE = ("layers", "columns")
+"""What even a run that takes over nothing but the state must have in common."""
+
+
+def fingerprint(run: Any) -> dict[str, Any]:
+    """What must agree for the steps of a run to continue those of another.
+
+    Numbers stand for themselves where they are few; places, layers and parameters as digests.
+    """
+    thickness = run.model.column.thickness
+    return {
+        "layers": int(thickness.shape[0]),
+        "columns": int(run.domain.columns),
+        "thickness of layers": digest(thickness),
+        "places of columns": _digest_of_fields(run.domain),
+        "step [s]": float(run.step),
+        "number type": str(run.initial_state.skin_temperature.dtype).removeprefix("torch."),
+        "schemes": {slot: _scheme(scheme) for slot, scheme in vars(run.model.options).items()},
+        "parameters": {
+            path: digest(get_quantity(run.parameters, path))
+            for path, _ in quantities(Parameters)
+            if get_quantity(run.parameters, path) is not None
+        },
+        "weights": {name: digest(weight) for name, weight in run.model.state_dict().items()},
+    }
+
+
+def differences(theirs: Fingerprint, ours: Fingerprint) -> Iterator[str]:
+    """Sentences on everything that does not agree."""
+    for name in ours:
+        there, here = theirs.get(name), ours[name]
+        if there == here:
+            continue
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            yield from _differences_within(name, there, here)
+        elif isinstance(here, str) and len(here) == DIGITS:
+            yield f"the {name} differ"
+        else:
+            yield f"{name}: {there} there, {here} here"
+
+
+DIGITS = 16
+
+
+def digest(values: Any) -> str:
+    """A short text that differs when a number does."""
+    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:DIGITS]
+
+
+def _scheme(scheme: Any) -> str:
+    """A name, with the arguments of one's own schemes; their weights are compared as such, wherever they come from."""
+    return scheme if isinstance(scheme, str) else f"{scheme.name} {dict(scheme.arguments)}"
+
+
+def _differences_within(name: str, theirs: Fingerprint, ours: Fingerprint) -> Iterator[str]:
+    for key in sorted({*theirs, *ours}):
+        there, here = theirs.get(key), ours.get(key)
+        if there == here:
+            continue
+        if name == "schemes":
+            yield f"schemes.{key}: {there} there, {here} here"
+        else:
+            yield f"{name} differ in {key}"
+
+
+def _digest_of_fields(holder: Any) -> str:
+    names = [field.name for field in dataclasses.fields(holder)] if dataclasses.is_dataclass(holder) else vars(holder)
+    parts = []
+    for name in sorted(names):
+        value = getattr(holder, name)
+        if isinstance(value, (int, float, str, list, tuple, np.ndarray, torch.Tensor)):
+            parts.append(f"{name}={digest(value) if not isinstance(value, str) else value}")
+    return hashlib.sha256(";".join(parts).encode()).hexdigest()[:DIGITS]

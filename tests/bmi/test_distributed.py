@@ -1,0 +1,253 @@
+"""Runs in tiles: on processes that may be killed, with the numbers of one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray
+import yaml
+from regions import domain_data, forcing_data, region, write_region
+from typer.testing import CliRunner
+
+from bmi_noahpy.cli import app
+from bmi_noahpy.distributed import extras, launch_tiles
+from bmi_noahpy.distributed.plan import PlanError, cut
+from bmi_noahpy.distributed.tile_run import run_tile
+from bmi_noahpy.launch import Launch, launch
+from bmi_noahpy.restart import read_restart
+from bmi_noahpy.setup import prepare
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import State
+
+ROWS, LINES = 9, 11
+MASK = (np.arange(ROWS * LINES).reshape(ROWS, LINES) % 7 != 3).astype(int)
+
+
+def grid(data: xarray.Dataset) -> xarray.Dataset:
+    """A small region made larger by repeating it, each cell a little different."""
+    y, x = np.arange(ROWS), np.arange(LINES)
+    wide = data.isel(lat=y % data.sizes["lat"], lon=x % data.sizes["lon"])
+    return wide.assign_coords(lat=("lat", 50.0 + 0.25 * y), lon=("lon", 80.0 + 0.25 * x))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    everywhere = np.ones((4, 5))
+    data = grid(domain_data(land_mask=(("lat", "lon"), everywhere)))
+    random = np.random.default_rng(8)
+    data["land_mask"] = (("lat", "lon"), MASK)
+    data["skin_temperature"] = (("lat", "lon"), random.uniform(255.0, 275.0, (ROWS, LINES)))
+    weather = forcing_data(200, ROWS, LINES).assign_coords(lat=data["lat"], lon=data["lon"])
+    return write_region(tmp_path, data, weather)
+
+
+def configuration(folder: Path, **changes):
+    return region(folder, **{"period__end": "2020-01-06T21:00", "output__file": "out.nc"} | changes)
+
+
+def contents(path: Path) -> dict[str, xarray.Dataset]:
+    opened = {}
+    for group in (None, "parameters"):
+        engine = {"engine": "zarr", "consolidated": True} if path.suffix == ".zarr" else {}
+        with xarray.open_dataset(path, decode_timedelta=False, group=group, **engine) as data:
+            opened[group or ""] = data.load()
+    return opened
+
+
+def assert_same(one: Path, other: Path) -> None:
+    ours, theirs = contents(one), contents(other)
+    for group, data in ours.items():
+        assert set(data.variables) == set(theirs[group].variables)
+        assert len(data.variables) > 20
+        for name in data.variables:
+            assert data[name].dims == theirs[group][name].dims
+            np.testing.assert_array_equal(data[name], theirs[group][name], err_msg=str(name))
+            attributes = [
+                {key: np.ravel(value).tolist() for key, value in x[name].attrs.items()} for x in (data, theirs[group])
+            ]
+            assert attributes[0] == attributes[1]
+    name = next(str(name) for name in ours[""].data_vars if str(name).startswith("soil_temperature"))
+    assert np.isfinite(ours[""][name].values).mean() == pytest.approx(MASK.mean())
+
+
+def alone(folder: Path, **changes) -> Path:
+    return launch(configuration(folder, output__file="alone.nc", **changes)).path
+
+
+def test_tiles_cover_all_columns_once_and_begin_at_whole_groups():
+    for columns, workers, size in ((85, 2, None), (10_000, 3, None), (5, 4, None), (100, 1, 32), (10**6, 8, None)):
+        tiles = cut(columns, workers, size)
+        assert [tile.first for tile in tiles[1:]] == [tile.last for tile in tiles[:-1]]
+        assert (tiles[0].first, tiles[-1].last) == (0, columns)
+        assert all(tile.first % 16 == 0 for tile in tiles)
+        assert max(tile.last - tile.first for tile in tiles) <= (size or 4096)
+
+
+def test_a_size_that_is_no_whole_group_is_refused():
+    with pytest.raises(ValueError, match=r"--tile-columns: 20 is not a multiple of 16. Use 16"):
+        cut(100, 2, 20)
+
+
+@pytest.mark.parametrize("changes", [{}, {"output__daily": ["mean", "max"]}, {"output__every": 7}])
+def test_tiles_one_after_the_other_give_the_output_of_the_whole(folder, changes):
+    summary = launch_tiles(configuration(folder, **changes), tile_columns=32)
+    assert_same(summary.path, alone(folder, **changes))
+    assert not (folder / "out.nc.tiles").exists()
+    assert (summary.steps_done, summary.interrupted) == (48, False)
+
+
+def test_the_largest_residual_is_that_of_the_whole_run(folder):
+    whole = launch(configuration(folder, output__file="alone.nc"))
+    tiles = launch_tiles(configuration(folder), tile_columns=16)
+    assert {(r.name, r.value, r.column, r.at) for r in tiles.residuals} == {
+        (r.name, r.value, r.column, r.at) for r in whole.residuals
+    }
+
+
+def test_a_zarr_store_holds_what_the_netcdf_file_does(folder):
+    pytest.importorskip("zarr", minversion="3")
+    summary = launch_tiles(configuration(folder, output__file="out.zarr"))
+    assert summary.path.is_dir()
+    assert_same(summary.path, alone(folder))
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        launch_tiles(configuration(folder, output__file="out.zarr"))
+    launch_tiles(configuration(folder, output__file="out.zarr"), Launch(overwrite=True))
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_tiles_that_are_left(folder, monkeypatch):
+    ran = []
+
+    def stopping(task):
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        ran.append(task.tile.number)
+        return run_tile(task)
+
+    monkeypatch.setattr("bmi_noahpy.distributed.cluster.run_tile", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        launch_tiles(configuration(folder), tile_columns=32)
+    with pytest.raises(FileExistsError, match=r"unfinished run. Use --resume"):
+        launch_tiles(configuration(folder), tile_columns=32)
+    with pytest.raises(PlanError, match="differs in general"):
+        launch_tiles(configuration(folder, general__wind_height=11.0), Launch(resume=True))
+    monkeypatch.undo()
+    before = (folder / "out.nc.tiles" / "tile_00001.nc").stat().st_mtime_ns
+    times = []
+    monkeypatch.setattr(
+        "bmi_noahpy.distributed.tiles.gather",
+        lambda path, run, spec, tiles, at: times.append((at / "tile_00001.nc").stat().st_mtime_ns),
+    )
+    launch_tiles(configuration(folder), Launch(resume=True))
+    assert times == [before]
+
+
+def test_a_run_may_begin_with_the_state_of_another_and_leaves_one_to_go_on_from(folder):
+    first = {"period__end": "2020-01-03T21:00", "restart__keep": 1}
+    launch_tiles(configuration(folder, output__file="first.nc", **first), tile_columns=32)
+    (restart,) = (folder / "first_restart").iterdir()
+    whole = launch(configuration(folder, output__file="whole.nc", **first))
+    (expected,) = (folder / "whole_restart").iterdir()
+    like = prepare(configuration(folder)).initial_state
+    for path, _ in quantities(State):
+        ours, theirs = (get_quantity(read_restart(file, like).state, path) for file in (restart, expected))
+        assert torch.equal(ours, theirs), path
+    assert whole.steps_done == 24
+    on = launch_tiles(configuration(folder), Launch(restart_from=restart), tile_columns=32)
+    full = contents(alone(folder))[""]["soil_temperature"]
+    np.testing.assert_array_equal(contents(on.path)[""]["soil_temperature"], full[24:])
+
+
+def test_spin_up_is_not_done_tile_by_tile(folder):
+    with pytest.raises(ValueError, match=r"spin_up.*restart.from"):
+        launch_tiles(configuration(folder, spin_up={"period": "1 day"}))
+
+
+def test_what_is_not_installed_is_named_with_the_way_to_get_it(folder, monkeypatch):
+    for name in ("distributed", "zarr"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(extras.MissingPackage, match=r"--workers: needs the package distributed.*noahpy\[parallel\]"):
+        launch_tiles(configuration(folder), workers=2)
+    with pytest.raises(extras.MissingPackage, match=r"output.file ends in .zarr: needs the package zarr"):
+        launch_tiles(configuration(folder, output__file="out.zarr"))
+    assert not (folder / "out.nc.tiles").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"workers": 0}, "0 is not a number"), ({"workers": 2, "scheduler": "tcp://x:1"}, "Give only one")],
+)
+def test_workers_that_cannot_be_had_are_refused(folder, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        launch_tiles(configuration(folder), **arguments)
+
+
+def test_a_failing_tile_says_which_columns_it_has(folder, monkeypatch):
+    def failing(run, *arguments, **options):
+        raise ArithmeticError("column 3 became infinite")
+
+    monkeypatch.setattr("bmi_noahpy.distributed.tile_run.execute", failing)
+    with pytest.raises(ArithmeticError, match="columns 0 to 31, counted from 0: column 3"):
+        launch_tiles(configuration(folder), tile_columns=32)
+
+
+@pytest.mark.slow
+def test_processes_started_by_the_command_line_give_the_numbers_of_one(folder):
+    pytest.importorskip("distributed")
+    plain = configuration(folder, output__file="cli.nc").model_dump(mode="json")
+    (folder / "run.yaml").write_text(yaml.safe_dump(plain))
+    result = CliRunner().invoke(app, ["run", str(folder / "run.yaml"), "--workers", "2", "--no-plot"])
+    assert result.exit_code == 0, result.output
+    assert_same(folder / "cli.nc", alone(folder))
+
+
+@pytest.mark.slow
+def test_workers_of_a_scheduler_give_the_numbers_of_one_process(folder):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        summary = launch_tiles(configuration(folder), scheduler=cluster.scheduler_address, tile_columns=48)
+    assert_same(summary.path, alone(folder))
+
+
+@pytest.mark.slow
+def test_killed_workers_cost_nothing_but_time(folder):
+    pytest.importorskip("distributed")
+    psutil = pytest.importorskip("psutil")
+    long = {"period__end": "2020-01-24T21:00", "period__step": 600, "output__every": 72, "restart__every": "12 hours"}
+    tiles, killed, over = folder / "out.nc.tiles", [], threading.Event()
+
+    def kill_all_after_the_first_restart_file() -> None:
+        while not over.wait(0.005):
+            if list(tiles.glob("restart/tile_00000_*.nc")):
+                workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+                killed.extend(worker.pid for worker in workers)
+                unfinished.append(not (tiles / "tile_00000.json").exists())
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+                return
+
+    unfinished: list[bool] = []
+    watcher = threading.Thread(target=kill_all_after_the_first_restart_file)
+    watcher.start()
+    try:
+        summary = launch_tiles(configuration(folder, **long), workers=2, tile_columns=32)
+    finally:
+        over.set()
+        watcher.join()
+    assert len(killed) == 2
+    assert unfinished == [True]
+    assert_same(summary.path, alone(folder, **long))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import yaml
+from calibration_cases import write_site
+
+from bmi_noahpy.config import ConfigurationError, load_configuration
+from bmi_noahpy.forcing.corrections import Correction, corrected
+from bmi_noahpy.setup import prepare
+from noahpy_core.physics.atmosphere import saturation_specific_humidity
+
+
+def run_with(folder, corrections):
+    path = write_site(folder)
+    site = yaml.safe_load(path.read_text())
+    site["forcing"]["corrections"] = corrections
+    path.write_text(yaml.safe_dump(site))
+    return prepare(load_configuration(path))
+
+
+def test_a_factor_and_an_offset_change_every_step(tmp_path):
+    plain = prepare(load_configuration(write_site(tmp_path))).forcing.block(0, 16)
+    biased = run_with(
+        tmp_path, {"precipitation": {"factor": 1.5}, "longwave_down": {"factor": 1.01, "offset": "5 W m-2"}}
+    ).forcing
+    torch.testing.assert_close(biased.block(0, 16).precipitation, 1.5 * plain.precipitation)
+    torch.testing.assert_close(biased.at(3).longwave_down, 1.01 * plain.longwave_down[3] + 5.0)
+    assert torch.equal(biased.block(0, 16).air_temperature, plain.air_temperature)
+
+
+def test_cooled_air_is_not_supersaturated_and_radiation_not_negative(tmp_path):
+    plain = prepare(load_configuration(write_site(tmp_path))).forcing.block(0, 16)
+    biases = {"air_temperature": Correction(offset=-20.0), "shortwave_down": Correction(offset=-1e4)}
+    cold = corrected(plain, biases)
+    limit = saturation_specific_humidity(cold.air_temperature, cold.air_pressure)
+    torch.testing.assert_close(cold.specific_humidity, 0.99 * limit)
+    assert float(cold.shortwave_down.max()) == 0.0
+
+
+def test_a_factor_of_snowfall_leaves_rain_alone(tmp_path):
+    plain = prepare(load_configuration(write_site(tmp_path))).forcing.block(0, 16)
+    plain = dataclasses.replace(plain, precipitation=torch.full_like(plain.precipitation, 1e-5))
+    more = corrected(plain, {"snowfall": Correction(factor=1.4), "precipitation": Correction(factor=2.0)})
+    frost = plain.air_temperature < 273.15
+    assert 0 < int(frost.sum()) < 16
+    torch.testing.assert_close(more.precipitation[frost], torch.full((int(frost.sum()),), 2.8e-5, dtype=torch.float64))
+    torch.testing.assert_close(
+        more.precipitation[~frost], torch.full((int((~frost).sum()),), 2e-5, dtype=torch.float64)
+    )
+
+
+def test_every_problem_of_corrections_is_named(tmp_path):
+    with pytest.raises(ConfigurationError) as caught:
+        run_with(
+            tmp_path,
+            {
+                "vegetation_fraction": {"factor": 2},
+                "precipitation": {"factr": 1.1},
+                "longwave_down": {"offset": "many"},
+                "wind_speed": 2.0,
+                "air_temperature": {"offset": [[1.0, 2.0]]},
+            },
+        )
+    found = {problem.key: problem.text for problem in caught.value.problems}
+    assert "cannot be corrected" in found["forcing.corrections.vegetation_fraction"]
+    assert "Did you mean 'factor'?" in found["forcing.corrections.precipitation.factr"]
+    assert "'many' is not a number" in found["forcing.corrections.longwave_down.offset"]
+    assert "factor or an offset" in found["forcing.corrections.wind_speed"]
+    with pytest.raises(ConfigurationError, match="1 latitudes and 1 longitudes"):
+        run_with(tmp_path, {"air_temperature": {"offset": [[1.0, 2.0]]}})

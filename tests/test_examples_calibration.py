@@ -1,0 +1,74 @@
+"""The calibration examples in short versions: a twin is found again, real sites improve, optimisers are compared."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Import an example by its name, as its folder would let it."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    sys.modules.pop("calibration_sites", None)
+
+
+def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, capsys):
+    short = ["--days", "40", "--starts", "3", "--layers", "2", "--iterations", "8", "--folder", str(tmp_path)]
+    result = example("calibrate_twin").main([*short, "--data", str(shared / "data" / "tgl")])
+    assert result["arrived"] == 3
+    # Two hundred values of each kind average the noise of a sensor out.
+    assert result["distance"] < 0.2
+    assert (tmp_path / "results" / "observed_soil_water.png").exists()
+    assert " s\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("site", ["yakou", "toolik"])
+def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, site):
+    short = ["--days", "40", "--starts", "1", "--iterations", "2", "--folder", str(tmp_path)]
+    outcome = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]
+    rmse = {(row.series, row.period, row.run): row.scores.rmse for row in outcome.scores}
+    fitted = [series for series, period, run in rmse if (period, run) == ("calibration", "calibrated")]
+    assert len(fitted) >= 9
+    better = [rmse[s, "calibration", "calibrated"] < rmse[s, "calibration", "configured"] for s in fitted]
+    assert sum(better) > 0.7 * len(better)
+    assert {period for _, period, _ in rmse} == {"calibration", "validation"}
+    assert (tmp_path / site / "calibrated.yaml").exists()
+
+
+def test_optimisers_are_compared_with_the_same_number_of_runs(example, shared, tmp_path, capsys):
+    pytest.importorskip("spotpy")
+    pytest.importorskip("scikit_posthocs")
+    short = ["--runs", "60", "--repetitions", "3", "--spans", "2016-01-05", "2016-01-25", "2016-02-05"]
+    result = example("compare_optimisers").main([*short, "--folder", str(tmp_path), "--data", str(shared / "data")])
+    first = {name: [losses[0] for losses in found.losses] for name, found in result["results"].items()}
+    assert set(first) == {"adam", "lbfgs", "levenberg_marquardt", "sce_ua"}
+    assert first["adam"] == pytest.approx(first["lbfgs"])  # the same starts
+    for name, found in result["results"].items():
+        assert all(np.all(np.diff(losses) <= 0.0) for losses in found.losses)
+        # One iteration may begin within the budget and end beyond it.
+        assert all(55 <= runs[-1] <= 60 + 27 for runs in found.runs), name
+    text = capsys.readouterr().out
+    assert "Friedman: p = " in text
+    assert "theta_liq_0.40m_m3_m3" in text
+    assert (tmp_path / "convergence.png").exists()
+
+
+def test_missing_data_are_named_with_a_remedy(example, tmp_path):
+    with pytest.raises(SystemExit, match="Give the folder"):
+        example("calibrate_sites").main(["yakou", "--data", str(tmp_path)])
