@@ -50,7 +50,7 @@ def step_function(model: Step, execution: str = "auto", *, valid_for: int | None
         return model
     from noahpy_core.compiled import CompiledStep
 
-    return CompiledStep(model, valid_for)  # type: ignore[arg-type]
+    return CompiledStep(model, valid_for, strict=execution == "compiled")  # type: ignore[arg-type]
 
 
 def _obstacle(model: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -171,9 +172,10 @@ def run(
                 truncate_every=truncate_every,
             )
             return Trajectory(dict(zip(outputs, series, strict=True)), final)
-        except NotCompiled:
+        except NotCompiled as reason:
             if execution == "compiled":
                 raise
+            warnings.warn(f"{reason} Now stepping eagerly.", RuntimeWarning, stacklevel=2)
     plan = Plan(
         step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
         steps=steps,

@@ -160,7 +160,7 @@ def verify(
         Path | None, typer.Option(help="Forcing file of the run that a reference of sensitivities belongs to.")
     ] = None,
     execution: Annotated[
-        Execution, typer.Option(help="How steps are taken; sensitivities are always eager.")
+        Execution, typer.Option(help="auto: single steps eager, free runs and sensitivities compiled if possible.")
     ] = Execution.auto,
     last_day: Annotated[
         int | None, typer.Option(help="Compare sensitivities up to this day; default: as long as they have a meaning.")

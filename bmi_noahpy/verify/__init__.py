@@ -20,9 +20,7 @@ MOST_EXPLAINED = 50
 """Cases beyond tolerance that are searched for a tie; more of them are no matter of ties."""
 
 
-def verify(
-    path: str | Path, *, mode: str = "steps", early_days: int = 60, execution: str = "auto"
-) -> Verification:
+def verify(path: str | Path, *, mode: str = "steps", early_days: int = 60, execution: str = "auto") -> Verification:
     """Compare this model with a reference file of the original.
 
     Parameters
@@ -30,7 +28,7 @@ def verify(
     path : A file with single steps or a run.
     mode : "steps": every step from the state of the original. "free" (runs only): on from the initial state.
     early_days : Days at the start of a free run whose largest temperature difference is reported.
-    execution : How steps are taken: "auto", "eager" or "compiled" (see `noahpy_core.simulation.run`).
+    execution : "eager" or "compiled"; "auto" is eager for single steps and compiled for free runs.
 
     Raises
     ------

@@ -23,8 +23,9 @@ TWINS = 64
 
 
 def take_step(cases: Cases, execution: str = "auto") -> Result:
-    """Take every case's step with this model."""
-    step = step_function(NoahModel(cases.column, cases.options), execution)
+    """Take every case's step with this model; "auto" is eager, because a kernel for one step is not worth building."""
+    model = NoahModel(cases.column, cases.options)
+    step = step_function(model, "eager" if execution == "auto" else execution)
     with torch.no_grad():
         return _step(step, cases, cases.state, cases.time_step)
 

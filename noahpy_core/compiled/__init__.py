@@ -5,7 +5,8 @@
 keeps it, `program` calls it on tensors; `run` makes it a differentiable run, `step` the step of a coupler.
 """
 
-from noahpy_core.compiled.run import NotCompiled, compiled_run, why_not_compiled
+from noahpy_core.compiled.case import NotCompiled, why_not_compiled
+from noahpy_core.compiled.run import compiled_run
 from noahpy_core.compiled.step import CompiledStep
 
 __all__ = ["CompiledStep", "NotCompiled", "compiled_run", "why_not_compiled"]

