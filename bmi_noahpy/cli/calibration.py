@@ -1,0 +1,80 @@
+"""The commands ``noahpy calibrate`` and ``noahpy sensitivity``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bmi_noahpy.cli.messages import INTERRUPTED, error_console, output_console, reported
+
+if TYPE_CHECKING:
+    from bmi_noahpy.calibrate import Outcome
+
+File = Annotated[Path, typer.Argument(help="Calibration file (YAML).")]
+Results = Annotated[Path | None, typer.Option(help="Results folder instead of the configured one.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew where there are results.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def calibrate(
+    context: typer.Context,
+    file: File,
+    results: Results = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier calibration ended, was interrupted or killed.")
+    ] = False,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+) -> None:
+    """Fit parameters, initial values and biases of the forcing to observations."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.calibrate import calibrate, load_calibration
+
+        if resume and overwrite:
+            raise ValueError("--resume and --overwrite: one goes on, the other begins anew. Give only one of them.")
+        console = error_console()
+        outcome = calibrate(
+            load_calibration(file).with_results(results),
+            resume=resume,
+            overwrite=overwrite,
+            say=lambda text: console.print(text, markup=False),
+            progress=console,
+        )
+        _print_outcome(outcome)
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def sensitivity(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Calibration file, or the configuration of a run (YAML).")],
+    results: Results = None,
+    debug: Debug = False,
+) -> None:
+    """Show which parameters matter for which depth and season."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.calibrate.sensitivity import analyse, load_analysis
+        from bmi_noahpy.calibrate.sensitivity_report import print_tables, write_report
+
+        console = error_console()
+        calibration = load_analysis(file).with_results(results)
+        found = analyse(calibration, say=lambda text: console.print(text, markup=False))
+        print_tables(found, output_console())
+        for path in write_report(found, calibration.results.folder):
+            output_console().print(f"Sensitivity: {path}", markup=False, soft_wrap=True)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    from bmi_noahpy.calibrate.report import print_outcome
+
+    console = output_console()
+    if outcome.interrupted:
+        console.print(
+            f"Interrupted after iteration {outcome.iterations}. The best parameters so far are in "
+            f"{outcome.folder / 'calibrated.yaml'}; go on with --resume.",
+            markup=False,
+            soft_wrap=True,
+        )
+    print_outcome(outcome, console)

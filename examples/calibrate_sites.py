@@ -1,0 +1,148 @@
+"""Calibration on real permafrost: Yakou (Qilian Mountains) and Toolik (Alaska), fitted on two years, tested on two.
+
+Soil hydraulics and quartz by layer, albedo and other surface parameters, the water and deep temperature at the start,
+and the biases that the sites' notes name: longwave radiation is derived at one and a reanalysis at the other, and
+gauges miss snow. The starts, the run's own values and random ones, are columns of one batch.
+
+    python calibrate_sites.py [yakou] [toolik] [--starts 4] [--iterations 25] [--folder sites] [--data folder of both]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from calibration_sites import DATA, missing, toolik, yakou
+from rich.console import Console
+
+from bmi_noahpy.calibrate import Outcome, calibrate, read_calibration
+from bmi_noahpy.calibrate.report import print_outcome
+from bmi_noahpy.calibrate.scoring import PERIODS, mean_score
+
+LAYERS = "1-11"
+QUANTITIES = ("soil_temperature", "soil_liquid_water")
+
+
+class Site(NamedTuple):
+    """What is fitted and tested where."""
+
+    run: Callable[[Path], dict[str, Any]]
+    exclude: list[str]
+    calibration: tuple[str, str]
+    validation: tuple[str, str]
+    porosity: list[float]
+    suction: list[float]
+    deep_temperature: list[float]
+
+
+SITES = {
+    # The surface probe is in the sun.
+    "yakou": Site(
+        yakou, ["Tsoil_0.00m_K"], ("2016-01-15", "2018-01-01"), ("2018-01-01", "2019-12-10"),
+        [0.25, 0.7], [0.01, 0.65], [268.0, 275.0],
+    ),
+    # The rod heaved with the frost, and the temperature of the water probes ends at -12 degC.
+    "toolik": Site(
+        toolik, ["Tsoil_rod*", "Tsoil_hydra*"], ("1998-09-20", "2000-11-01"), ("2002-01-01", "2003-12-31"),
+        [0.25, 0.85], [0.005, 0.9], [262.0, 270.0],
+    ),
+}  # fmt: skip
+
+
+def parameters(site: Site) -> dict[str, Any]:
+    """What is calibrated."""
+    by_layer = {"by": "layer", "layers": LAYERS}
+    return {
+        "soil.porosity": {**by_layer, "bounds": site.porosity},
+        "soil.saturated_hydraulic_conductivity": {"by": "class", "bounds": [1e-7, 6e-3]},
+        "soil.saturated_suction": {**by_layer, "bounds": site.suction},
+        "soil.clapp_hornberger_b": {**by_layer, "bounds": [2.5, 12.0]},
+        "soil.quartz_fraction": {**by_layer, "bounds": [0.02, 0.9]},
+        "vegetation.minimum_albedo": {"bounds": [0.08, 0.3]},
+        "vegetation.maximum_albedo": {"bounds": [0.1, 0.4]},
+        "snow.full_cover_snow": {"bounds": [5.0, 80.0]},
+        "snow.deep_snow_albedo": {"bounds": [0.6, 0.9]},
+        "general.zilitinkevich_coefficient": {"bounds": [0.01, 1.0]},
+        "general.canopy_shading_coefficient": {"bounds": [-4.0, -0.1]},
+        "general.deep_temperature": {"bounds": site.deep_temperature},
+        "forcing.longwave_down": {"bounds": [-15.0, 15.0]},
+        "forcing.precipitation": {"bounds": [0.7, 1.6]},
+        "forcing.snowfall": {"bounds": [0.7, 3.0]},
+        "initial.soil_moisture": {**by_layer, "bounds": [0.5, 1.8]},
+        "initial.soil_temperature": {"by": "layer", "layers": "8-20", "bounds": [-1.5, 1.5]},
+    }
+
+
+def calibrate_site(name: str, options: argparse.Namespace, console: Console) -> Outcome:
+    """Calibrate one site."""
+    site, data = SITES[name], options.data.resolve() / name
+    mapping = {
+        "run": site.run(data),
+        "parameters": parameters(site),
+        "observations": {
+            "file": str(data / "observations.csv"),
+            "quantities": list(QUANTITIES),
+            "exclude": site.exclude,
+        },
+        "calibration": dict(zip(("start", "end"), site.calibration, strict=True)),
+        "validation": dict(zip(("start", "end"), site.validation, strict=True)),
+        "objective": {"name": "nse", "prior": 1e-3},
+        "optimiser": {"name": "levenberg_marquardt", "iterations": options.iterations},
+        "starts": {"count": options.starts, "seed": 3},
+        "stop": {"tolerance": 2e-3},
+        "results": name,
+    }
+    if options.days:
+        mapping = shortened(mapping, options.days)
+    return calibrate(read_calibration(mapping, options.folder), overwrite=True, progress=console)
+
+
+def shortened(mapping: dict[str, Any], days: int) -> dict[str, Any]:
+    """The same over a few days: half of them fitted, half of them tested."""
+    start = np.datetime64(mapping["run"]["period"]["start"])
+    moments = [str(start + np.timedelta64(24 * day, "h")) for day in (0, days // 2, days, days - 1)]
+    period = {**mapping["run"]["period"], "end": moments[3]}
+    spans = {
+        "calibration": {"start": moments[0], "end": moments[1]},
+        "validation": {"start": moments[1], "end": moments[2]},
+    }
+    return {**mapping, **spans, "run": {**mapping["run"], "period": period}}
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Outcome]:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sites", nargs="*", default=list(SITES), help="yakou, toolik; default: both")
+    parser.add_argument("--starts", type=int, default=4, help="the first is the run's own values")
+    parser.add_argument("--iterations", type=int, default=25, help="at most")
+    parser.add_argument("--days", type=int, help="only so many days, to try it out")
+    parser.add_argument("--folder", type=Path, default=Path("sites"), help="where files are written")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the folders of the sites")
+    options = parser.parse_args(arguments)
+    problems = [missing(options.data / name) if name in SITES else f"no site {name}" for name in options.sites]
+    if any(problems):
+        sys.exit("\n".join(filter(None, problems)))
+    console, outcomes = Console(width=140), {}
+    for name in options.sites:
+        begin = time.perf_counter()
+        outcome = outcomes[name] = calibrate_site(name, options, console)
+        print_outcome(outcome, console)
+        for quantity in QUANTITIES:
+            for period in PERIODS:
+                pairs = [
+                    f"{score.upper()} {mean_score(outcome.scores, quantity, period, 'configured', score):.3f} -> "
+                    f"{mean_score(outcome.scores, quantity, period, 'calibrated', score):.3f}"
+                    for score in ("nse", "kge", "rmse")
+                ]
+                console.print(f"{name}, {quantity}, {period}, mean over depths: {', '.join(pairs)}")
+        console.print(f"{name}: {time.perf_counter() - begin:.0f} s")
+    return outcomes
+
+
+if __name__ == "__main__":
+    main()
