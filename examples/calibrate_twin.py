@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--days", type=int, default=366, help="length of the run, at most 1371")
     parser.add_argument("--starts", type=int, default=10, help="random starts")
     parser.add_argument("--layers", type=int, default=10, help="calibrated layers")
-    parser.add_argument("--iterations", type=int, default=40, help="at most")
+    parser.add_argument("--iterations", type=int, default=60, help="at most")
     parser.add_argument("--folder", type=Path, default=Path("twin"), help="where files are written")
     parser.add_argument("--data", type=Path, default=DATA / "tgl", help="folder of the forcing of Tanggula")
     options = parser.parse_args(arguments)

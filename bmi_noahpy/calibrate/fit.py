@@ -24,6 +24,8 @@ from noahpy_core.state import Forcing
 
 COLUMNS_AT_ONCE = 2048
 """Columns of one run of a Jacobian; more go into further runs."""
+JACOBIAN_MEMORY = 2**30
+"""For the Jacobians of the starts that are linearised together, and what is made of them on the way. [byte]"""
 DIFFERENCE = 1.0e-4
 """Half the step of central differences, in units of the unknowns."""
 
@@ -147,6 +149,12 @@ class Fit:
         residuals.append(prior * (unknowns - self._own))
         scaled.append((prior * torch.eye(count, dtype=unknowns.dtype))[:, None].expand(count, starts, count))
         return Linearised(torch.cat(residuals), torch.cat(scaled), self._value(unknowns, simulated), simulated)
+
+    @property
+    def starts_at_once(self) -> int:
+        """Starts whose Jacobians fit into memory together."""
+        numbers = self.controls.count * sum(len(target.values) for target in self.fitted)
+        return max(JACOBIAN_MEMORY // (4 * 8 * numbers), 1)
 
     def forcing_bytes(self) -> bytes:
         """The forcing of the run, to tell whether it is the same."""

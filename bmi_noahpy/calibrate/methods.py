@@ -34,6 +34,10 @@ class Moved(NamedTuple):
 class Fitted(Protocol):
     """What a method asks of a fit."""
 
+    @property
+    def starts_at_once(self) -> int:
+        """Starts whose Jacobians fit into memory together."""
+
     def losses(self, unknowns: Tensor) -> Tensor:
         """Objective ``[start]`` of unknowns ``[unknown, start]``."""
 

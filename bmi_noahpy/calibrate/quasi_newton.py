@@ -7,8 +7,8 @@ from torch import Tensor
 
 from bmi_noahpy.calibrate.methods import Fitted, Method, Moved, best_candidate
 
-LARGEST_MOVE = 1.0
-"""Of one unknown in one iteration: from the middle of an interval, half the way to a bound."""
+LARGEST_MOVE = 2.0
+"""Of one unknown in one iteration: far enough to cross most of an interval."""
 TINY = 1.0e-300
 
 
@@ -116,10 +116,13 @@ class LevenbergMarquardt(Method):
     def _step(self, fit: Fitted, unknowns: Tensor, losses: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Where the starts go, the objective there, and which have nowhere to go."""
         old = self.recall(which)["damping"]
-        residuals, jacobian, _, _ = fit.linearised(unknowns)
         dampings = old[:, None] * unknowns.new_tensor(self.TRIED)
-        steps = damped_steps(residuals, jacobian, dampings).clamp(-LARGEST_MOVE, LARGEST_MOVE)
-        number, lowest, there = best_candidate(fit, unknowns[..., None] + steps)
+        steps = []
+        for part in torch.arange(unknowns.shape[1]).split(fit.starts_at_once):
+            found = fit.linearised(unknowns[:, part])
+            steps.append(damped_steps(found[0], found[1], dampings[part]))
+        moves = torch.cat(steps, 1).clamp(-LARGEST_MOVE, LARGEST_MOVE)
+        number, lowest, there = best_candidate(fit, unknowns[..., None] + moves)
         better = lowest < losses
         damping = torch.where(better, dampings.gather(1, number[:, None])[:, 0], self.WORSE * old)
         self.remember(which, {"damping": damping.clamp(self.SMALLEST, None)})

@@ -12,6 +12,7 @@ class Rosenbrock:
     """A curved valley as residuals, with its minimum at (1, 1); infinite beyond 20."""
 
     scale = 3.0
+    starts_at_once = 3
 
     def residuals(self, unknowns):
         x, y = unknowns
