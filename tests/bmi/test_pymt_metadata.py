@@ -19,8 +19,34 @@ from noahpy_core import __version__
 from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
 
-model_metadata = pytest.importorskip("model_metadata", reason="needs model_metadata (pip install model_metadata)")
-from model_metadata.model_setup import FileSystemLoader  # noqa: E402
+
+def yaml_rules() -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """How yaml writes and reads plain data in this process."""
+    resolvers = yaml.SafeLoader.yaml_implicit_resolvers
+    return dict(yaml.SafeDumper.yaml_representers), {first: list(rules) for first, rules in resolvers.items()}
+
+
+def set_yaml_rules(rules: tuple[dict[Any, Any], dict[Any, Any]]) -> None:
+    yaml.SafeDumper.yaml_representers, yaml.SafeLoader.yaml_implicit_resolvers = rules
+
+
+# Importing model_metadata makes yaml sort keys and take 1e-5 for a number, in the whole process. Nobody but the tests
+# of this file, which need it as it is in pymt, is to notice.
+usual_rules = yaml_rules()
+try:
+    model_metadata = pytest.importorskip("model_metadata", reason="needs model_metadata (pip install model_metadata)")
+    from model_metadata.model_setup import FileSystemLoader
+finally:
+    pymt_rules = yaml_rules()
+    set_yaml_rules(usual_rules)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def yaml_as_in_pymt():
+    set_yaml_rules(pymt_rules)
+    yield
+    set_yaml_rules(usual_rules)
+
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS = 8
