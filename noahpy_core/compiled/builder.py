@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from torch import Tensor
 
 from noahpy_core.compiled.access import support
-from noahpy_core.compiled.code import Writer, users_of
+from noahpy_core.compiled.code import Writer, usage
 from noahpy_core.compiled.graph import Node, needed
 from noahpy_core.compiled.instructions import Target
 from noahpy_core.compiled.schedule import base_of, needs
@@ -66,7 +66,7 @@ class KernelBuilder:
     def __init__(self, step: StepGraph, target: Target, name: str, roots: Iterable[Node]) -> None:
         self.step, self.target, self.name = step, target, name
         self.roots = list(roots)
-        self.writer = Writer(target, users_of(self.roots))
+        self.writer = Writer(target, *usage(self.roots))
         sources = input_sources(step.shape, step.constants)
         self.sources = {source: (k, layers) for k, (source, layers) in enumerate(sources)}
         self.rows = state_rows(step.shape)

@@ -7,12 +7,13 @@ over layers, so that one column uses the whole width of the processor too.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from noahpy_core.compiled.graph import Loop, Node, needed
 from noahpy_core.compiled.instructions import Count, Instructions, Target
+from noahpy_core.compiled.laziness import Condition, Laziness, Segment, find_laziness, segments, shortcut
 from noahpy_core.compiled.mathematics import NumberType
 from noahpy_core.compiled.schedule import Action, base_of, needs, schedule, value_of
 
@@ -20,11 +21,11 @@ from noahpy_core.compiled.schedule import Action, base_of, needs, schedule, valu
 class Writer(Instructions):
     """Writes the instructions of nodes; knows where the value of each is."""
 
-    def __init__(self, target: Target, users: dict[int, list[Node]]) -> None:
+    def __init__(self, target: Target, users: dict[int, list[Node]], laziness: Laziness) -> None:
         super().__init__(target)
         self.column_values: dict[int, str] = {}
         self.places: dict[int, int] = {}
-        self._users = users
+        self._users, self._laziness = users, laziness
         self._stored: set[int] = set()
 
     # --- values -----------------------------------------------------------------------------------------------------
@@ -135,35 +136,62 @@ class Writer(Instructions):
 
     def _emit_layers(self, action: Action) -> None:
         together = {node.number for node in action.nodes}
-        kind, length = self.target.layers, action.nodes[0].length
+        length = action.nodes[0].length
         spread: dict[int, str] = {}
         for node in action.nodes:
             for arg in map(value_of, node.args):
                 if arg.length == 0 and not arg.is_constant and arg.number not in spread:
                     spread[arg.number] = self.spread(self.column(arg), arg.boolean)
-        stored = [node for node in action.nodes if self._is_stored(node, together)]
-        for node in stored:
-            self.places[node.number] = self.arena.take(length)
+        stored = {node.number for node in action.nodes if self._is_stored(node, together)}
+        for number in stored:
+            self.places[number] = self.arena.take(length)
+        masks = {number for number, mask in self._laziness.masks.items() if base_of(mask)[0].number in self.places}
+        parts = segments(action.nodes, self._laziness, masks | spread.keys())
         with self.pieces(length) as count:
-            known: dict[int, str] = {}
+            values = LayerValues(self, count.index, spread)
+            for part in parts:
+                if part.condition is None:
+                    self._emit_nodes(part.nodes, values, stored)
+                else:
+                    self._emit_unless(part, part.condition, values, stored)
 
-            def value(arg: Node) -> str:
-                arg = value_of(arg)
-                if arg.is_constant:
-                    return kind.number(arg.attribute[0])
-                if arg.length == 0:
-                    return spread[arg.number]
-                if arg.number not in known:
-                    base, start = base_of(arg)
-                    loaded = self.load(kind, self.places[base.number] + start * self.target.columns, count.index)
-                    known[arg.number] = self.as_truth(kind, loaded, base.boolean)
-                return known[arg.number]
+    def _emit_nodes(self, nodes: Iterable[Node], values: LayerValues, stored: set[int]) -> None:
+        kind = self.target.layers
+        for node in nodes:
+            args = [values.of(arg) for arg in node.args]
+            values.known[node.number] = self.operation(node.op, kind, args, node.boolean)
+            if node.number in stored:
+                values.store(node)
 
-            for node in action.nodes:
-                known[node.number] = self.operation(node.op, kind, [value(arg) for arg in node.args], node.boolean)
-            for node in stored:
-                number = self.as_number(kind, known[node.number], node.boolean)
-                self.store(kind, number, self.places[node.number], count.index)
+    def _emit_unless(self, part: Segment, condition: Condition, values: LayerValues, stored: set[int]) -> None:
+        """Compute nodes unless their condition holds in all lanes."""
+        kind, askers = self.target.layers, self._laziness.askers
+        mask = values.of(self._laziness.masks[condition.mask])
+        shortcuts: dict[int, str] = {}
+        for node in part.nodes:
+            if node.number in askers:
+                equal = shortcut(node, condition)
+                shortcuts[node.number] = shortcuts.get(equal.number) or values.of(equal)
+        needless = self._everywhere(mask, kind.lanes, condition.when)
+        compute, go_on, before = self.label("compute"), self.label("on"), self.block
+        self.do(f"br i1 {needless}, label %{go_on}, label %{compute}")
+        self.begin(compute)
+        with values.apart() as inside:
+            self._emit_nodes(part.nodes, values, stored - shortcuts.keys())
+        last = self.block
+        self.jump(go_on)
+        self.begin(go_on)
+        own = {node.number for node in part.nodes}
+        for node in part.nodes:
+            if node.number not in shortcuts and all(user.number in own for user in self._users[node.number]):
+                continue
+            otherwise = shortcuts.get(node.number, "zeroinitializer")
+            type_ = kind.truth if node.boolean else kind.text
+            both = f"[ {otherwise}, %{before} ], [ {inside[node.number]}, %{last} ]"
+            values.known[node.number] = self.put(f"phi {type_} {both}")
+        for node in part.nodes:
+            if node.number in stored and node.number in shortcuts:
+                values.store(node)
 
     def _is_stored(self, node: Node, together: set[int]) -> bool:
         if node.number in self._stored:
@@ -274,7 +302,7 @@ class Writer(Instructions):
         number = self.put("phi")
         for carried, _ in firsts:
             self.column_values[carried.number] = self.put("phi")
-        solved = self._everywhere(self.column(loop.carried[-1]))
+        solved = self._everywhere(self.column(loop.carried[-1]), self.target.columns)
         spent = self.put(f"icmp sge i64 {number}, {loop.limit}")
         finished = self.put(f"or i1 {solved}, {spent}")
         self.do(f"br i1 {finished}, label %{after}, label %{inside}")
@@ -312,26 +340,70 @@ class Writer(Instructions):
             if final.length and final.number in {node.number for node in loop.body}:
                 self.arena.give_back(self.places[final.number])
 
-    def _everywhere(self, truth: str) -> str:
-        lanes = self.target.columns
+    def _everywhere(self, truth: str, lanes: int, when: bool = True) -> str:
+        """Whether a truth value is `when` in all lanes."""
         if lanes == 1:
-            return truth
+            return truth if when else self.put(f"xor i1 {truth}, true")
         bits = self.put(f"bitcast <{lanes} x i1> {truth} to i{lanes}")
-        return self.put(f"icmp eq i{lanes} {bits}, -1")
+        return self.put(f"icmp eq i{lanes} {bits}, {-1 if when else 0}")
 
 
-def users_of(roots: Iterable[Node]) -> dict[int, list[Node]]:
-    """For each node the nodes that read its value, in iterations too."""
+class LayerValues:
+    """Values of nodes in one piece of the layers, loaded when they are first asked for.
+
+    Parameters
+    ----------
+    writer : Of the code.
+    index : Of the piece, in numbers.
+    spread : Values without layers, in every lane.
+    """
+
+    def __init__(self, writer: Writer, index: str, spread: dict[int, str]) -> None:
+        self._writer, self._index, self._spread = writer, index, spread
+        self.known: ChainMap[int, str] = ChainMap()
+
+    def of(self, node: Node) -> str:
+        """The value of a node."""
+        w, node = self._writer, value_of(node)
+        kind = w.target.layers
+        if node.is_constant:
+            return kind.number(node.attribute[0])
+        if node.length == 0:
+            return self._spread[node.number]
+        if node.number not in self.known:
+            base, start = base_of(node)
+            loaded = w.load(kind, w.places[base.number] + start * w.target.columns, self._index)
+            self.known[node.number] = w.as_truth(kind, loaded, base.boolean)
+        return self.known[node.number]
+
+    def store(self, node: Node) -> None:
+        """Keep a value for later."""
+        w = self._writer
+        number = w.as_number(w.target.layers, self.known[node.number], node.boolean)
+        w.store(w.target.layers, number, w.places[node.number], self._index)
+
+    @contextmanager
+    def apart(self) -> Iterator[ChainMap[int, str]]:
+        """What becomes known in a branch is not known after it."""
+        outside = self.known
+        self.known = outside.new_child()
+        yield self.known
+        self.known = outside
+
+
+def usage(roots: Iterable[Node]) -> tuple[dict[int, list[Node]], Laziness]:
+    """For each node the nodes that read its value, in iterations too, and which of them need not be computed."""
     users: dict[int, list[Node]] = defaultdict(list)
-    pending, seen = [list(roots)], set()
+    kept = list(roots)
+    pending, seen = [kept[:]], dict[int, Node]()
     while pending:
         for node in needed(pending.pop()):
             if node.number in seen:
                 continue
-            seen.add(node.number)
+            seen[node.number] = node
             for operand in needs(node):
                 users[operand.number].append(node)
             if node.op == "result":
                 pending.append(list(node.attribute[0].final))
-    return users
-
+                kept += node.attribute[0].final
+    return users, find_laziness([seen[number] for number in sorted(seen)], users, kept)

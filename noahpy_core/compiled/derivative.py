@@ -95,8 +95,50 @@ class Reverse:
     def _total(self, members: list[Node]) -> Node:
         total = members[0]
         for member in members[1:]:
-            total = self.graph.node("add", total, member)
+            total = self.linear("add", total, member)
         return total
+
+    def linear(self, op: str, *args: Node) -> Node:
+        """An operation that gives zero for zero, or "add", done only where the derivatives it is done to are not zero.
+
+        A derivative passes a select as ``select(mask, 0, d)``. Taking the select through what is done to d puts it
+        where the contribution joins others, and everything before is needed only where the mask is false: the way
+        back through an iteration that had ended, for instance, need not be gone.
+        """
+        g = self.graph
+        if op != "add":
+            mask = _mask_of(args[0])
+            if mask is None:
+                return g.node(op, *args)
+            rest = args[1:]
+            branches = [b if _is_zero(b) else self.linear(op, b, *rest) for b in args[0].args[1:]]
+            return g.node("select", mask, *branches)
+        first, second = args
+        masks = _mask_of(first), _mask_of(second)
+        if masks[0] is not None and masks[0] is masks[1]:
+            pairs = list(zip(first.args[1:], second.args[1:], strict=True))
+            return g.node("select", masks[0], *(self._sum(x, y) for x, y in pairs))
+        if masks[1] is not None:
+            return g.node("select", masks[1], *(self._sum(first, branch) for branch in second.args[1:]))
+        if masks[0] is not None:
+            return g.node("select", masks[0], *(self._sum(branch, second) for branch in first.args[1:]))
+        return g.node("add", first, second)
+
+    def _sum(self, x: Node, y: Node) -> Node:
+        if _is_zero(x):
+            return y
+        return x if _is_zero(y) else self.linear("add", x, y)
+
+
+def _is_zero(node: Node) -> bool:
+    return node.is_constant and node.attribute[0] == 0.0
+
+
+def _mask_of(node: Node) -> Node | None:
+    """The mask of a derivative that is zero where it is true, or where it is false."""
+    if node.op == "select" and (_is_zero(node.args[1]) or _is_zero(node.args[2])):
+        return node.args[0]
+    return None
 
 
 Rule = Callable[[Reverse, Node, Node], None]
@@ -109,28 +151,28 @@ def _add(r: Reverse, node: Node, d: Node) -> None:
 
 def _sub(r: Reverse, node: Node, d: Node) -> None:
     r.add(node.args[0], d)
-    r.add(node.args[1], r.graph.node("neg", d))
+    r.add(node.args[1], r.linear("neg", d))
 
 
 def _mul(r: Reverse, node: Node, d: Node) -> None:
     x, y = node.args
     if not x.is_constant:
-        r.add(x, r.graph.node("mul", d, y))
+        r.add(x, r.linear("mul", d, y))
     if not y.is_constant:
-        r.add(y, r.graph.node("mul", d, x))
+        r.add(y, r.linear("mul", d, x))
 
 
 def _div(r: Reverse, node: Node, d: Node) -> None:
     x, y = node.args
-    by_x = r.graph.node("div", d, y)
+    by_x = r.linear("div", d, y)
     if not x.is_constant:
         r.add(x, by_x)
     if not y.is_constant:
-        r.add(y, r.graph.node("neg", r.graph.node("mul", by_x, node)))
+        r.add(y, r.linear("neg", r.linear("mul", by_x, node)))
 
 
 def _neg(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.graph.node("neg", d))
+    r.add(node.args[0], r.linear("neg", d))
 
 
 def _abs(r: Reverse, node: Node, d: Node) -> None:
@@ -141,24 +183,24 @@ def _abs(r: Reverse, node: Node, d: Node) -> None:
 
 
 def _sqrt(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.graph.node("div", d, r.graph.node("mul", r.graph.constant(2.0), node)))
+    r.add(node.args[0], r.linear("div", d, r.graph.node("mul", r.graph.constant(2.0), node)))
 
 
 def _exp(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.graph.node("mul", d, node))
+    r.add(node.args[0], r.linear("mul", d, node))
 
 
 def _expm1(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.graph.node("mul", d, r.graph.node("add", node, r.graph.constant(1.0))))
+    r.add(node.args[0], r.linear("mul", d, r.graph.node("add", node, r.graph.constant(1.0))))
 
 
 def _log(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.graph.node("div", d, node.args[0]))
+    r.add(node.args[0], r.linear("div", d, node.args[0]))
 
 
 def _atan(r: Reverse, node: Node, d: Node) -> None:
     g, x = r.graph, node.args[0]
-    r.add(x, g.node("div", d, g.node("add", g.constant(1.0), g.node("mul", x, x))))
+    r.add(x, r.linear("div", d, g.node("add", g.constant(1.0), g.node("mul", x, x))))
 
 
 def _select(r: Reverse, node: Node, d: Node) -> None:

@@ -168,10 +168,7 @@ class Loop:
                 inside.add(node.number)
         self.body = [node for node in reached if node.number in inside and node.op != "carried"]
         outside = {
-            operand.number: operand
-            for node in self.body
-            for operand in operands(node)
-            if operand.number not in inside
+            operand.number: operand for node in self.body for operand in operands(node) if operand.number not in inside
         }
         outside |= {node.number: node for node in final if node.number not in inside}
         self.invariants = tuple(outside.values())

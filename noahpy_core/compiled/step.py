@@ -63,9 +63,7 @@ class CompiledStep:
         with torch.no_grad():
             return self._model(state, forcing, parameters, dt)
 
-    def _step(
-        self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
-    ) -> tuple[State, Fluxes]:
+    def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
         like = state.skin_temperature
         key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None, id(dt))
         prepared = self._prepared
@@ -89,8 +87,7 @@ class _Prepared:
         moving = [source for source in case.sources if source[0] != "parameters"]
         self._sources = moving
         self._readers = [
-            (k, source[0] == "state", operator.attrgetter(source[1]), layers[source])
-            for k, source in enumerate(moving)
+            (k, source[0] == "state", operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)
         ]
         self._layered = np.array([layers > 0 for _, layers in program.results])
         self._plain, self._pattern = ~self._layered, self._layered.tolist()
@@ -181,4 +178,3 @@ def _maker(container: type) -> Maker:
         for field in dataclasses.fields(container)
     ]
     return lambda values: container(*[member(values) for member in members])
-

@@ -19,6 +19,7 @@ from noahpy_core.compiled import builder, program
 from noahpy_core.compiled.code import Writer
 from noahpy_core.compiled.graph import Node
 from noahpy_core.compiled.instructions import Target
+from noahpy_core.compiled.laziness import Laziness
 from noahpy_core.compiled.library import Artefact, Function, assemble
 from noahpy_core.compiled.mathematics import FUNCTIONS, NumberType
 from noahpy_core.compiled.program import Program
@@ -91,8 +92,8 @@ class ProfiledWriter(Writer):
 
     last: ProfiledWriter
 
-    def __init__(self, target: Target, users: dict[int, list[Node]]) -> None:
-        super().__init__(target, users)
+    def __init__(self, target: Target, users: dict[int, list[Node]], laziness: Laziness) -> None:
+        super().__init__(target, users, laziness)
         ProfiledWriter.last = self
         self.pieces_of_code: list[Piece] = []
         self._inside: list[int] = []

@@ -1,0 +1,142 @@
+"""What nobody asks for is left out, and what is left out changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+import torch
+from compiled_cases import COVER, Values, gradients, series, taken
+
+from noahpy_core.compiled import code, kernels, program
+from noahpy_core.compiled.graph import Graph, Node
+from noahpy_core.compiled.instructions import Target
+from noahpy_core.compiled.laziness import Laziness, find_laziness, segments
+from noahpy_core.compiled.step_graph import Shape, Wanted, record_step
+from noahpy_core.options import Options
+from noahpy_core.physics.freezing import Koren1999
+
+LAYERS = 5
+SHAPE = Shape(Options(), 4, torch.float64, frozenset())
+
+
+def laziness_of(graph: Graph, *kept: Node) -> Laziness:
+    users: dict[int, list[Node]] = {node.number: [] for node in graph.nodes}
+    for node in graph.nodes:
+        for arg in node.args:
+            users[arg.number].append(node)
+    return find_laziness(graph.nodes, users, kept)
+
+
+def chosen(graph: Graph) -> tuple[Node, Node, Node]:
+    """A mask, a value, and another one that takes long to compute."""
+    x = graph.node("input", attribute=("x", None), length=LAYERS)
+    mask = graph.node("gt", x, graph.constant(1.0))
+    return mask, x, graph.node("exp", graph.node("log", x))
+
+
+def test_a_value_asked_for_by_a_select_only_need_not_be_computed_where_its_mask_is_true():
+    graph = Graph()
+    mask, x, slow = chosen(graph)
+    result = graph.node("select", mask, x, slow)
+    found = laziness_of(graph, result)
+    assert found.conditional == {node.number: (mask.number, True) for node in (slow.args[0], slow)}
+    assert found.askers == {result.number: (mask.number, True)}
+
+
+def test_a_truth_that_is_certain_already_needs_no_other():
+    graph = Graph()
+    mask, x, slow = chosen(graph)
+    other = graph.node("lt", slow, x)
+    graph.node("select", mask, x, graph.constant(0.0))
+    result = graph.node("or", mask, other)
+    found = laziness_of(graph, result)
+    assert set(found.conditional) == {slow.args[0].number, slow.number, other.number}
+    assert found.askers == {result.number: (mask.number, True)}
+
+
+@pytest.mark.parametrize("reason", ["another asks", "it is a result", "it is in the mask", "it is cheap"])
+def test_a_value_is_computed_where_something_else_wants_it(reason):
+    graph = Graph()
+    mask, x, slow = chosen(graph)
+    kept = []
+    if reason == "another asks":
+        kept.append(graph.node("add", slow, x))
+    elif reason == "it is a result":
+        kept.append(slow)
+    elif reason == "it is in the mask":
+        mask = graph.node("and", mask, graph.node("gt", slow, graph.constant(2.0)))
+    else:
+        slow = graph.node("mul", x, x)
+    kept.append(graph.node("select", mask, x, slow))
+    assert laziness_of(graph, *kept) == ({}, {}, {mask.number: mask})
+
+
+def test_what_has_the_same_condition_is_computed_together_after_all_it_needs():
+    graph = Graph()
+    mask, x, slow = chosen(graph)
+    half = graph.node("mul", graph.constant(0.5), slow)
+    first, second = graph.node("select", mask, x, slow), graph.node("select", mask, half, half)
+    second = graph.node("select", mask, graph.node("neg", x), half)
+    result = graph.node("add", first, second)
+    found = laziness_of(graph, result)
+    nodes = [node for node in graph.nodes if node.op not in ("constant", "input")]
+    parts = segments(nodes, found, set())
+    assert [part.condition for part in parts] == [None, (mask.number, True), None]
+    assert sorted(node.number for part in parts for node in part.nodes) == [node.number for node in nodes]
+    done = {x.number} | {node.number for node in graph.nodes if node.is_constant}
+    for part in parts:
+        for node in part.nodes:
+            assert {arg.number for arg in node.args} <= done
+            done.add(node.number)
+    without_mask = [node for node in nodes if node is not mask]
+    assert [part.condition for part in segments(without_mask, found, set())] == [None]
+
+
+def laziness_of_kernel(make: str, *more: Wanted) -> Laziness:
+    """What a kernel of the default schemes leaves out."""
+    found = []
+
+    def note(*arguments):
+        found.append(find_laziness(*arguments))
+        return found[-1]
+
+    with mock.patch.object(code, "find_laziness", note):
+        getattr(kernels, make)(record_step(SHAPE), Target("double", 8, 8), *more)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "more"),
+    [("forward_kernel", ()), ("reverse_kernel", (Wanted((), False, ("soil",)),))],
+    ids=["forward", "back"],
+)
+def test_every_iteration_of_the_freezing_curve_may_be_left_out(make, more):
+    found = laziness_of_kernel(make, *more)
+    assert len(set(found.conditional.values())) > Koren1999.NOAH_ITERATIONS
+
+
+@pytest.fixture
+def other_kernels(monkeypatch) -> Iterator[None]:
+    """Kernels are made anew, for this test only."""
+    monkeypatch.setenv("NOAHPY_CACHE", "")
+    program.program.cache_clear()
+    yield
+    program.program.cache_clear()
+
+
+@pytest.mark.parametrize("setup", [COVER[0], pytest.param(COVER[1], marks=pytest.mark.slow)], ids=str)
+def test_kernels_that_leave_nothing_out_give_the_same_numbers(setup, other_kernels):
+    case = setup.case(300, seed=71)
+    weather = series(case, 2)
+
+    def everything() -> Values:
+        return taken(setup, case, "compiled", forcing=weather).outputs | gradients(setup, case, "compiled")
+
+    lazy = everything()
+    program.program.cache_clear()
+    with mock.patch.object(code, "find_laziness", return_value=Laziness({}, {}, {})):
+        diligent = everything()
+    for name, value in diligent.items():
+        torch.testing.assert_close(lazy[name], value, rtol=0.0, atol=0.0, equal_nan=True)
