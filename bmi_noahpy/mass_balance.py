@@ -35,11 +35,11 @@ class MassBalance:
         """Book one step of `step` seconds, from the state it really started from."""
         if before is not self._known:
             self._leaked -= self._storage(before) - self._stored
-        lost = fluxes.evapotranspiration + fluxes.surface_runoff + fluxes.drainage + fluxes.saturation_excess
+        lost = fluxes.evapotranspiration, fluxes.surface_runoff, fluxes.drainage, fluxes.saturation_excess
         self._in += _depth(forcing.precipitation) * step
-        self._out += _depth(lost) * step
+        self._out += _depth(*lost) * step
         self._leaked -= _depth(fluxes.numerical_water_source) * step
-        self._stored = _depth(fluxes.soil_water_storage + after.snow.water_equivalent + after.canopy_water)
+        self._stored = _depth(fluxes.soil_water_storage, after.snow.water_equivalent, after.canopy_water)
         self._known = after
 
     def value(self, term: str) -> float:
@@ -50,6 +50,6 @@ class MassBalance:
         return _depth(water_storage(state, self._column))
 
 
-def _depth(water: Tensor) -> float:
-    """Mean over the columns, of a store [kg m-2 to m] or a flux [kg m-2 s-1 to m s-1]."""
-    return float(water if water.numel() == 1 else water.mean()) / WATER_DENSITY
+def _depth(*parts: Tensor) -> float:
+    """Mean over the columns, of the sum of stores [kg m-2 to m] or fluxes [kg m-2 s-1 to m s-1]."""
+    return sum([(part if part.numel() == 1 else part.mean()).item() for part in parts]) / WATER_DENSITY

@@ -56,6 +56,7 @@ class SteppedRun:
             first_forcing=None if run.forcing is None else run.forcing.at(0),
         )
         self._quick_step = self._fresh_step()
+        self._require_finite = FiniteCheck()
         self.last_step: TakenStep | None = None
         self.window: Window | None = None
         self._calm = torch.zeros_like(self.values.state.skin_temperature)
@@ -82,7 +83,7 @@ class SteppedRun:
                 state, fluxes = advance(
                     self._stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
                 )
-            _require_finite(state, self.steps_taken + 1)
+            self._require_finite(state, self.steps_taken + 1)
         except (ArithmeticError, RuntimeError):
             # Its results would wear out those still in use if failing steps were tried again and again.
             self._quick_step = self._fresh_step()
@@ -172,17 +173,38 @@ def _input_names(fields: tuple[str, ...]) -> list[str]:
     return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]
 
 
-def _require_finite(state: State, step: int) -> None:
-    """Raise ArithmeticError naming the variable that became infinite or not a number in a step, counted from 1."""
-    leaves = [read(state) for read in STATE_READERS]
-    # One sum per block of memory tells that all is well; results of a compiled step share two blocks.
-    blocks = {id(block): block for block in (leaf if leaf._base is None else leaf._base for leaf in leaves)}
-    if math.isfinite(sum(float(block.sum()) for block in blocks.values())):
-        return
-    for path, leaf in zip(STATE_PATHS, leaves, strict=True):
-        wrong = (~torch.isfinite(leaf)).nonzero()
-        if len(wrong):
-            raise ArithmeticError(
-                f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as it "
-                "was before the step. Check inputs and parameters there, or use a shorter step."
-            )
+class FiniteCheck:
+    """Finds values of a state that are infinite or no numbers.
+
+    One sum per block of memory tells that all is well. The results of a compiled step share two blocks, and after a few
+    steps the same tensors are used again: which blocks a state lies in is kept.
+    """
+
+    KEPT = 8
+    """States at most."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, tuple[State, list[Tensor]]] = {}
+
+    def __call__(self, state: State, step: int) -> None:
+        """Raise ArithmeticError naming the variable that became not finite in a step, counted from 1."""
+        if math.isfinite(sum([block.sum().item() for block in self._blocks_of(state)])):
+            return
+        for path, read in zip(STATE_PATHS, STATE_READERS, strict=True):
+            wrong = (~torch.isfinite(read(state))).nonzero()
+            if len(wrong):
+                raise ArithmeticError(
+                    f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as "
+                    "it was before the step. Check inputs and parameters there, or use a shorter step."
+                )
+
+    def _blocks_of(self, state: State) -> list[Tensor]:
+        known = self._blocks.get(id(state))
+        if known is not None and known[0] is state:
+            return known[1]
+        leaves = [read(state) for read in STATE_READERS]
+        blocks = {id(block): block for block in (leaf if leaf._base is None else leaf._base for leaf in leaves)}
+        if len(self._blocks) >= self.KEPT:
+            self._blocks.clear()
+        self._blocks[id(state)] = state, list(blocks.values())
+        return self._blocks[id(state)][1]

@@ -119,10 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     best = observe(options.folder / "results" / "trajectory.nc")
     errors = np.repeat(list(NOISE.values()), len(DEPTHS))
     distance = float(np.sqrt(np.mean(((best - clean) / errors) ** 2)))
-    console.print(f"Objective with the true parameters: {floor:.4f}")
-    console.print(
-        "Objective of the starts over it: " + " ".join(f"{x / floor:.3f}" for x in sorted(outcome.losses.tolist()))
-    )
+    over = " ".join(f"{loss / floor:.3f}" for loss in sorted(outcome.losses.tolist()))
+    console.print(f"Objective with the true parameters, the noise floor: {floor:.4f}")
+    console.print(f"Objective of the starts over it: {over}", soft_wrap=True)
     console.print(f"{arrived} of {options.starts} starts reached the noise floor, in {outcome.iterations} iterations.")
     console.print(f"The best trajectory is {distance:.3f} noises from the true one.")
     console.print(f"{time.perf_counter() - begin:.0f} s")

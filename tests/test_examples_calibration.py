@@ -33,7 +33,7 @@ def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, cap
     result = example("calibrate_twin").main([*short, "--data", str(shared / "data" / "tgl")])
     assert result["arrived"] == 3
     # No more than this is fitted of the noise.
-    assert 0.9 * result["at_truth"] < float(result["losses"].min()) <= float(result["losses"].max()) < result["floor"]
+    assert float(result["losses"].min()) > 0.9 * result["floor"]
     # Two hundred values of each kind average the noise of a sensor out.
     assert result["distance"] < 0.2
     assert (tmp_path / "results" / "observed_soil_water.png").exists()

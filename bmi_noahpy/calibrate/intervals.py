@@ -14,6 +14,9 @@ LOG_RATIO = 50.0
 MARGIN = 0.01
 """Distance from a bound, in parts of the interval, at which an optimisation starts at the nearest. [1]"""
 
+FARTHEST = 7.0
+"""Largest unknown: 0.1 % of the interval from a bound. Farther out nothing changes, and no slope leads back."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -55,3 +58,8 @@ def position_of(unknown: Tensor) -> Tensor:
 def unknown_of(position: Tensor) -> Tensor:
     """The unknown of a position strictly between 0 and 1."""
     return torch.logit(position)
+
+
+def near_enough(unknown: Tensor) -> Tensor:
+    """Unknowns from where an optimisation finds the way back."""
+    return torch.clamp(unknown, -FARTHEST, FARTHEST)

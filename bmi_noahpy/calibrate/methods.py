@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from bmi_noahpy.calibrate.intervals import near_enough
 from bmi_noahpy.calibrate.sections import Optimiser
 
 
@@ -117,7 +118,7 @@ class Adam(Method):
         }
         self.remember(which, new)
         finished = (rate < self.SMALLEST_RATE * self.settings.learning_rate) | ~torch.isfinite(losses)
-        return Moved(unknowns, losses, unknowns - rate * unbiased / spread, finished)
+        return Moved(unknowns, losses, near_enough(unknowns - rate * unbiased / spread), finished)
 
 
 def best_candidate(fit: Fitted, candidates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,6 +126,7 @@ def best_candidate(fit: Fitted, candidates: Tensor) -> tuple[Tensor, Tensor, Ten
 
     All are columns of one run.
     """
+    candidates = near_enough(candidates)
     count, starts, choices = candidates.shape
     losses = fit.losses(candidates.reshape(count, starts * choices)).reshape(starts, choices)
     lowest, number = losses.min(1)

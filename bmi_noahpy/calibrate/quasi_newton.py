@@ -1,4 +1,4 @@
-"""Methods with curvature: L-BFGS, and Gauss-Newton with the damping of Levenberg and Marquardt."""
+"""L-BFGS: a method that learns the curvature from gradients."""
 
 from __future__ import annotations
 
@@ -88,54 +88,3 @@ def _two_loops(gradient: Tensor, steps: Tensor, changes: Tensor) -> Tensor:
     for step, change, weight, share in reversed(list(zip(steps, changes, weights, shares, strict=True))):
         result = result + step * (share - weight * (change * result).sum(0))
     return result
-
-
-class LevenbergMarquardt(Method):
-    """Gauss-Newton with a damping for each start; each iteration tries several dampings as columns of one run."""
-
-    TRIED = (0.01, 0.1, 1.0, 10.0, 100.0)
-    """Dampings tried, relative to the last one that was best."""
-    WORSE = 1.0e4
-    """What the damping grows by when none was better than standing still."""
-    SMALLEST, LARGEST = 1.0e-8, 1.0e8
-
-    def first_memory(self, unknowns: Tensor) -> dict[str, Tensor]:
-        """The damping, relative to the diagonal of the Gauss-Newton Hessian."""
-        return {"damping": unknowns.new_full((unknowns.shape[1],), self.settings.damping)}
-
-    def move(self, fit: Fitted, unknowns: Tensor, which: Tensor) -> Moved:
-        """The best of several damped Gauss-Newton steps; where the model fails there is no way to go."""
-        losses = fit.losses(unknowns)
-        good = torch.isfinite(losses)
-        after = unknowns.clone()
-        finished = ~good
-        if bool(good.any()):
-            after[:, good], losses[good], finished[good] = self._step(fit, unknowns[:, good], losses[good], which[good])
-        return Moved(after, losses, after, finished)
-
-    def _step(self, fit: Fitted, unknowns: Tensor, losses: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Where the starts go, the objective there, and which have nowhere to go."""
-        old = self.recall(which)["damping"]
-        dampings = old[:, None] * unknowns.new_tensor(self.TRIED)
-        steps = []
-        for part in torch.arange(unknowns.shape[1]).split(fit.starts_at_once):
-            found = fit.linearised(unknowns[:, part])
-            steps.append(damped_steps(found[0], found[1], dampings[part]))
-        moves = torch.cat(steps, 1).clamp(-LARGEST_MOVE, LARGEST_MOVE)
-        number, lowest, there = best_candidate(fit, unknowns[..., None] + moves)
-        better = lowest < losses
-        damping = torch.where(better, dampings.gather(1, number[:, None])[:, 0], self.WORSE * old)
-        self.remember(which, {"damping": damping.clamp(self.SMALLEST, None)})
-        after = torch.where(better, there, unknowns)
-        return after, torch.where(better, lowest, losses), damping > self.LARGEST
-
-
-def damped_steps(residuals: Tensor, jacobian: Tensor, dampings: Tensor) -> Tensor:
-    """Steps ``[unknown, start, damping]`` for residuals ``[residual, start]`` and their Jacobian."""
-    hessian = torch.einsum("nsp,nsq->spq", jacobian, jacobian)
-    slope = torch.einsum("nsp,ns->sp", jacobian, residuals)
-    diagonal = hessian.diagonal(dim1=1, dim2=2)
-    # What the run does not depend on at all stays where it is.
-    floor = 1.0e-12 * diagonal.amax(1, keepdim=True) + TINY
-    damped = hessian[:, None] + torch.diag_embed(dampings[..., None] * diagonal[:, None] + floor[:, None])
-    return -torch.linalg.solve(damped, slope[:, None, :, None].expand(*dampings.shape, -1, 1))[..., 0].permute(2, 0, 1)

@@ -15,8 +15,9 @@ from bmi_noahpy.atomic import replaced
 from bmi_noahpy.calibrate.configuration import Calibration
 from bmi_noahpy.calibrate.fit import Cost, Fit
 from bmi_noahpy.calibrate.intervals import unknown_of
+from bmi_noahpy.calibrate.levenberg_marquardt import LevenbergMarquardt
 from bmi_noahpy.calibrate.methods import Adam, Method
-from bmi_noahpy.calibrate.quasi_newton import LevenbergMarquardt, LimitedMemoryBfgs
+from bmi_noahpy.calibrate.quasi_newton import LimitedMemoryBfgs
 from bmi_noahpy.calibrate.sections import STOP_PATIENCE
 
 METHODS: dict[str, type[Method]] = {

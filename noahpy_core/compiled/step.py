@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noahpy_core.compiled.builder import ENTRY
 from noahpy_core.compiled.case import NotCompiled, Trees, make_case, unlike
 from noahpy_core.compiled.program import Call, entry
 from noahpy_core.compiled.run import raise_failure
+from noahpy_core.compiled.step_graph import Source
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
@@ -85,12 +87,16 @@ class _Prepared:
         self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
         layers = dict(program.sources)
         moving = [source for source in case.sources if source[0] != "parameters"]
-        self._sources = moving
-        self._readers = [
-            (k, source[0] == "state", operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)
+        readers = [
+            _Reader(k, source, operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)
         ]
+        self._state_readers = [reader for reader in readers if reader.source[0] == "state"]
+        self._forcing_readers = [reader for reader in readers if reader.source[0] == "forcing"]
+        # Where a vector of numpy would take longer than all else: the same memory, number by number.
+        self._words = self._inputs.reshape(-1).data
+        self._layouts: dict[int, Any] = {}
         self._layered = np.array([layers > 0 for _, layers in program.results])
-        self._plain, self._pattern = ~self._layered, self._layered.tolist()
+        self._pattern = self._layered.tolist()
         number = sum(self._pattern)
         self._flat = (len(self._pattern) - number, case.columns)
         self._profiles = (number, program.shape.layers, case.columns)
@@ -102,6 +108,7 @@ class _Prepared:
         self._still.append(model.column.thickness)
         self._places = [tensor.data_ptr() for tensor in self._still]
         self._last: _Result | None = None
+        self._own_state = False
         self._ring = [self._room() for _ in range(valid_for)] if valid_for else []
         self._turn = 0
 
@@ -119,7 +126,7 @@ class _Prepared:
         Memory moves when a tensor is sent to another process.
         """
         same = parameters is self.parameters and dt is self.dt
-        return same and [tensor.data_ptr() for tensor in self._still] == self._places
+        return same and list(map(Tensor.data_ptr, self._still)) == self._places
 
     def _room(self) -> _Result:
         """A result whose values are still to be computed."""
@@ -130,25 +137,27 @@ class _Prepared:
 
     def _addresses(self, result: _Result) -> np.ndarray:
         """Where each member of a result is."""
-        addresses = self._offsets.copy()
-        addresses[self._layered] += result.profiles.data_ptr()
-        addresses[self._plain] += result.flat.data_ptr()
-        return addresses
+        start = result.flat.data_ptr(), result.profiles.data_ptr()
+        if result.addresses is None or start != result.start:
+            result.start = start
+            result.addresses = self._offsets + np.where(self._layered, start[1], start[0])
+        return result.addresses
 
     def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
         """Take a step."""
         last, states = self._last, self._states
-        known = last is not None and last.state is state
-        if known and last is not None:
+        if last is not None and last.state is state:
             self._inputs[:states, 0] = self._addresses(last)[:states]
-            # The distances between columns and layers are those of our own tensors.
-            self._inputs[:states, 1:] = self._outputs[:states, 1:]
-        for k, of_state, read, layers in self._readers:
-            if not (known and of_state):
-                tensor = read(state if of_state else forcing)
-                if tensor.dtype is not self._dtype or not tensor.is_cpu:
-                    raise unlike(self._sources[k], tensor, self._dtype)
-                self._inputs[k] = entry(tensor, layers, self._columns, timed=False)
+            if not self._own_state:
+                # The distances between columns and layers are those of our own tensors.
+                self._inputs[:states, 1:] = self._outputs[:states, 1:]
+                self._own_state = True
+        else:
+            self._own_state = False
+            for reader in self._state_readers:
+                self._enter(reader, reader.read(state))
+        for reader in self._forcing_readers:
+            self._enter(reader, reader.read(forcing))
         if self._ring:
             result = self._ring[self._turn]
             self._turn = (self._turn + 1) % len(self._ring)
@@ -161,14 +170,42 @@ class _Prepared:
         self._last = result
         return result.state, result.fluxes
 
+    def _enter(self, reader: _Reader, tensor: Tensor) -> None:
+        """Tell the kernel where an input is."""
+        if tensor.dtype is not self._dtype or not tensor.is_cpu:
+            raise unlike(reader.source, tensor, self._dtype)
+        place, layout = reader.place, (tensor.shape, tensor.stride())
+        if layout == self._layouts.get(place):
+            self._words[place * len(ENTRY)] = tensor.data_ptr()
+        else:
+            self._inputs[place] = entry(tensor, reader.layers, self._columns, timed=False)
+            self._layouts[place] = layout
 
-class _Result(NamedTuple):
-    """What a step leaves; its tensors are parts of two, ``[row, column]`` and ``[row, layer, column]``."""
+
+class _Reader(NamedTuple):
+    """An input that may be another tensor in every step, and its place in the table."""
+
+    place: int
+    source: Source
+    read: Callable[[Any], Tensor]
+    layers: int
+
+
+@dataclasses.dataclass
+class _Result:
+    """What a step leaves; its tensors are parts of two, ``[row, column]`` and ``[row, layer, column]``.
+
+    Parameters
+    ----------
+    start : Where the two were when the addresses of the parts were found.
+    """
 
     state: State
     fluxes: Fluxes
     flat: Tensor
     profiles: Tensor
+    start: tuple[int, int] = (0, 0)
+    addresses: np.ndarray | None = None
 
 
 def _maker(container: type) -> Maker:

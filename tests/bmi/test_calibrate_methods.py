@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import scipy.optimize
 import torch
 
+from bmi_noahpy.calibrate.levenberg_marquardt import LevenbergMarquardt, bounded_minimum
 from bmi_noahpy.calibrate.methods import Adam
-from bmi_noahpy.calibrate.quasi_newton import LevenbergMarquardt, LimitedMemoryBfgs
+from bmi_noahpy.calibrate.quasi_newton import LimitedMemoryBfgs
 from bmi_noahpy.calibrate.sections import Optimiser
 
 
 class Rosenbrock:
-    """A curved valley as residuals, with its minimum at (1, 1); infinite beyond 20."""
+    """A curved valley as residuals, with its minimum at (1, 1); infinite beyond a limit."""
 
     scale = 3.0
+    limit = 6.5
     starts_at_once = 3
 
     def residuals(self, unknowns):
@@ -20,7 +24,7 @@ class Rosenbrock:
 
     def losses(self, unknowns):
         found = (self.residuals(unknowns) ** 2).sum(0)
-        return torch.where((unknowns.abs() > 20.0).any(0), torch.inf, found)
+        return torch.where((unknowns.abs() > self.limit).any(0), torch.inf, found)
 
     def gradient(self, unknowns):
         leaf = unknowns.detach().requires_grad_()
@@ -99,9 +103,46 @@ def test_the_rate_is_reduced_only_where_the_objective_stays_on_a_plateau():
 def test_steps_without_any_effect_are_not_taken():
     class Flat(Rosenbrock):
         def residuals(self, unknowns):
-            return 2.0 - unknowns[:1]
+            return torch.sigmoid(torch.full_like(unknowns[:1], 2.0)) - torch.sigmoid(unknowns[:1])
 
     starts = torch.tensor([[1.2], [5.0]], dtype=torch.float64)
     moved = LevenbergMarquardt(Optimiser(name="levenberg_marquardt"), starts).move(Flat(), starts, torch.arange(1))
     assert float(moved.unknowns[1, 0]) == pytest.approx(5.0)
     assert float(moved.unknowns[0, 0]) == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_step_between_limits_is_the_least_there_is():
+    generator = torch.Generator().manual_seed(5)
+    jacobian = torch.randn(40, 12, 6, generator=generator, dtype=torch.float64)
+    residuals = torch.randn(40, 12, generator=generator, dtype=torch.float64)
+    low = -0.3 * torch.rand(40, 6, generator=generator, dtype=torch.float64)
+    high = 0.3 * torch.rand(40, 6, generator=generator, dtype=torch.float64)
+    low[::5, 0], high[::7, 1] = 0.0, 0.0
+    hessian = jacobian.mT @ jacobian
+    slope = (jacobian.mT @ residuals[..., None])[..., 0]
+    steps = bounded_minimum(hessian, slope, low, high)
+    for number, step in enumerate(steps):
+        limits = np.stack([low[number] - 1e-12, high[number] + 1e-12])
+        least = scipy.optimize.lsq_linear(jacobian[number].numpy(), -residuals[number].numpy(), limits, "bvls").x
+
+        def value(x, number=number):
+            return float(((jacobian[number] @ torch.as_tensor(x) + residuals[number]) ** 2).sum())
+
+        assert bool((low[number] <= step).all() and (step <= high[number]).all())
+        assert value(step) - value(least) <= 0.05 * (value(torch.zeros(6, dtype=torch.float64)) - value(least))
+    assert bool((steps == low).any() and (steps == high).any())
+
+
+def test_a_parameter_that_was_driven_to_its_bound_comes_back():
+    class Bent(Rosenbrock):
+        limit = 20.0
+
+        def residuals(self, unknowns):
+            x, y = torch.sigmoid(unknowns)
+            return torch.stack([x - 0.5, y - 0.4])
+
+    at = torch.tensor([[15.0], [0.0]], dtype=torch.float64)
+    method = LevenbergMarquardt(Optimiser(name="levenberg_marquardt"), at)
+    for _ in range(6):
+        at = method.move(Bent(), at, torch.arange(1)).unknowns
+    torch.testing.assert_close(torch.sigmoid(at[:, 0]), torch.tensor([0.5, 0.4], dtype=torch.float64))
