@@ -6,6 +6,8 @@ import re
 from functools import cache
 from typing import Any
 
+FRACTIONS = frozenset({"1", "kg kg-1", "m3 m-3"})
+"""Units without dimension, as the model and most files spell them."""
 WATER_DENSITY = 1000.0
 """Turns depths of water into masses per area. [kg m-3]"""
 
@@ -32,7 +34,7 @@ def convert(number: float, units: str, target: str) -> float:
     ------
     ValueError : for units that are unknown or of another dimension than `target`.
     """
-    if units == target:
+    if units == target or (units in FRACTIONS and target in FRACTIONS):
         return number
     registry, unit, goal = _registry(), _unit(units), _unit(target)
     quantity = registry.Quantity(number, unit)

@@ -39,6 +39,7 @@ GRADIENT_METHODS = ("adam", "lbfgs", "levenberg_marquardt")
 OTHER = "sce_ua"
 LABELS = {"adam": "Adam", "lbfgs": "L-BFGS", "levenberg_marquardt": "Levenberg-Marquardt", OTHER: "SCE-UA"}
 COLOURS = dict(zip(LABELS, ("#0072b2", "#009e73", "#d55e00", "#555555"), strict=True))
+NEAR = 1.02  # times the best method's median misfit
 EDGE = 1e-3  # SCE-UA keeps this far from the bounds, where unknowns become infinite
 
 
@@ -176,6 +177,15 @@ def at_runs(found: Found, grid: np.ndarray) -> np.ndarray:
     return np.array(rows)
 
 
+def runs_to_arrive(results: dict[str, Found], most: int) -> dict[str, int | None]:
+    """Model runs until a method's median misfit is near the best one there is in the end; None when it never is."""
+    grid = np.arange(1, most + 1)
+    medians = {name: np.median(at_runs(found, grid), axis=0) for name, found in results.items()}
+    goal = NEAR * min(median[-1] for median in medians.values())
+    there = {name: grid[median <= goal] for name, median in medians.items()}
+    return {name: int(runs[0]) if len(runs) else None for name, runs in there.items()}
+
+
 def draw(results: dict[str, Found], most: int, path: Path) -> None:
     """Median and range of the repetitions against model runs."""
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -259,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     draw(results, options.runs, options.folder / "convergence.png")
     final = {name: at_runs(found, np.array([options.runs]))[:, 0] for name, found in results.items()}
     mean_kge = {name: np.mean(list(found.values()), axis=0) for name, found in kge.items()}
+    arrival = runs_to_arrive(results, options.runs)
+    text = ", ".join(f"{LABELS[name]} {runs or 'never'}" for name, runs in arrival.items())
+    console.print(f"Runs until the median misfit is at most {NEAR:g} times the best: {text}")
     print_kge(kge, console)
     print_tests("Objective, median", final, console)
     print_tests("KGE over all series in the years that were not fitted, median", mean_kge, console)

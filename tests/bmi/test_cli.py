@@ -379,6 +379,7 @@ def test_an_equation_that_is_not_solved_is_reported_with_the_step_of_the_run(tmp
 def test_control_c_ends_the_program_with_a_message_and_a_readable_file(site):
     mapping = yaml.safe_load(site.read_text())
     mapping["period"] = {"start": "2020-01-01T00:00", "end": "2020-01-02T21:00", "step": 1}
+    mapping["execution"] = "eager"  # takes an hour
     write(site, mapping)
     process = subprocess.Popen(
         [sys.executable, "-c", "from bmi_noahpy.cli import app; app()", "run", str(site)],
@@ -391,7 +392,7 @@ def test_control_c_ends_the_program_with_a_message_and_a_readable_file(site):
     deadline = time.monotonic() + 120.0
     while not (site.parent / "out.nc").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(30.0)
+    time.sleep(10.0)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=120.0)
     assert process.returncode == 130, stderr

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bmi_noahpy import units
 from bmi_noahpy.config import load_configuration
 from bmi_noahpy.example import example_configuration, example_table, write_example, write_table
 from bmi_noahpy.example.weather import clear_sky_shortwave, red_noise, solar_elevation
@@ -181,3 +182,13 @@ def test_two_years_of_daily_means_keep_permafrost_under_an_active_layer_and_melt
     assert snow[month == 3].min() > 20.0
     assert snow[(month == 7) | (month == 8)].max() == 0.0
     assert np.abs(temperature[-1, depth > 5.0] - temperature[0, depth > 5.0]).max() < 1.0
+
+
+def test_the_example_needs_no_conversion_of_units(tmp_path, monkeypatch):
+    """The library for it takes half a second to start."""
+
+    def refuse():
+        raise AssertionError("the registry of units was asked for")
+
+    monkeypatch.setattr(units, "_registry", refuse)
+    prepare(load_configuration(write_example(tmp_path)))
