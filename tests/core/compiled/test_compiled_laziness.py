@@ -126,7 +126,8 @@ def other_kernels(monkeypatch) -> Iterator[None]:
     program.program.cache_clear()
 
 
-@pytest.mark.parametrize("setup", [COVER[0], pytest.param(COVER[1], marks=pytest.mark.slow)], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("setup", COVER[:2], ids=str)
 def test_kernels_that_leave_nothing_out_give_the_same_numbers(setup, other_kernels):
     case = setup.case(300, seed=71)
     weather = series(case, 2)
