@@ -7,7 +7,8 @@ where an address is 0, zero is read, and nothing written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 
 from torch import Tensor
 
@@ -217,28 +218,16 @@ class KernelBuilder:
         """Write a result where the caller wants it, if it does."""
         w = self.writer
         address, distance, _ = self.entry(table, position, "%column", step)
-        wanted, skip = w.label("write"), w.label("skip")
-        null = w.put(f"icmp eq ptr {address}, null")
-        w.do(f"br i1 {null}, label %{skip}, label %{wanted}")
-        w.begin(wanted)
-        if layers:
-            with w.counting("0", str(layers), "1") as count:
-                self.deliver(self.along(address, distance, count.index), self.result(node, count.index), function)
-        else:
-            self.deliver(address, w.column(node), function)
-        w.jump(skip)
-        w.begin(skip)
+        with self.if_wanted(address):
+            if layers:
+                with w.counting("0", str(layers), "1") as count:
+                    self.deliver(self.along(address, distance, count.index), self.result(node, count.index), function)
+            else:
+                self.deliver(address, w.column(node), function)
 
-    def if_wanted(self, pointer: str, write: Callable[[], None]) -> None:
-        """Code that runs if the caller gave an address for an argument."""
-        w = self.writer
-        wanted, skip = w.label("write"), w.label("skip")
-        null = w.put(f"icmp eq ptr %{pointer}, null")
-        w.do(f"br i1 {null}, label %{skip}, label %{wanted}")
-        w.begin(wanted)
-        write()
-        w.jump(skip)
-        w.begin(skip)
+    def if_wanted(self, address: str) -> AbstractContextManager[None]:
+        """Code that runs if the caller gave an address."""
+        return self.writer.unless(self.writer.put(f"icmp eq ptr {address}, null"))
 
     def replace_state(self, results: dict[str, Node], slots: dict[str, int]) -> None:
         """New values in place of the old ones. A result that is itself another old value would be read too late."""

@@ -172,15 +172,11 @@ class Writer(Instructions):
             if node.number in askers:
                 equal = shortcut(node, condition)
                 shortcuts[node.number] = shortcuts.get(equal.number) or values.of(equal)
-        needless = self._everywhere(mask, kind.lanes, condition.when)
-        compute, go_on, before = self.label("compute"), self.label("on"), self.block
-        self.do(f"br i1 {needless}, label %{go_on}, label %{compute}")
-        self.begin(compute)
-        with values.apart() as inside:
+        needless = self.everywhere(mask, kind.lanes, condition.when)
+        before = self.block
+        with self.unless(needless), values.apart() as inside:
             self._emit_nodes(part.nodes, values, stored - shortcuts.keys())
-        last = self.block
-        self.jump(go_on)
-        self.begin(go_on)
+            last = self.block
         own = {node.number for node in part.nodes}
         for node in part.nodes:
             if node.number not in shortcuts and all(user.number in own for user in self._users[node.number]):
@@ -302,7 +298,7 @@ class Writer(Instructions):
         number = self.put("phi")
         for carried, _ in firsts:
             self.column_values[carried.number] = self.put("phi")
-        solved = self._everywhere(self.column(loop.carried[-1]), self.target.columns)
+        solved = self.everywhere(self.column(loop.carried[-1]), self.target.columns)
         spent = self.put(f"icmp sge i64 {number}, {loop.limit}")
         finished = self.put(f"or i1 {solved}, {spent}")
         self.do(f"br i1 {finished}, label %{after}, label %{inside}")
@@ -340,7 +336,7 @@ class Writer(Instructions):
             if final.length and final.number in {node.number for node in loop.body}:
                 self.arena.give_back(self.places[final.number])
 
-    def _everywhere(self, truth: str, lanes: int, when: bool = True) -> str:
+    def everywhere(self, truth: str, lanes: int, when: bool = True) -> str:
         """Whether a truth value is `when` in all lanes."""
         if lanes == 1:
             return truth if when else self.put(f"xor i1 {truth}, true")

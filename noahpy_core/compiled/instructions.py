@@ -119,6 +119,16 @@ class Instructions:
         self.do(f"br label %{label}")
 
     @contextmanager
+    def unless(self, condition: str) -> Iterator[None]:
+        """Code that is passed over when a condition holds."""
+        inside, after = self.label("inside"), self.label("after")
+        self.do(f"br i1 {condition}, label %{after}, label %{inside}")
+        self.begin(inside)
+        yield
+        self.jump(after)
+        self.begin(after)
+
+    @contextmanager
     def counting(self, start: str, stop: str, step: str, *, carried: Sequence[tuple[str, str]] = ()) -> Iterator[Count]:
         """A loop from `start` while below `stop`, entered at least once; `carried` are types and first values."""
         head, before = self.label("loop"), self.block

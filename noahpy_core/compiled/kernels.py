@@ -28,7 +28,8 @@ def forward_kernel(step: StepGraph, target: Target) -> Kernel:
             b.fetch_layers(address, distance, between, max(layers, 1), b.slots[path])
         with w.counting("%first_step", "%last_step", "1") as time:
             kept = w.put(f"sub i64 {time.index}, %first_step")
-            b.if_wanted("states", lambda: b.move_states("states", b.slots, out=True, step=kept))
+            with b.if_wanted("%states"):
+                b.move_states("states", b.slots, out=True, step=kept)
             b.name_state(b.slots)
             for path, _ in step.shape.fields("forcing"):
                 b.load_input(("forcing", path), time.index)
@@ -38,26 +39,18 @@ def forward_kernel(step: StepGraph, target: Target) -> Kernel:
             for node, _ in step.requirements:
                 _note_failure(b, w.column(node), time.index)
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
-        b.if_wanted("final", lambda: b.move_states("final", b.slots, out=True))
+        with b.if_wanted("%final"):
+            b.move_states("final", b.slots, out=True)
     return b.finish()
 
 
 def _note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
     """Remember the first step that failed in each column."""
-    w, wide = b.writer, b.target.columns
-    if wide > 1:
-        bits = w.put(f"bitcast <{wide} x i1> {fulfilled} to i{wide}")
-        failed = w.put(f"icmp ne i{wide} {bits}, -1")
-    else:
-        failed = w.put(f"xor i1 {fulfilled}, true")
-    note, skip = w.label("note"), w.label("skip")
-    w.do(f"br i1 {failed}, label %{note}, label %{skip}")
-    w.begin(note)
-    place = w.put("getelementptr i64, ptr %failures, i64 %column")
-    bits = w.put(f"zext {b.target.column.truth} {fulfilled} to {b.target.column.vector('i64')}")
-    w.do(f"call void @note_failures(ptr {place}, {b.target.column.vector('i64')} {bits}, i64 {step}, i64 %remaining)")
-    w.jump(skip)
-    w.begin(skip)
+    w, numbers = b.writer, b.target.column.vector("i64")
+    with w.unless(w.everywhere(fulfilled, b.target.columns)):
+        place = w.put("getelementptr i64, ptr %failures, i64 %column")
+        bits = w.put(f"zext {b.target.column.truth} {fulfilled} to {numbers}")
+        w.do(f"call void @note_failures(ptr {place}, {numbers} {bits}, i64 {step}, i64 %remaining)")
 
 
 def reverse_kernel(step: StepGraph, target: Target, wanted: Wanted) -> Kernel:

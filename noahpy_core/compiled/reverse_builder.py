@@ -38,16 +38,11 @@ class ReverseBuilder(KernelBuilder):
         w, wide, kind = self.writer, self.target.columns, self.target.column
         for path, layers, _ in self.rows:
             address, distance, between = self.entry("outputs", results[path], "%column", step)
-            wanted, skip = w.label("add"), w.label("skip")
-            w.do(f"br i1 {w.put(f'icmp eq ptr {address}, null')}, label %{skip}, label %{wanted}")
-            w.begin(wanted)
-            with w.counting("0", str(max(layers, 1)), "1") as count:
+            with self.if_wanted(address), w.counting("0", str(max(layers, 1)), "1") as count:
                 more = self.fetch(self.along(address, distance, count.index), between)
                 place = count.index if wide == 1 else w.put(f"mul i64 {count.index}, {wide}")
                 old = w.load(kind, self.adjoint[path], place)
                 w.store(kind, w.put(f"fadd {kind.text} {old}, {more}"), self.adjoint[path], place)
-            w.jump(skip)
-            w.begin(skip)
 
     def load_cotangent(self, name: str, position: int, step: str) -> None:
         """Read the derivative with respect to a flux."""
