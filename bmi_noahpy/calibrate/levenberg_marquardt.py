@@ -72,28 +72,28 @@ def damped_candidates(unknowns: Tensor, residuals: Tensor, jacobian: Tensor, dam
     residuals, jacobian : There, ``[residual, start]`` and ``[residual, start, unknown]``.
     dampings : Of each step, ``[start, damping]``.
     """
-    hessian, slope = damped_function(residuals, jacobian, dampings)
-    steps = torch.linalg.solve(hessian, -slope[..., None])[..., 0].clamp(-LARGEST_MOVE, LARGEST_MOVE)
-    by_unknowns = unknowns.T[:, None] + steps
+    hessian = torch.einsum("nsp,nsq->spq", jacobian, jacobian)
+    slope = torch.einsum("nsp,ns->sp", jacobian, residuals)[:, None].expand(*dampings.shape, -1)
+    steps = torch.linalg.solve(damped(hessian, dampings), -slope[..., None])[..., 0]
+    by_unknowns = unknowns.T[:, None] + steps.clamp(-LARGEST_MOVE, LARGEST_MOVE)
     positions = position_of(unknowns).T[:, None]
-    hessian, slope = damped_function(residuals, jacobian / (positions * (1.0 - positions))[:, 0], dampings)
+    # Derivative of the unknowns by positions: what is known by unknowns becomes known by positions.
+    stretch = 1.0 / (positions * (1.0 - positions))
+    by_position = hessian * stretch.mT * stretch
     limit = position_of(unknowns.new_tensor(FARTHEST))
     low = torch.clamp(1.0 - limit - positions, min=-LARGEST_SHIFT)
     high = torch.clamp(limit - positions, max=LARGEST_SHIFT)
-    after = positions + bounded_minimum(hessian, slope, low, high)
+    after = positions + bounded_minimum(damped(by_position, dampings), slope * stretch, low, high)
     by_positions = unknown_of(torch.clamp(after, 1.0 - limit, limit))
     return torch.cat([by_unknowns, by_positions], 1).permute(2, 0, 1)
 
 
-def damped_function(residuals: Tensor, jacobian: Tensor, dampings: Tensor) -> tuple[Tensor, Tensor]:
-    """Hessian ``[start, damping, unknown, unknown]`` and slope ``[start, damping, unknown]`` of a least-squares fit."""
-    hessian = torch.einsum("nsp,nsq->spq", jacobian, jacobian)
-    slope = torch.einsum("nsp,ns->sp", jacobian, residuals)
+def damped(hessian: Tensor, dampings: Tensor) -> Tensor:
+    """Hessians ``[start, damping, unknown, unknown]`` with more on their diagonals."""
     diagonal = hessian.diagonal(dim1=1, dim2=2)
     # What the run does not depend on at all stays where it is.
     floor = 1.0e-12 * diagonal.amax(1, keepdim=True) + TINY
-    damped = hessian[:, None] + torch.diag_embed(dampings[..., None] * diagonal[:, None] + floor[:, None])
-    return damped, slope[:, None].expand(*dampings.shape, -1)
+    return hessian[:, None] + torch.diag_embed(dampings[..., None] * diagonal[:, None] + floor[:, None])
 
 
 def bounded_minimum(hessian: Tensor, slope: Tensor, low: Tensor, high: Tensor) -> Tensor:
