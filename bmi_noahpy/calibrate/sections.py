@@ -78,6 +78,7 @@ def _read_use(value: Any) -> Any:
 class ObservationFile(Section):
     """Observations of one column."""
 
+    bare: ClassVar[str] = "file"
     file: File = Field(description="CSV or netCDF file, from the folder of this file")
     quantities: Annotated[dict[str, Use] | None, BeforeValidator(_read_use)] = Field(
         default=None,
@@ -90,11 +91,6 @@ class ObservationFile(Section):
     )
     cell: tuple[int, int] = Field(default=(0, 0), description="[row, column] of a grid, from 0")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_bare_path(cls, value: Any) -> Any:
-        return {"file": value} if isinstance(value, str) else value
-
     def use(self, quantity: str) -> Use | None:
         """How a quantity counts; None when it does not."""
         return Use() if self.quantities is None else self.quantities.get(quantity)
@@ -103,6 +99,7 @@ class ObservationFile(Section):
 class Objective(Section):
     """What is made small."""
 
+    bare: ClassVar[str] = "name"
     name: Literal["nse", "kge", "huber", "gaussian"] = Field(
         default="nse",
         description="nse: 1 - Nash-Sutcliffe efficiency; kge: distance from perfect Kling-Gupta efficiency; huber and "
@@ -117,15 +114,11 @@ class Objective(Section):
         "keeps what the observations do not determine off its bounds",
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
 
 class Optimiser(Section):
     """How the smallest value is looked for. What is left out depends on the method."""
 
+    bare: ClassVar[str] = "name"
     name: Literal["adam", "lbfgs", "levenberg_marquardt"] = Field(default="adam", description="method")
     iterations: Annotated[int, Field(ge=1)] = Field(default=300, description="at most")
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(
@@ -142,11 +135,6 @@ class Optimiser(Section):
         description="levenberg_marquardt and uncertainty: forward mode, which is eager, or central differences in more "
         "columns; auto: differences where the run is compiled",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
 
 
 STOP_PATIENCE = {"adam": 40, "lbfgs": 5, "levenberg_marquardt": 3}
@@ -206,13 +194,9 @@ class SpinUp(Section):
 class Results(Section):
     """Where the results go."""
 
+    bare: ClassVar[str] = "folder"
     key: ClassVar[str] = ""
     folder: File = Field(description="path, from the folder of this file")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_bare_path(cls, value: Any) -> Any:
-        return {"folder": value} if isinstance(value, str) else value
 
 
 def as_list(value: Any) -> Any:

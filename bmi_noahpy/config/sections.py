@@ -55,6 +55,13 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True)
     key: ClassVar[str] = ""
+    bare: ClassVar[str] = ""
+    """The key whose value a bare text is, where one may stand for the mapping."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare(cls, value: Any) -> Any:
+        return {cls.bare: value} if cls.bare and isinstance(value, str) else value
 
     @field_validator("*", mode="before")
     @classmethod
@@ -235,13 +242,9 @@ class Initial(Section):
 class VariableSource(Section):
     """Where one quantity is in the forcing file."""
 
+    bare: ClassVar[str] = "name"
     name: str
     units: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_bare_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
 
 
 class TimeSource(Section):
