@@ -5,8 +5,10 @@ The default number type of torch is left alone on purpose: the package must not 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,23 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("needs the reference material beside the repository (../shared), which is absent")
     return folder
+
+
+@pytest.fixture
+def example(monkeypatch):
+    """Import an example by its name, as its folder would let it."""
+    examples = REPOSITORY / "examples"
+    monkeypatch.syspath_prepend(str(examples))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, examples / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    before = set(sys.modules)
+    yield load
+    for name in set(sys.modules) - before:
+        if (examples / f"{name}.py").is_file():
+            del sys.modules[name]

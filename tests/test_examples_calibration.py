@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
-
-@pytest.fixture
-def example(monkeypatch):
-    """Import an example by its name, as its folder would let it."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    yield load
-    sys.modules.pop("calibration_sites", None)
 
 
 def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, capsys):
