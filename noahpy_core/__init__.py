@@ -7,6 +7,7 @@ from noahpy_core.execution import step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
+from noahpy_core.presets import preset
 from noahpy_core.simulation import Trajectory, equilibrium_liquid, initial_state, iterate, run
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -23,6 +24,7 @@ __all__ = [
     "equilibrium_liquid",
     "initial_state",
     "iterate",
+    "preset",
     "run",
     "step_function",
 ]

@@ -7,15 +7,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import LATENT_HEAT_SUBLIMATION, LATENT_HEAT_VAPORISATION
-from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import LATENT_HEAT_SUBLIMATION, LATENT_HEAT_VAPORISATION, WATER_DENSITY
+from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.energy_balance import GroundConduction
 from noahpy_core.physics.evaporation import CanopyResistance, Demand, Potential, latent_heat
 from noahpy_core.physics.snow import Precipitation, Snowpack
+from noahpy_core.physics.soil_water import removable_water
 from noahpy_core.physics.surface import LARGEST_COVER, Ground, Surface
 from noahpy_core.physics.transitions import RADIATION_RANGE, RICHARDSON_RANGE, SHARP, Transitions
 from noahpy_core.physics.turbulence import Conductance
+
+SMALLEST_DEMAND = 1.0e-30
+"""Keeps the derivative of a share of nearly nothing finite. [kg m-2 s-1]"""
 
 
 class Evaporation(NamedTuple):
@@ -89,3 +94,31 @@ def limited_evaporation(
     ground_heat = (soil + canopy + roots.sum(0)) * LATENT_HEAT_VAPORISATION
     heat = ground_heat + sublimation * LATENT_HEAT_SUBLIMATION - condensation * latent_heat(surface.snow_cover)
     return Evaporation(rate, soil, canopy, roots, sublimation, condensation - frost, frost, heat)
+
+
+def _share(available: Tensor, wanted: Tensor) -> Tensor:
+    """By how much a demand is scaled down to what is available; 1 where there is enough."""
+    too_much = wanted > available
+    return torch.where(too_much, available / torch.where(too_much, at_least(wanted, SMALLEST_DEMAND), 1.0), 1.0)
+
+
+def demand_at_hand(
+    demand: Demand, potential: Tensor, liquid: Tensor, ice: Tensor, column: SoilColumn, dt: Tensor | float
+) -> Demand:
+    """A demand of which nothing is known, scaled down to the potential rate and to the water that is stored.
+
+    All of it is held to the potential rate, that of soil and roots to the liquid water of each layer above the floor of
+    the model.
+
+    Parameters
+    ----------
+    demand : Not negative. [kg m-2 s-1]
+    potential : Potential rate, not negative, ``[column]``. [kg m-2 s-1]
+    liquid, ice : At the start of the step, ``[layer, column]``. [m3 m-3]
+    dt : [s]
+    """
+    share = _share(potential, demand.soil + demand.canopy + demand.roots.sum(0))
+    demand = Demand(demand.soil * share, demand.canopy * share, demand.roots * share)
+    available = removable_water(liquid, ice) * column.thickness * (WATER_DENSITY / dt)
+    share = _share(available, torch.cat([demand.roots[:1] + demand.soil, demand.roots[1:]]))
+    return Demand(demand.soil * share[0], demand.canopy, demand.roots * share)

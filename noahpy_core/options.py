@@ -7,6 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from noahpy_core.contract import Slot
+from noahpy_core.slots import (
+    canopy_resistance,
+    evaporation,
+    infiltration,
+    phase_change,
+    snow,
+    snow_cover,
+    snow_melt,
+    soil_hydraulics,
+    soil_thermal,
+    soil_water,
+    supercooled_water,
+    surface,
+    thermal_roughness,
+    transitions,
+    turbulence,
+)
+from noahpy_core.steps import surface_balance
+
 
 @dataclasses.dataclass(frozen=True)
 class OwnScheme:
@@ -30,24 +50,39 @@ class OwnScheme:
         return f"{self.name}({given})" + (f" with {Path(self.weights).name}" if self.weights is not None else "")
 
 
+Choice = str | OwnScheme
+
+
+def _scheme_of(slot: Slot) -> Any:
+    """The field of a slot, whose default is that of the slot."""
+    return dataclasses.field(default=slot.default, metadata={"slot": slot})
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Schemes, straight from a configuration. The defaults are the standard permafrost setup.
 
-    Each is the name of a built-in scheme, ``"package.module:Class"``, or an `OwnScheme` with arguments and weights (see
-    `noahpy_core.processes`).
+    Each is the name of a built-in scheme, ``"package.module:Class"``, or an `OwnScheme` with arguments and weights. A
+    scheme may use those above it.
     """
 
-    transitions: str | OwnScheme = "sharp"
-    surface: str | OwnScheme = "noah"
-    snow_cover: str | OwnScheme = "noah"
-    turbulence: str | OwnScheme = "chen1997"
-    thermal_roughness: str | OwnScheme = "zilitinkevich1995"
-    canopy_resistance: str | OwnScheme = "jarvis1976"
-    evaporation: str | OwnScheme = "noah"
-    snow_melt: str | OwnScheme = "noah"
-    infiltration: str | OwnScheme = "schaake1996"
-    soil_hydraulics: str | OwnScheme = "zhang2007"
-    soil_thermal: str | OwnScheme = "cote_konrad2005"
-    supercooled_water: str | OwnScheme = "koren1999"
-    phase_change: str | OwnScheme = "heat_limited"
+    transitions: Choice = _scheme_of(transitions.SLOT)
+    surface: Choice = _scheme_of(surface.SLOT)
+    snow_cover: Choice = _scheme_of(snow_cover.SLOT)
+    thermal_roughness: Choice = _scheme_of(thermal_roughness.SLOT)
+    turbulence: Choice = _scheme_of(turbulence.SLOT)
+    canopy_resistance: Choice = _scheme_of(canopy_resistance.SLOT)
+    evaporation: Choice = _scheme_of(evaporation.SLOT)
+    snow_melt: Choice = _scheme_of(snow_melt.SLOT)
+    infiltration: Choice = _scheme_of(infiltration.SLOT)
+    soil_hydraulics: Choice = _scheme_of(soil_hydraulics.SLOT)
+    soil_thermal: Choice = _scheme_of(soil_thermal.SLOT)
+    supercooled_water: Choice = _scheme_of(supercooled_water.SLOT)
+    phase_change: Choice = _scheme_of(phase_change.SLOT)
+    soil_water: Choice = _scheme_of(soil_water.SLOT)
+    snow: Choice = _scheme_of(snow.SLOT)
+    surface_balance: Choice = _scheme_of(surface_balance.SLOT)
+
+
+SLOTS: Mapping[str, Slot] = {field.name: field.metadata["slot"] for field in dataclasses.fields(Options)}
+"""Slots by name, in the order in which their schemes are built."""

@@ -1,54 +1,7 @@
-"""Which object stands in which slot of the model: a built-in scheme by name, or a user's own.
-
-A scheme of one's own is any callable, usually an ``nn.Module``, with the signature of its slot. It proposes; the model
-enforces what the right column says, so that water and energy close whatever it proposes, and tries it on made-up
-columns when it is built. ``[column]`` is the last dimension of every tensor, soil variables are ``[layer, column]``.
-
-===================  ============================================================  ====================================
-slot                 given -> proposed                                             enforced
-===================  ============================================================  ====================================
-transitions          rising(x, threshold, width), falling(x, threshold, width),    0..1; amount 0 where x is not
-                     amount(x, scale) -> weights [1]                               positive; sides merged by weighted
-                                                                                   mean
-surface              ground, snow cover [1], snow age [s], parameters -> albedo,   albedo 0..1, emissivity 0.5..1
-                     emissivity [1]
-snow_cover           snow water equivalent [kg m-2], snow parameters -> cover [1]  0..0.98, 0 without snow
-thermal_roughness    roughness length [m], general parameters -> coefficient of    0..2
-                     the thermal roughness length [1]
-turbulence           surface memory, skin temperature [K], air, general            heat, momentum 1e-5..10 m s-1
-                     parameters -> Conductance: heat, momentum [m s-1],
-                     Richardson number [1]
-canopy_resistance    soil state, air, ground, shortwave [W m-2], conductance [m    resistance 0 or more, others 0..1
-                     s-1], emissivity, parameters -> CanopyResistance: resistance
-                     [s m-1], plant coefficient, four stresses [1]
-evaporation          soil state, canopy water [kg m-2], ground, potential rate     each 0 or more, together at most the
-                     [kg m-2 s-1], plant coefficient, parameters -> Demand: soil,  potential rate; soil and roots at
-                     canopy, roots by layer [kg m-2 s-1]                           most the liquid water of the layer
-                                                                                   above the floor of 0.02, canopy at
-                                                                                   most its water
-snow_melt            heat left at the surface [W m-2] -> melt [kg m-2 s-1]         0..heat over latent heat, and at
-                                                                                   most the snow there is
-infiltration         liquid, ice [m3 m-3], supply [kg m-2 s-1], wilting point,     at least the conductivity of the top
-                     parameters, step [s] -> capacity [kg m-2 s-1]                 layer; the supply at most enters
-soil_hydraulics      liquid, ice, soil parameters -> Hydraulics: diffusivity [m2   0..1 m2 s-1; 0..0.1 m s-1, and at
-                     s-1], conductivity [m s-1]                                    most what drains the layer to the
-                                                                                   floor in the step
-soil_thermal         liquid, ice, soil parameters -> conductivity [W m-1 K-1]      0.01..10
-supercooled_water    temperature [K], liquid, ice, soil parameters -> largest      0..total water; exponent of a curve
-                     liquid water [m3 m-3]; with the enthalpy heat step a          1..30, its equation solved by the
-                     `FreezingCurve`                                               model
-phase_change         temperature, liquid, ice, coupling, conductivity,             0..total water, and the heat at
-                     parameters, step -> liquid water at the end of the step [m3   hand; temperature and fluxes by
-                     m-3], or a `SoilHeat` of which that is read                   implicit conduction
-===================  ============================================================  ====================================
-
-The limits of built-in schemes are those their publications have; a heat step derived from a built-in one keeps its own
-balance. Units and references of what is given are at the built-in scheme of each slot.
-"""
+"""The object that stands in each slot of a model: a built-in scheme by name, or a user's own, held to the limits."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import importlib
 import inspect
@@ -59,43 +12,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from noahpy_core.acceptance import check_supplied
 from noahpy_core.column import SoilColumn
-from noahpy_core.limits import LimitedCurve, LimitedPhaseChange, LimitedScheme, LimitedTransitions, LimitedWater
-from noahpy_core.options import Options, OwnScheme
-from noahpy_core.physics.enthalpy import EnthalpySoilHeat
-from noahpy_core.physics.evaporation import CANOPY_RESISTANCE_SCHEMES, EVAPORATION_SCHEMES
-from noahpy_core.physics.freezing import SUPERCOOLED_WATER_SCHEMES, FreezingCurve
-from noahpy_core.physics.infiltration import INFILTRATION_SCHEMES
-from noahpy_core.physics.snow import SNOW_MELT_SCHEMES
-from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
-from noahpy_core.physics.soil_hydraulics import SOIL_HYDRAULICS_SCHEMES
-from noahpy_core.physics.soil_thermal import SOIL_THERMAL_SCHEMES
-from noahpy_core.physics.surface import SNOW_COVER_SCHEMES, SURFACE_SCHEMES
-from noahpy_core.physics.transitions import TRANSITION_SCHEMES
-from noahpy_core.physics.turbulence import THERMAL_ROUGHNESS_SCHEMES, TURBULENCE_SCHEMES
+from noahpy_core.combinations import check_combination
+from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot
+from noahpy_core.options import SLOTS, Choice, Options, OwnScheme
+from noahpy_core.slots.acceptance import check_supplied
 
-SCHEMES: dict[str, Mapping[str, Callable[..., nn.Module]]] = {
-    "transitions": TRANSITION_SCHEMES,
-    "surface": SURFACE_SCHEMES,
-    "snow_cover": SNOW_COVER_SCHEMES,
-    "thermal_roughness": THERMAL_ROUGHNESS_SCHEMES,
-    "turbulence": TURBULENCE_SCHEMES,
-    "canopy_resistance": CANOPY_RESISTANCE_SCHEMES,
-    "evaporation": EVAPORATION_SCHEMES,
-    "snow_melt": SNOW_MELT_SCHEMES,
-    "infiltration": INFILTRATION_SCHEMES,
-    "soil_hydraulics": SOIL_HYDRAULICS_SCHEMES,
-    "soil_thermal": SOIL_THERMAL_SCHEMES,
-    "supercooled_water": SUPERCOOLED_WATER_SCHEMES,
-    "phase_change": {"heat_limited": HeatLimitedSoilHeat, "enthalpy": EnthalpySoilHeat},
-}
-"""Slot -> name -> scheme. A slot that another one uses comes before it."""
+SCHEMES: dict[str, Mapping[str, Callable[..., nn.Module]]] = {name: slot.schemes for name, slot in SLOTS.items()}
+"""Slot -> name -> built-in scheme."""
 
 
 def build_processes(
-    options: Options, column: SoilColumn, supplied: Mapping[str, Callable[..., Any]] | None = None
-) -> dict[str, Callable[..., Any]]:
+    options: Options, column: SoilColumn, supplied: Mapping[str, Scheme] | None = None
+) -> dict[str, Any]:
     """The object of every slot; one that is not built in is checked on made-up columns and limited.
 
     Parameters
@@ -106,39 +35,39 @@ def build_processes(
 
     Raises
     ------
-    ValueError : Unknown slot or scheme, or one that does not fit its slot.
+    ValueError : Unknown slot or scheme, one that does not fit its slot, or two that do not go together.
     """
     supplied = dict(supplied or {})
     unknown = set(supplied) - set(SCHEMES)
     if unknown:
         raise ValueError(f"processes: unknown slot {sorted(unknown)[0]!r}. Slots are {', '.join(SCHEMES)}.")
     parts: dict[str, Any] = {"column": column}
-    for slot in SCHEMES:
-        scheme = supplied[slot] if slot in supplied else _build(slot, getattr(options, slot), parts)
-        parts[slot] = scheme if _is_the_models_own(slot, scheme) else _limited(slot, scheme, parts)
+    for name, slot in SLOTS.items():
+        scheme = supplied[name] if name in supplied else _build(name, getattr(options, name), parts)
+        parts[name] = scheme if _is_the_models_own(slot, scheme) else _limited(slot, scheme, column)
+        check_combination(parts, name)
     del parts["column"]
     return parts
 
 
 def check_scheme(slot: str, name: str) -> None:
     """Raise ValueError, naming the valid choices, unless `name` can stand in `slot`."""
-    if name in SCHEMES[slot] or ":" in name:
+    schemes = SLOTS[slot].schemes
+    if name in schemes or (":" in name and SLOTS[slot].is_open):
         return
-    choices = ", ".join(SCHEMES[slot])
-    near = difflib.get_close_matches(name, SCHEMES[slot], n=1)
+    near = difflib.get_close_matches(name, schemes, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{slot}: unknown scheme {name!r}. Use {choices}, or 'package.module:Class'.{hint}")
+    raise ValueError(f"{slot}: unknown scheme {name!r}. Use {SLOTS[slot].choices}.{hint}")
 
 
-def _build(slot: str, choice: str | OwnScheme, parts: Mapping[str, Any]) -> Any:
-    if isinstance(choice, OwnScheme):
-        return _own(slot, choice, parts)
-    check_scheme(slot, choice)
-    if choice not in SCHEMES[slot]:
-        return _own(slot, OwnScheme(choice), parts)
-    scheme = SCHEMES[slot][choice]
-    wanted = inspect.signature(scheme).parameters
-    return scheme(**{key: parts[key] for key in wanted if key in parts})
+def _build(slot: str, choice: Choice, parts: Mapping[str, Any]) -> Any:
+    if isinstance(choice, str) and choice in SLOTS[slot].schemes:
+        scheme = SLOTS[slot].schemes[choice]
+        wanted = inspect.signature(scheme).parameters
+        return scheme(**{key: parts[key] for key in wanted if key in parts})
+    own = choice if isinstance(choice, OwnScheme) else OwnScheme(choice)
+    check_scheme(slot, own.name)
+    return _own(slot, own, parts)
 
 
 def _own(slot: str, choice: OwnScheme, parts: Mapping[str, Any]) -> Any:
@@ -178,26 +107,20 @@ def _load_weights(slot: str, scheme: Any, choice: OwnScheme) -> None:
         ) from error
 
 
-def _is_the_models_own(slot: str, scheme: Any) -> bool:
-    limited = (LimitedScheme, LimitedTransitions, LimitedCurve, LimitedPhaseChange)
-    if slot == "phase_change" and isinstance(scheme, HeatLimitedSoilHeat | EnthalpySoilHeat):
+def _is_the_models_own(slot: Slot, scheme: Any) -> bool:
+    """Whether it is built in, or holds itself to the limits already."""
+    kinds = tuple(kind for kind in slot.schemes.values() if isinstance(kind, type))
+    if type(scheme) in kinds or (slot.trusts_subclasses and isinstance(scheme, kinds)):
         return True
-    return type(scheme) in SCHEMES[slot].values() or isinstance(scheme, limited)
+    return isinstance(scheme, Limited)
 
 
-def _limited(slot: str, scheme: Any, parts: Mapping[str, Any]) -> nn.Module:
+def _limited(slot: Slot, scheme: Any, column: SoilColumn) -> nn.Module:
     """A user's scheme that fits its slot, held to the limits of the model."""
-    column = parts["column"]
     check_supplied(slot, scheme, column)
-    if slot == "transitions":
-        return LimitedTransitions(scheme)
-    if slot == "supercooled_water":
-        return LimitedCurve(scheme) if isinstance(scheme, FreezingCurve) else LimitedWater(slot, scheme)
-    if slot == "phase_change":
-        return LimitedPhaseChange(scheme, column)
-    return LimitedScheme(slot, scheme)
+    return slot.hold(slot, scheme, column) if slot.hold else LimitedScheme(slot, scheme)
 
 
 def default_schemes() -> dict[str, str]:
     """The default scheme of every slot."""
-    return {field.name: str(field.default) for field in dataclasses.fields(Options)}
+    return {name: slot.default for name, slot in SLOTS.items()}

@@ -58,11 +58,6 @@ class EnthalpySoilHeat(nn.Module):
 
     def __init__(self, column: SoilColumn, supercooled_water: FreezingCurve) -> None:
         super().__init__()
-        if not isinstance(supercooled_water, FreezingCurve):
-            raise ValueError(
-                f"phase_change: the enthalpy scheme needs a freezing curve, and supercooled_water is "
-                f"{type(supercooled_water).__name__}. Derive it from noahpy_core.physics.freezing.FreezingCurve."
-            )
         self.column = column
         self.curve = supercooled_water
 

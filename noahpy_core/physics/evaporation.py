@@ -196,7 +196,3 @@ class NoahEvaporation(nn.Module):
         preference = positive_part(plant.root_fraction(self.column) + available - mean)
         weights = available * torch.where(rooted, preference, 0.0)
         return safe_divide(weights, weights.sum(0))
-
-
-CANOPY_RESISTANCE_SCHEMES = {"jarvis1976": Jarvis1976}
-EVAPORATION_SCHEMES = {"noah": NoahEvaporation}

@@ -180,6 +180,3 @@ def explicit_curve(temperature: Tensor, exponent: Tensor, soil: SoilParameters) 
     """Liquid water whose suction balances a temperature below freezing, without regard to the total. [m3 m-3]"""
     potential = scaled_supercooling(temperature) * (LATENT_HEAT_FUSION / GRAVITY) / soil.saturated_suction
     return soil.porosity * potential ** (-1.0 / exponent)
-
-
-SUPERCOOLED_WATER_SCHEMES = {"koren1999": Koren1999, "niu_yang2006": NiuYang2006}

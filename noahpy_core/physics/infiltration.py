@@ -86,6 +86,3 @@ class Koren1999Infiltration(Schaake1996):
         permeable = 1.0 - torch.exp(-a) * (1.0 + a + a * a / 2.0)
         capacity = super().forward(liquid, ice, supply, wilting_point, parameters, dt)
         return capacity * torch.where(ice_depth > 1.0e-2, permeable, 1.0)
-
-
-INFILTRATION_SCHEMES = {"schaake1996": Schaake1996, "koren1999": Koren1999Infiltration}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -22,7 +23,7 @@ from noahpy_core.physics.transitions import (
     WET_SNOW_RANGE,
     Transitions,
 )
-from noahpy_core.state import Forcing, SnowState
+from noahpy_core.state import Forcing, SnowState, select
 
 
 class Precipitation(NamedTuple):
@@ -181,4 +182,67 @@ def sublimate_and_melt(
     return PackBalance(remaining, melt, start - left)
 
 
-SNOW_MELT_SCHEMES = {"noah": NoahSnowMelt}
+class NoahSnow(nn.Module):
+    """Noah's one-layer pack: mixed with new snow, melted by the heat left at the surface, settling under its weight.
+
+    Parameters
+    ----------
+    transitions : At the switches.
+    snow_melt : Melt by the heat left at the surface.
+    """
+
+    def __init__(self, transitions: Transitions, snow_melt: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.transitions = transitions
+        self.snow_melt = snow_melt
+
+    def precipitation(self, forcing: Forcing, skin_temperature: Tensor) -> Precipitation:
+        """Precipitation by phase, ``[column]``. [kg m-2 s-1]"""
+        return precipitation_phase(forcing, skin_temperature, self.transitions)
+
+    def snowed_on(
+        self, snow: SnowState, precipitation: Precipitation, air_temperature: Tensor, dt: Tensor | float
+    ) -> Snowpack:
+        """The pack with the snow of a step of `dt` seconds on it, at an air temperature [K]."""
+        return add_snowfall(snow, precipitation, air_temperature, dt, self.transitions)
+
+    def deplete(
+        self, pack: Snowpack, loss: Tensor, heat: Tensor, skin_temperature: Tensor, dt: Tensor | float
+    ) -> PackBalance:
+        """Snow water after sublimation and melt; melt is limited by the heat and by the snow at hand.
+
+        Parameters
+        ----------
+        pack : With this step's snow.
+        loss : Sublimation less frost of the step. [kg m-2]
+        heat : Left for melting. [W m-2]
+        skin_temperature : [K]
+        dt : [s]
+        """
+        demand = at_most(positive_part(self.snow_melt(heat)), heat / LATENT_HEAT_FUSION)
+        melting = sublimate_and_melt(pack.water_equivalent, loss, demand, dt, self.transitions.smallest_pack)
+        warm = skin_temperature > FREEZING_POINT
+        return select(warm | (heat > 0), melting, sublimate(pack.water_equivalent, loss))
+
+    def settled(
+        self,
+        pack: Snowpack,
+        left: PackBalance,
+        skin_temperature: Tensor,
+        base_temperature: Tensor,
+        age: Tensor,
+        dt: Tensor | float,
+    ) -> SnowState:
+        """The compacted pack at the end of the step.
+
+        Parameters
+        ----------
+        pack, left : With this step's snow, and what is left of its water.
+        skin_temperature, base_temperature : Above and below the pack. [K]
+        age : Of its surface. [s]
+        dt : [s]
+        """
+        density = compacted_density(
+            pack.density, left.water_equivalent, skin_temperature, base_temperature, dt, self.transitions
+        )
+        return SnowState(left.water_equivalent, left.water_equivalent / density, age)

@@ -54,6 +54,3 @@ class Zhang2007(nn.Module):
     @staticmethod
     def _impedance(saturated: Tensor, ice: Tensor) -> Tensor:
         return 10.0 ** (-(1.25 * (saturated - 3.0) ** 2 + 6.0) * ice)
-
-
-SOIL_HYDRAULICS_SCHEMES = {"noah": NoahHydraulics, "zhang2007": Zhang2007}

@@ -106,6 +106,3 @@ class CoteKonrad2005(PetersLidard1998):
             frozen, coarse_kersten_number(saturation, 1.70), coarse_kersten_number(saturation, 4.60)
         )
         return torch.where(soil.material == GRAVEL, coarse, super()._kersten(saturation, frozen, soil))
-
-
-SOIL_THERMAL_SCHEMES = {"peters_lidard1998": PetersLidard1998, "cote_konrad2005": CoteKonrad2005}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.contract import LimitedScheme
 from noahpy_core.numerics import at_least, at_most, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.soil_hydraulics import Hydraulics
@@ -49,10 +50,8 @@ class SoilWaterStep(nn.Module):
     Diffusivity and conductivity are taken at the start of the step; after heavy rain or near saturation the step is
     repeated with those of the mean of start and first result. Ice does not move.
 
-    Parameters
-    ----------
-    hold : Limit the conductivity of each layer so that it does not drain more in a step than it holds: for schemes of
-        which nothing is known. Those of Noah may, and the floor of soil moisture then creates water, which is booked.
+    The conductivity of a scheme of which nothing is known is limited so that no layer drains more in a step than it
+    holds. With those of Noah it may, and the floor of soil moisture then creates water, which is booked.
     """
 
     HEAVY_RAIN = 0.1
@@ -64,11 +63,8 @@ class SoilWaterStep(nn.Module):
         infiltration: nn.Module,
         soil_hydraulics: nn.Module,
         transitions: Transitions = SHARP,
-        *,
-        hold: bool = False,
     ) -> None:
         super().__init__()
-        self.hold = hold
         self.column = column
         self.infiltration = infiltration
         self.soil_hydraulics = soil_hydraulics
@@ -117,7 +113,7 @@ class SoilWaterStep(nn.Module):
         """One implicit pass with coefficients at the `representative` liquid water."""
         soil, supply = parameters.soil, boundary.supply
         hydraulics: Hydraulics = self.soil_hydraulics(representative, ice, soil)
-        if self.hold:
+        if isinstance(self.soil_hydraulics, LimitedScheme):
             hydraulics = self._held(hydraulics, liquid, ice, boundary.uptake, dt)
         entry = self.infiltration(representative, ice, supply, boundary.wilting_point, parameters, dt)
         capacity = at_least(entry, hydraulics.conductivity[0] * WATER_DENSITY)

@@ -150,7 +150,3 @@ def snow_age(age: Tensor, fresh: Tensor, presence: Tensor, dt: Tensor | float) -
 def limited_fraction(x: Tensor) -> Tensor:
     """A proposed fraction limited to 0..1."""
     return at_most(positive_part(x), 1.0)
-
-
-SURFACE_SCHEMES = {"noah": NoahSurface}
-SNOW_COVER_SCHEMES = {"noah": NoahSnowCover}

@@ -95,4 +95,3 @@ class SmoothTransitions(nn.Module):
 
 Transitions = SharpTransitions | SmoothTransitions
 SHARP = SharpTransitions()
-TRANSITION_SCHEMES = {"sharp": SharpTransitions, "smooth": SmoothTransitions}

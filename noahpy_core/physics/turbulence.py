@@ -306,7 +306,3 @@ class Yang2008(nn.Module):
             VON_KARMAN / torch.where(unstable, unstable_wind, stable_wind),
             VON_KARMAN / torch.where(unstable, unstable_heat, stable_heat),
         )
-
-
-TURBULENCE_SCHEMES = {"paulson1970": Paulson1970, "chen1997": Chen1997, "yang2008": Yang2008}
-THERMAL_ROUGHNESS_SCHEMES = {"zilitinkevich1995": Zilitinkevich1995, "chen_zhang2009": ChenZhang2009}

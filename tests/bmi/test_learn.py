@@ -123,12 +123,12 @@ def test_a_run_of_a_configuration_uses_the_learned_weights(tmp_path):
     write_weights(network, tmp_path / "nets" / "conductivity.pt")
     scheme = {"class": CONDUCTIVITY, "arguments": {"hidden": [5]}, "weights": "nets/conductivity.pt"}
     run = prepare(read_configuration(mapping(tmp_path, {"soil_thermal": scheme}), tmp_path))
-    used = run.model.soil_thermal.scheme
+    used = run.model.schemes["soil_thermal"].scheme
     assert isinstance(used, LearnedThermalConductivity)
     assert all(torch.equal(a, b) for a, b in zip(used.parameters(), network.parameters(), strict=True))
     water = run.initial_state.soil
     given = (water.liquid_water, water.ice, run.parameters.soil)
-    assert torch.equal(run.model.soil_thermal(*given), network(*given))
+    assert torch.equal(run.model.schemes["soil_thermal"](*given), network(*given))
 
 
 def test_a_scheme_that_needs_the_layers_gets_them(tmp_path):
@@ -137,8 +137,8 @@ def test_a_scheme_that_needs_the_layers_gets_them(tmp_path):
             mapping(tmp_path, {"evaporation": {"class": "noahpy_core.learning:LearnedEvaporation"}}), tmp_path
         )
     )
-    assert isinstance(run.model.evaporation.scheme, LearnedEvaporation)
-    assert run.model.evaporation.scheme.column is run.model.column
+    assert isinstance(run.model.schemes["evaporation"].scheme, LearnedEvaporation)
+    assert run.model.schemes["evaporation"].scheme.column is run.model.column
 
 
 def test_the_command_line_runs_with_a_learned_scheme(tmp_path):

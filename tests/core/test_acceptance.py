@@ -8,23 +8,24 @@ import warnings
 import pytest
 import torch
 from random_columns import random_case
-from random_networks import SLOTS, random_scheme
+from random_networks import random_scheme
 from torch import nn
 
 from noahpy_core import equilibrium_liquid
-from noahpy_core.acceptance import RETURNED, SchemeWarning, check_supplied
 from noahpy_core.column import SoilColumn
-from noahpy_core.limits import LIMITS
-from noahpy_core.made_up import MadeUpColumns
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options
+from noahpy_core.options import SLOTS, Options
 from noahpy_core.physics.freezing import Koren1999
 from noahpy_core.physics.soil_hydraulics import Hydraulics
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.processes import SCHEMES
+from noahpy_core.slots.acceptance import SchemeWarning, check_supplied
+from noahpy_core.slots.trial_columns import TrialColumns
 
 CASE = random_case(18, seed=3)
 COLUMN = CASE.column
+OPEN_SLOTS = [name for name, slot in SLOTS.items() if slot.trial is not None]
+"""Where a scheme of one's own can stand."""
 
 
 def refused(slot, scheme, **options) -> str:
@@ -36,30 +37,16 @@ def refused(slot, scheme, **options) -> str:
 
 
 @pytest.mark.parametrize("columns", [None, 5])
-@pytest.mark.parametrize("slot", [slot for slot in SLOTS if slot != "transitions"])
+@pytest.mark.parametrize("slot", OPEN_SLOTS)
 def test_built_in_schemes_get_along_with_the_made_up_columns(slot, columns):
     """What they are given there is what the model gives them, and nothing of theirs is out of the limits."""
     thickness = COLUMN.thickness if columns is None else COLUMN.thickness.expand(-1, columns)
     column = SoilColumn(thickness)
     for scheme in SCHEMES[slot].values():
         built = NoahModel(column, Options(**{slot: next(k for k, v in SCHEMES[slot].items() if v is scheme)}))
-        place = {
-            "surface": "surface_properties",
-            "thermal_roughness": "turbulence.thermal_roughness",
-            "infiltration": "soil_water.infiltration",
-            "soil_hydraulics": "soil_water.soil_hydraulics",
-            "phase_change": "soil_heat",
-        }.get(slot, slot)
-        mine = built.get_submodule(place)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            check_supplied(slot, mine, column)
-
-
-def test_every_slot_says_what_it_returns_and_has_limits():
-    assert set(RETURNED) == set(SCHEMES) - {"transitions"}
-    assert set(LIMITS) == set(SCHEMES) - {"transitions", "phase_change"}
-    assert set(SLOTS) == set(SCHEMES)
+            check_supplied(SLOTS[slot], built.schemes[slot], column)
 
 
 def test_a_wrong_shape_is_named_with_the_right_one():
@@ -163,8 +150,7 @@ def test_proposals_partly_beyond_the_limits_are_held_to_them_in_silence():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = NoahModel(COLUMN, None, {"soil_hydraulics": Wide()})
-    made_up = MadeUpColumns(COLUMN)
-    result = model.soil_water.soil_hydraulics(*made_up.arguments("soil_hydraulics"))
+    result = model.schemes["soil_hydraulics"](*SLOTS["soil_hydraulics"].trial(TrialColumns(COLUMN)))
     assert result.diffusivity.min().item() == 0.0
     assert result.diffusivity.max().item() == pytest.approx(0.05)
 
@@ -176,7 +162,7 @@ def test_a_scheme_derived_from_a_built_in_heat_step_keeps_its_own_balance():
     curve = Koren1999()
     mine = Mine(COLUMN, curve)
     model = NoahModel(COLUMN, None, {"phase_change": mine, "supercooled_water": curve})
-    assert model.soil_heat is mine
+    assert model.schemes["phase_change"] is mine
     own, _ = model(CASE.state, CASE.forcing, CASE.parameters, CASE.dt)
     built_in, _ = NoahModel(COLUMN, Options(phase_change="enthalpy"))(
         CASE.state, CASE.forcing, CASE.parameters, CASE.dt
@@ -190,8 +176,8 @@ def test_a_limited_scheme_of_one_model_serves_another():
             return 0.0 * water_equivalent + 0.4
 
     first = NoahModel(COLUMN, None, {"snow_cover": Cover()})
-    second = NoahModel(COLUMN, None, {"snow_cover": first.snow_cover})
-    assert second.snow_cover is first.snow_cover
+    second = NoahModel(COLUMN, None, {"snow_cover": first.schemes["snow_cover"]})
+    assert second.schemes["snow_cover"] is first.schemes["snow_cover"]
 
 
 @pytest.mark.parametrize("phase_change", list(SCHEMES["phase_change"]))
@@ -202,7 +188,7 @@ def test_limits_leave_a_built_in_scheme_of_another_name_as_it_is(slot, phase_cha
     case = dataclasses.replace(case, dt=torch.full_like(case.dt, 600.0))
     options = Options(phase_change=phase_change)
     built = NoahModel(case.column, options)
-    known = {"soil_hydraulics": built.soil_water.soil_hydraulics}.get(slot) or getattr(built, slot)
+    known = built.schemes[slot]
     copy = type("Copy", (type(known),), {})
     mine = copy.__new__(copy)
     mine.__dict__.update(known.__dict__)

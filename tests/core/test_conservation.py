@@ -366,7 +366,7 @@ NETWORKS = {
 }  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore::noahpy_core.acceptance.SchemeWarning")
+@pytest.mark.filterwarnings("ignore::noahpy_core.slots.acceptance.SchemeWarning")
 @pytest.mark.parametrize(
     "slots", [*([name] for name in NETWORKS), list(NETWORKS)], ids=lambda slots: "+".join(slots[:2])
 )

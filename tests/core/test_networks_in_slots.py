@@ -15,7 +15,7 @@ from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
 from noahpy_core.state import Fluxes, Forcing, State, map_tensors
 
-pytestmark = pytest.mark.filterwarnings("ignore::noahpy_core.acceptance.SchemeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::noahpy_core.slots.acceptance.SchemeWarning")
 COLUMNS, STEPS = 72, 64
 PHASE_CHANGE = tuple(SCHEMES["phase_change"])
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]

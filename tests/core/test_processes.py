@@ -118,10 +118,10 @@ def test_a_supplied_module_is_part_of_the_model_and_learns():
             return 1.0 - torch.exp(-water_equivalent / self.scale)
 
     model = NoahModel(CASE.column, processes={"snow_cover": LearnedCover()})
-    assert [name for name, _ in model.named_parameters()] == ["snow_cover.scheme.scale"]
+    assert [name for name, _ in model.named_parameters()] == ["step.snow_cover.scheme.scale"]
     state, _ = run(model)
     state.skin_temperature.sum().backward()
-    assert model.snow_cover.scheme.scale.grad.abs().item() > 0.0
+    assert model.schemes["snow_cover"].scheme.scale.grad.abs().item() > 0.0
 
 
 def test_a_supplied_scheme_equal_to_the_built_in_one_changes_nothing():

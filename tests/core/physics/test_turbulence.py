@@ -7,7 +7,6 @@ import torch
 from round_numbers import air, general, values
 
 from noahpy_core.physics.turbulence import (
-    TURBULENCE_SCHEMES,
     Chen1997,
     ChenZhang2009,
     Paulson1970,
@@ -15,11 +14,12 @@ from noahpy_core.physics.turbulence import (
     Zilitinkevich1995,
     convective_velocity_squared,
 )
+from noahpy_core.slots.turbulence import SLOT
 from noahpy_core.state import SurfaceMemory
 
 ROUGHNESS = 0.05
 WIND = 5.0
-SCHEMES = list(TURBULENCE_SCHEMES)
+SCHEMES = list(SLOT.schemes)
 NEUTRAL_SKIN = {  # where the scheme sees no contrast of (virtual) potential temperature
     "paulson1970": 280.0 + 0.0098 * 2.0,
     "chen1997": 280.0,
@@ -34,7 +34,7 @@ def memory(heat: float = 0.02, momentum: float = 0.03, humidity: float = 0.004, 
 
 
 def scheme(name: str):
-    return TURBULENCE_SCHEMES[name](Zilitinkevich1995())
+    return SLOT.schemes[name](Zilitinkevich1995())
 
 
 def neutral_law(z_wind: float, z_air: float) -> tuple[float, float]:

@@ -1,0 +1,34 @@
+"""Sets of schemes that belong together, by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from noahpy_core.options import Options
+
+PRESETS: dict[str, Options] = {
+    # Noah 3.4.1 with the frozen-soil hydraulics, conductivity and turbulence of its permafrost version.
+    "noah-permafrost": Options(),
+    # Noah 3.4.1 as it was released. Its lower boundary is the parameter `deep_temperature_depth`, 8 m below ground.
+    "noah-3.4.1": Options(
+        turbulence="paulson1970",
+        infiltration="koren1999",
+        soil_hydraulics="noah",
+        soil_thermal="peters_lidard1998",
+    ),
+}
+"""Name -> schemes."""
+
+
+def preset(name: str) -> Options:
+    """The schemes of a preset; ``dataclasses.replace(preset(name), slot=scheme)`` changes one.
+
+    Raises
+    ------
+    ValueError : Unknown name; the message lists those there are.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(str(name), PRESETS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"preset: {name!r} is unknown. Use {', '.join(PRESETS)}.{hint}")

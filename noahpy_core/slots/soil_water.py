@@ -1,0 +1,43 @@
+"""Vertical movement of soil water."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from torch import Tensor
+
+from noahpy_core.contract import Slot, by_column, by_layer
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.soil_water import SoilWater, SoilWaterStep
+
+
+class SoilWaterScheme(Protocol):
+    """Soil water at the end of a step of `dt` seconds, and where all the water went."""
+
+    def __call__(
+        self,
+        liquid: Annotated[Tensor, by_layer("m3 m-3", 0.0, 1.0)],
+        ice: Annotated[Tensor, by_layer("m3 m-3", 0.0, 1.0)],
+        supply: Annotated[Tensor, by_column("kg m-2 s-1", 0.0)],
+        uptake: Annotated[Tensor, by_layer("kg m-2 s-1")],
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilWater: ...
+
+
+SLOT = Slot(
+    name="soil_water",
+    contract=SoilWaterScheme,
+    returns=(
+        by_layer("m3 m-3", 0.0, 1.0, name="liquid"),
+        by_layer("m3 m-3", 0.0, 1.0, name="ice"),
+        by_column("kg m-2 s-1", 0.0, name="infiltration"),
+        by_column("kg m-2 s-1", 0.0, name="surface_runoff"),
+        by_column("kg m-2 s-1", name="drainage"),
+        by_column("kg m-2 s-1", 0.0, name="saturation_excess"),
+        by_column("kg m-2 s-1", name="created"),
+    ),
+    container=SoilWater,
+    schemes={"noah": SoilWaterStep},
+    default="noah",
+)

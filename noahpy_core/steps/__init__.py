@@ -1,0 +1,1 @@
+"""Whole time steps, each an order in which the parts of the model are solved."""
