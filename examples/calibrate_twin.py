@@ -25,10 +25,10 @@ from calibration_sites import DATA, HYDRAULICS, missing, tanggula
 from rich.console import Console
 
 from bmi_noahpy.calibrate import calibrate, read_calibration
-from bmi_noahpy.calibrate.calibrated import write_calibrated
-from bmi_noahpy.calibrate.fit import Fit
+from bmi_noahpy.calibrate.problem.fit import Fit
+from bmi_noahpy.calibrate.results.calibrated import write_calibrated
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.launch import Launch, launch
+from bmi_noahpy.runs.launch import Launch, launch
 
 DEPTHS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.05, 1.3, 2.0)  # [m]
 NOISE = {"soil_temperature": 0.1, "soil_liquid_water": 0.01}  # [K, m3 m-3]

@@ -30,10 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bmi_noahpy.calibrate import read_calibration
-from bmi_noahpy.calibrate.fit import Fit
-from bmi_noahpy.calibrate.matching import within
+from bmi_noahpy.calibrate.problem.fit import Fit
+from bmi_noahpy.calibrate.problem.matching import within
 from bmi_noahpy.calibrate.search import Search
-from bmi_noahpy.plot.scores import scores
+from bmi_noahpy.observations.scores import scores
 
 GRADIENT_METHODS = ("adam", "lbfgs", "levenberg_marquardt")
 OTHER = "sce_ua"

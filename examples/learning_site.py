@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bmi_noahpy.config import load_configuration, read_configuration
 from bmi_noahpy.example import example_configuration, write_example
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core import Forcing, NoahModel, Options, Parameters, SoilColumn, State, equilibrium_liquid, run
 from noahpy_core.state import map_tensors
 

@@ -22,8 +22,8 @@ from bmi_noahpy.config import read_configuration
 from bmi_noahpy.distributed import launch_tiles
 from bmi_noahpy.example import START, example_table
 from bmi_noahpy.example.weather import Site
-from bmi_noahpy.launch import Launch, launch
-from bmi_noahpy.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
+from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
+from bmi_noahpy.runs.launch import Launch, launch
 
 Floats = NDArray[np.float64]
 

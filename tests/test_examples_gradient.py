@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bmi_noahpy.testing import check_gradient_extension
+from bmi_noahpy.gradient.conformance.report import check_gradient_extension
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 STEPS = 8

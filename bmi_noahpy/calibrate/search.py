@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.atomic import replaced
-from bmi_noahpy.calibrate.configuration import Calibration
-from bmi_noahpy.calibrate.fit import Cost, Fit
-from bmi_noahpy.calibrate.intervals import unknown_of
-from bmi_noahpy.calibrate.levenberg_marquardt import LevenbergMarquardt
-from bmi_noahpy.calibrate.methods import Adam, Method
-from bmi_noahpy.calibrate.quasi_newton import LimitedMemoryBfgs
-from bmi_noahpy.calibrate.sections import STOP_PATIENCE
+from bmi_noahpy.calibrate.file.configuration import Calibration
+from bmi_noahpy.calibrate.file.sections import STOP_PATIENCE
+from bmi_noahpy.calibrate.methods.levenberg_marquardt import LevenbergMarquardt
+from bmi_noahpy.calibrate.methods.method import Adam, Method
+from bmi_noahpy.calibrate.methods.quasi_newton import LimitedMemoryBfgs
+from bmi_noahpy.calibrate.problem.fit import Cost, Fit
+from bmi_noahpy.calibrate.problem.intervals import unknown_of
 
 METHODS: dict[str, type[Method]] = {
     "adam": Adam,

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
-from bmi_noahpy.calibrate.calibrated import write_calibrated
-from bmi_noahpy.calibrate.configuration import Calibration
-from bmi_noahpy.calibrate.figures import convergence_figure, parameter_figure, series_figures
-from bmi_noahpy.calibrate.fit import Cost, Fit
-from bmi_noahpy.calibrate.scoring import (
+from bmi_noahpy.calibrate.file.configuration import Calibration
+from bmi_noahpy.calibrate.problem.fit import Cost, Fit
+from bmi_noahpy.calibrate.results.calibrated import write_calibrated
+from bmi_noahpy.calibrate.results.figures import convergence_figure, parameter_figure, series_figures
+from bmi_noahpy.calibrate.results.scoring import (
     PERIODS,
     ScoreRow,
     compare,
@@ -29,11 +29,11 @@ from bmi_noahpy.calibrate.scoring import (
     write_rows,
     write_scores,
 )
+from bmi_noahpy.calibrate.results.uncertainty import Estimate, estimates
 from bmi_noahpy.calibrate.search import Search
-from bmi_noahpy.calibrate.uncertainty import Estimate, estimates
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.launch import Launch, launch
-from bmi_noahpy.spin_up import SpinUpWarning
+from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.spin_up import SpinUpWarning
 
 CHECKPOINT, CALIBRATED, TRAJECTORY = "checkpoint.pt", "calibrated.yaml", "trajectory.nc"
 Say = Callable[[str], None]

@@ -12,8 +12,8 @@ from bmi_noahpy.cli.calibration import calibrate, sensitivity
 from bmi_noahpy.cli.messages import FAILED, INTERRUPTED, error_console, output_console, reported
 
 if TYPE_CHECKING:
-    from bmi_noahpy.launch import Launch
-    from bmi_noahpy.runner import RunSummary
+    from bmi_noahpy.runs.execute import RunSummary
+    from bmi_noahpy.runs.launch import Launch
 
 EXAMPLE_FOLDER = Path("noahpy-example")
 
@@ -115,7 +115,7 @@ def run(
 ) -> None:
     """Run the model and write netCDF output, or a Zarr store where the output ends in .zarr."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.launch import Launch
+        from bmi_noahpy.runs.launch import Launch
 
         how = Launch(output, overwrite, resume, restart_from, execution and execution.value, device)
         summary = _run(source if source is not None else _example(), how, workers, scheduler)
@@ -241,7 +241,7 @@ def _example() -> Path:
 
 def _run(source: Path, how: Launch, workers: int | None, scheduler: str | None) -> RunSummary:
     from bmi_noahpy.config import load_configuration
-    from bmi_noahpy.launch import launch
+    from bmi_noahpy.runs.launch import launch
 
     console, configuration = error_console(), load_configuration(source)
     common: dict[str, Any] = {
@@ -277,8 +277,8 @@ def _print_summary(summary: RunSummary) -> None:
 
 
 def _plot_after_run(path: Path) -> None:
+    from bmi_noahpy.observations.simulated import PlotError
     from bmi_noahpy.plot import plot_output
-    from bmi_noahpy.plot.data import PlotError
 
     try:
         _print_paths("Figures", plot_output(path))

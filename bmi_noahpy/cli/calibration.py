@@ -55,8 +55,8 @@ def sensitivity(
 ) -> None:
     """Show which parameters matter for which depth and season."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.calibrate.sensitivity import analyse, load_analysis
-        from bmi_noahpy.calibrate.sensitivity_report import print_tables, write_report
+        from bmi_noahpy.calibrate.sensitivity.analysis import analyse, load_analysis
+        from bmi_noahpy.calibrate.sensitivity.report import print_tables, write_report
 
         console = error_console()
         calibration = load_analysis(file).with_results(results)
@@ -67,7 +67,7 @@ def sensitivity(
 
 
 def _print_outcome(outcome: Outcome) -> None:
-    from bmi_noahpy.calibrate.report import print_outcome
+    from bmi_noahpy.calibrate.results.report import print_outcome
 
     console = output_console()
     if outcome.interrupted:

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError, model_validator
 from bmi_noahpy.config.checks import check
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
 from bmi_noahpy.config.extent import Read
+from bmi_noahpy.config.map_names import targets
 from bmi_noahpy.config.maps import REMEDY, map_paths, with_maps
 from bmi_noahpy.config.namelist import entry_of, namelist_to_mapping
 from bmi_noahpy.config.namelist_text import has_namelist
@@ -162,7 +163,7 @@ def _region(mapping: Mapping[str, Any], folder: Path, source: str) -> Region | N
     if not isinstance(file, (str, Path)) or not str(file).strip():
         return None
     try:
-        return read_region((folder / Path(file).expanduser()).absolute())
+        return read_region((folder / Path(file).expanduser()).absolute(), targets())
     except DomainFileError as error:
         raise ConfigurationError([Problem("domain.file", str(error))], source) from None
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.atomic import replaced
-from bmi_noahpy.restart.fingerprint import digest
+from bmi_noahpy.runs.restart.fingerprint import digest
 
 GROUP = 16
 """Tiles begin at multiples of it. Compiled steps give a column the same numbers in any company; the vector instructions

@@ -18,9 +18,9 @@ from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configur
 from bmi_noahpy.distributed.plan import Tile
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.region.domain import Domain
-from bmi_noahpy.restart import RestartFiles, resume
-from bmi_noahpy.runner import Beginning, execute
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.execute import Beginning, execute
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import RestartFiles, resume
 
 COMPRESSION = 1
 KEPT_RESTARTS = 2

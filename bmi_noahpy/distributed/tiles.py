@@ -13,7 +13,6 @@ import torch
 from rich.console import Console
 from torch.utils._pytree import tree_map
 
-from bmi_noahpy.blocks import FLUX_QUANTITIES, end_of_step
 from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.config.sections import Output
@@ -22,12 +21,13 @@ from bmi_noahpy.distributed.extras import require
 from bmi_noahpy.distributed.gather import gather
 from bmi_noahpy.distributed.plan import Tile, column_numbers, cut, open_plan
 from bmi_noahpy.distributed.tile_run import TileResult, TileTask, newest_restart
-from bmi_noahpy.launch import Launch, Say
 from bmi_noahpy.output import OutputMark
-from bmi_noahpy.restart import Restart, RestartError, begin_from, read_restart, write_restart
-from bmi_noahpy.restart.fingerprint import fingerprint
-from bmi_noahpy.runner import Beginning, Residual, RunSummary, progress_bar, require_forcing
-from bmi_noahpy.setup import Run, prepare
+from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
+from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, progress_bar, require_forcing
+from bmi_noahpy.runs.launch import Launch, Say
+from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
+from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from noahpy_core.state import State, map_tensors
 
 RESTARTS_PER_RUN = 10
@@ -54,11 +54,11 @@ def launch_tiles(
 
     Parameters
     ----------
-    how : As for `bmi_noahpy.launch.launch`.
+    how : As for `bmi_noahpy.runs.launch.launch`.
     workers : Processes on this machine, with one thread each; None without `scheduler`: one tile, in this process.
     scheduler : Address of a running Dask scheduler, whose workers are used.
     tile_columns : Largest number of columns of a tile.
-    default_output, say, progress : As for `bmi_noahpy.launch.launch`.
+    default_output, say, progress : As for `bmi_noahpy.runs.launch.launch`.
 
     Raises
     ------

@@ -10,43 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bmi_noahpy.plot.data import DAY, ColumnOutput, PlotError, Series
+from bmi_noahpy.observations.csv import Observed, Pairs, at_depth, pair
+from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
+from bmi_noahpy.observations.scores import scores
+from bmi_noahpy.observations.simulated import DAY, ColumnOutput, PlotError, Series
 from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, new_figure
-from bmi_noahpy.plot.observations import Observed, Pairs, at_depth, pair
-from bmi_noahpy.plot.scores import scores
 
-FIGURES = {
-    "soil_temperature": ("soil_temperature",),
-    "soil_water": ("soil_liquid_water", "soil_moisture"),
-    "snow": ("snow_depth", "snow_water_equivalent"),
-    "surface": (
-        "skin_temperature",
-        "albedo",
-        "net_radiation",
-        "sensible_heat_flux",
-        "latent_heat_flux",
-        "ground_heat_flux",
-    ),
-}
-"""Name of a figure -> the variables it shows."""
-
-LABELS = {
-    "soil_temperature": "[°C]",
-    "soil_liquid_water": "[m³ m⁻³]",
-    "soil_moisture": "[m³ m⁻³]",
-    "snow_depth": "[m]",
-    "snow_water_equivalent": "[kg m⁻²]",
-    "skin_temperature": "[°C]",
-    "albedo": "[1]",
-    "net_radiation": "[W m⁻²]",
-    "sensible_heat_flux": "[W m⁻²]",
-    "latent_heat_flux": "[W m⁻²]",
-    "ground_heat_flux": "[W m⁻²]",
-}
 FEW = 200
 """Observations that are drawn as dots on the simulated line."""
-
-CELSIUS = ("soil_temperature", "skin_temperature")
 
 DAILY_CYCLES_SHOWN = 60
 """Longest period in days of which every value is drawn."""

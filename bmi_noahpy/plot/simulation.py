@@ -11,7 +11,7 @@ from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bmi_noahpy.plot.data import ColumnOutput, Series
+from bmi_noahpy.observations.simulated import ColumnOutput, Series
 from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, depth_axis, new_figure
 
 SMOOTHING_DAYS = 31

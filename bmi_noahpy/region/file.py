@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.domain import Axis, Domain, Floats, Kind
-from bmi_noahpy.region.names import Target, likely_slips, targets
+from bmi_noahpy.region.map_target import MapTarget, likely_slips
 
 MASKS = ("land_mask", "landmask", "mask", "land_binary_mask")
 COORDINATES = {"latitude": ("lat", "latitude"), "longitude": ("lon", "longitude")}
@@ -65,13 +65,13 @@ class Region:
         return Region(self.path, domain, maps)
 
 
-def read_region(path: Path) -> Region:
+def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
     """Read a domain file.
 
     The horizontal dimensions are those of the latitude and the longitude: one dimension each (a grid), two for both (a
     curvilinear grid) or one for both (points). Maps have them last or in any other place, and before them at most one
-    dimension of layers or months. Names of maps are those of `bmi_noahpy.region.names.targets`; units come from the
-    attribute ``units``, else they are those of the model; other variables are ignored. A variable ``land_mask``,
+    dimension of layers or months. `targets` says by the name of a variable what it sets; units come from the attribute
+    ``units``, else they are those of the model; other variables are ignored. A variable ``land_mask``,
     ``landmask``, ``mask`` or of standard name ``land_binary_mask`` is 1 (or above one half) where the model is run.
 
     Raises
@@ -91,14 +91,14 @@ def read_region(path: Path) -> Region:
         domain = _on_land(data, domain, dims, path)
         maps: dict[str, CellMap] = {}
         for name in map(str, data.variables):
-            target = targets().get(name)
+            target = targets.get(name)
             if target is None or name in dims:
                 continue
             if target.path in maps:
                 raise DomainFileError(f"{path}: {maps[target.path].source!r} and {name!r} both set {target.path}.")
             values = _columns(data[name], domain, dims, f"{path}: {name}", target)
             maps[target.path] = CellMap(values, domain, name, _units(data[name], target))
-        for name, meant in likely_slips(map(str, data.variables)).items():
+        for name, meant in likely_slips(map(str, data.variables), targets).items():
             warnings.warn(f"{path}: variable {name!r} is ignored. Did you mean {meant!r}?", stacklevel=4)
     return Region(path, domain, maps)
 
@@ -160,7 +160,7 @@ def _on_land(data: Any, domain: Domain, dims: tuple[str, ...], path: Path) -> Do
     return domain if land.all() else domain.choose(np.flatnonzero(land))
 
 
-def _columns(variable: Any, domain: Domain, dims: tuple[str, ...], where: str, target: Target | None) -> Floats:
+def _columns(variable: Any, domain: Domain, dims: tuple[str, ...], where: str, target: MapTarget | None) -> Floats:
     """Values over the columns, ``[column]``, or ``[layer or month, column]`` for a target that may have these."""
     missing = [name for name in dims if name not in variable.dims]
     leading = [str(name) for name in variable.dims if name not in dims]
@@ -175,6 +175,6 @@ def _columns(variable: Any, domain: Domain, dims: tuple[str, ...], where: str, t
     return chosen.reshape(-1, domain.columns) if allowed else chosen
 
 
-def _units(variable: Any, target: Target) -> str | None:
+def _units(variable: Any, target: MapTarget) -> str | None:
     units = str(variable.attrs.get("units", "")).strip()
     return None if target.key in ("class", "classes", "slope_class") or not units else units

@@ -23,9 +23,9 @@ from profiled_kernels import ProfiledFunction, ProfiledProgram
 from report import MICROSECOND, table
 from timing import Action, side_by_side
 
-import noahpy_core.compiled.case as compiled
+import noahpy_core.compiled.execute.case as compiled
 from noahpy_core import run
-from noahpy_core.compiled.step_graph import Shape
+from noahpy_core.compiled.record.step_graph import Shape
 from noahpy_core.state import map_tensors
 
 REPEATS, WINDOW = 30, 3

@@ -15,16 +15,17 @@ from unittest import mock
 import llvmlite.binding as llvm
 import numpy as np
 
-from noahpy_core.compiled import builder, program
-from noahpy_core.compiled.code import Writer
-from noahpy_core.compiled.graph import Node
-from noahpy_core.compiled.instructions import Target
-from noahpy_core.compiled.laziness import Laziness
-from noahpy_core.compiled.library import Artefact, Function, assemble
-from noahpy_core.compiled.mathematics import FUNCTIONS, NumberType
-from noahpy_core.compiled.program import Program
-from noahpy_core.compiled.schedule import Action
-from noahpy_core.compiled.step_graph import Wanted
+from noahpy_core.compiled.emit import builder
+from noahpy_core.compiled.emit.code import Writer
+from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType
+from noahpy_core.compiled.execute import program
+from noahpy_core.compiled.execute.library import Artefact, Function, assemble
+from noahpy_core.compiled.execute.program import Program
+from noahpy_core.compiled.graph.graph import Node
+from noahpy_core.compiled.record.step_graph import Wanted
+from noahpy_core.compiled.schedule.laziness import Laziness
+from noahpy_core.compiled.schedule.schedule import Action
 
 DIVISION, SQUARE_ROOT, PIVOT = 16, 24, 20
 """Instructions that take as long, for vectors of eight numbers; PIVOT is a layer of elimination without divisions."""

@@ -12,7 +12,7 @@ import yaml
 from configurations import COLUMNS
 
 from bmi_noahpy.config import read_configuration
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.simulation import run
 
 DAYS = 16

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bmi_noahpy import atomic, blocks
+from bmi_noahpy import atomic
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.launch import Launch, launch
 from bmi_noahpy.output.journal import Journal
 from bmi_noahpy.output.records import RecordRows
+from bmi_noahpy.runs import blocks
+from bmi_noahpy.runs.launch import Launch, launch
 
 MOMENTS = ("journal", "publishing", "moving", "moved", "never")
 

@@ -13,7 +13,7 @@ import yaml
 
 from bmi_noahpy import BmiNoahPy
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core import iterate, step_function
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State

@@ -14,7 +14,7 @@ from bmipy import Bmi
 
 import bmi_noahpy
 from bmi_noahpy import BmiNoahPy
-from bmi_noahpy.variables import find_variable, variables
+from bmi_noahpy.component.variables import find_variable, variables
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State

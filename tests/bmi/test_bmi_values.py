@@ -6,7 +6,7 @@ import bmi_cases as cases
 import numpy as np
 import pytest
 
-from bmi_noahpy.variables import variables
+from bmi_noahpy.component.variables import variables
 
 TEMPERATURE = "soil__temperature"
 TOTAL = "soil_water__volume_fraction"

@@ -17,8 +17,8 @@ from calibration_cases import TRUTH, write_calibration, write_observations, writ
 from typer.testing import CliRunner
 
 from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.calibrated import write_calibrated
-from bmi_noahpy.calibrate.fit import Fit
+from bmi_noahpy.calibrate.problem.fit import Fit
+from bmi_noahpy.calibrate.results.calibrated import write_calibrated
 from bmi_noahpy.cli import app
 
 ENDLESS = {

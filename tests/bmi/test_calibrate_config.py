@@ -4,7 +4,7 @@ import pytest
 from calibration_cases import write_calibration, write_observations, write_site
 
 from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.fit import Fit
+from bmi_noahpy.calibrate.problem.fit import Fit
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 
 

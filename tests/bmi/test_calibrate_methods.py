@@ -5,10 +5,10 @@ import pytest
 import scipy.optimize
 import torch
 
-from bmi_noahpy.calibrate.levenberg_marquardt import LevenbergMarquardt, bounded_minimum
-from bmi_noahpy.calibrate.methods import Adam
-from bmi_noahpy.calibrate.quasi_newton import LimitedMemoryBfgs
-from bmi_noahpy.calibrate.sections import Optimiser
+from bmi_noahpy.calibrate.file.sections import Optimiser
+from bmi_noahpy.calibrate.methods.levenberg_marquardt import LevenbergMarquardt, bounded_minimum
+from bmi_noahpy.calibrate.methods.method import Adam
+from bmi_noahpy.calibrate.methods.quasi_newton import LimitedMemoryBfgs
 
 
 class Rosenbrock:

@@ -5,7 +5,7 @@ import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
 from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.fit import Fit
+from bmi_noahpy.calibrate.problem.fit import Fit
 from bmi_noahpy.calibrate.search import CheckpointError, Search
 
 SETTINGS = {

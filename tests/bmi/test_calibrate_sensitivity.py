@@ -9,10 +9,10 @@ import xarray as xr
 from calibration_cases import write_calibration, write_observations, write_site
 
 from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.sensitivity import SEASONS, analyse, load_analysis
-from bmi_noahpy.calibrate.sensitivity_report import write_report
+from bmi_noahpy.calibrate.sensitivity.analysis import SEASONS, analyse, load_analysis
+from bmi_noahpy.calibrate.sensitivity.report import write_report
 from bmi_noahpy.config import ConfigurationError
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.simulation import run
 
 MAM = SEASONS.index("MAM")

@@ -6,14 +6,14 @@ import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
 from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.fit import Fit
-from bmi_noahpy.calibrate.objectives import losses, residual_scales
-from bmi_noahpy.calibrate.sections import Objective
-from bmi_noahpy.calibrate.targets import Steps, level_of, sample
+from bmi_noahpy.calibrate.file.sections import Objective
+from bmi_noahpy.calibrate.problem.fit import Fit
+from bmi_noahpy.calibrate.problem.objectives import losses, residual_scales
+from bmi_noahpy.calibrate.problem.targets import Steps, level_of, sample
 from bmi_noahpy.cli import app
-from bmi_noahpy.plot.data import Series
-from bmi_noahpy.plot.observations import Observed, pair
-from bmi_noahpy.plot.scores import scores
+from bmi_noahpy.observations.csv import Observed, pair
+from bmi_noahpy.observations.scores import scores
+from bmi_noahpy.observations.simulated import Series
 from noahpy_core.column import SoilColumn
 
 START = np.datetime64("2020-01-01T00:00", "s")

@@ -18,14 +18,14 @@ from configurations import changed, write, write_weather
 from made_up_run import made_up_run, output_spec, outputs_of
 from typer.testing import CliRunner
 
-from bmi_noahpy import blocks as blocks_module
-from bmi_noahpy import runner
 from bmi_noahpy.cli import app
 from bmi_noahpy.cli.info import TOPICS
 from bmi_noahpy.config import ConfigurationError, load_configuration
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.output.variables import output_variables
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs import blocks as blocks_module
+from bmi_noahpy.runs import execute as runner
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core import simulation
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters

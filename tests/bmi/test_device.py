@@ -7,10 +7,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from bmi_noahpy.blocks import take_block
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.blocks import take_block
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

@@ -20,9 +20,9 @@ from bmi_noahpy.cli import app
 from bmi_noahpy.distributed import extras, launch_tiles
 from bmi_noahpy.distributed.plan import PlanError, cut
 from bmi_noahpy.distributed.tile_run import run_tile
-from bmi_noahpy.launch import Launch, launch
-from bmi_noahpy.restart import read_restart
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import read_restart
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from bmi_noahpy import BmiNoahPy
-from bmi_noahpy.dated_bmi import DatedBmiNoahPy
+from bmi_noahpy.component.dated import DatedBmiNoahPy
 
 optional_dest = pytest.importorskip("grpc4bmi.bmi_optionaldest", reason="needs grpc4bmi, which eWaterCycle is built on")
 
@@ -61,9 +61,9 @@ def plugin(monkeypatch) -> types.ModuleType:
         for name in ("ewatercycle", "ewatercycle.base", "ewatercycle.base.model"):
             monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
         sys.modules["ewatercycle.base.model"].LocalModel = StandIn
-    monkeypatch.delitem(sys.modules, "bmi_noahpy.ewatercycle_plugin", raising=False)
-    module = importlib.import_module("bmi_noahpy.ewatercycle_plugin")
-    monkeypatch.delitem(sys.modules, "bmi_noahpy.ewatercycle_plugin")
+    monkeypatch.delitem(sys.modules, "bmi_noahpy.component.ewatercycle", raising=False)
+    module = importlib.import_module("bmi_noahpy.component.ewatercycle")
+    monkeypatch.delitem(sys.modules, "bmi_noahpy.component.ewatercycle")
     return module
 
 
@@ -100,7 +100,7 @@ def test_but_for_the_units_the_dated_component_is_the_component(tmp_path):
 
 
 def test_importing_the_package_does_not_import_ewatercycle():
-    program = "import sys, bmi_noahpy, bmi_noahpy.dated_bmi; sys.exit('ewatercycle' in sys.modules)"
+    program = "import sys, bmi_noahpy, bmi_noahpy.component.dated; sys.exit('ewatercycle' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
 
@@ -155,6 +155,6 @@ def test_the_entry_point_names_the_model_class(plugin):
     tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Python 3.11")
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert tomllib.loads(text)["project"]["entry-points"]["ewatercycle.models"] == {
-        "NoahPy": "bmi_noahpy.ewatercycle_plugin:NoahPy"
+        "NoahPy": "bmi_noahpy.component.ewatercycle:NoahPy"
     }
     assert plugin.NoahPy().version

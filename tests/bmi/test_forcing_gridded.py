@@ -26,7 +26,7 @@ from regions import (
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, PrescribedVegetation, open_forcing
 from bmi_noahpy.region import Domain
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 
 START = np.datetime64("2020-01-01T00:00", "s")
 MEGABYTE = 2**20

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bmi_noahpy.gradient_checkpoints import FEWEST, Checkpoints
+from bmi_noahpy.gradient.checkpoints import FEWEST, Checkpoints
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bmi_noahpy import BmiNoahPy
-from bmi_noahpy.testing import check_gradient_extension
-from bmi_noahpy.variables import variables
+from bmi_noahpy.component.variables import variables
+from bmi_noahpy.gradient.conformance.report import check_gradient_extension
 
 REGIMES = {
     #          air    skin   soil   total  liquid snow  depth  rain    sun

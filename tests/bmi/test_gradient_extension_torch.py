@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bmi_noahpy.torch_bridge import ComponentModule
+from bmi_noahpy.gradient.torch_module import ComponentModule
 
 STEPS = 3
 NAMES = {

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bmi_noahpy import BmiNoahPy
-from bmi_noahpy.gradient import WindowError
-from bmi_noahpy.gradient_protocol import SupportsGradient, SupportsTime
-from bmi_noahpy.variables import variables
+from bmi_noahpy.component.variables import variables
+from bmi_noahpy.gradient.extension import WindowError
+from bmi_noahpy.gradient.protocol import SupportsGradient, SupportsTime
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
 
@@ -38,7 +38,7 @@ def test_the_extension_is_found_by_name_and_an_unknown_name_gives_none(model, ex
 def test_asking_for_the_extension_does_not_import_pytorch():
     code = (
         "import sys; from bmi_noahpy import BmiNoahPy; BmiNoahPy().get_extension('gradient'); "
-        "import bmi_noahpy.gradient_protocol, bmi_noahpy.testing; assert 'torch' not in sys.modules"
+        "import bmi_noahpy.gradient.protocol, bmi_noahpy.gradient.conformance.report; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

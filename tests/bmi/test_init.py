@@ -10,7 +10,7 @@ from configurations import VALID, write_weather
 from bmi_noahpy.config import Configuration, ConfigurationError, load_configuration, read_configuration
 from bmi_noahpy.config.errors import section_keys
 from bmi_noahpy.config.template import TEMPLATE, convert_namelist, render, write_template
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.processes import SCHEMES
 from noahpy_core.simulation import iterate
 

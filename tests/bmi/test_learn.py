@@ -14,7 +14,7 @@ from bmi_noahpy.config import ConfigurationError, load_configuration, read_confi
 from bmi_noahpy.config.template import render
 from bmi_noahpy.example import example_configuration, write_example
 from bmi_noahpy.learn import TrainingError, train, write_parameter_map, write_weights
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.learning import LearnedEvaporation, LearnedThermalConductivity
 from noahpy_core.options import OwnScheme
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bmi_noahpy.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
+from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
 
 DEPTH = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
 DAYS = np.arange(365.0)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from made_up_run import made_up_run, output_spec, write_steps
 
+from bmi_noahpy.observations.csv import Observed, at_depth, pair, read_observations
+from bmi_noahpy.observations.scores import scores
+from bmi_noahpy.observations.simulated import PlotError, Series, read_column
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
 from bmi_noahpy.plot.comparison import comparison_figures
-from bmi_noahpy.plot.data import PlotError, Series, read_column
-from bmi_noahpy.plot.observations import Observed, at_depth, pair, read_observations
-from bmi_noahpy.plot.scores import scores
 from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
 from noahpy_core.quantities import replace_quantity
 

@@ -23,9 +23,9 @@ from regions import (
 
 from bmi_noahpy import BmiNoahPy
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning, read_configuration
-from bmi_noahpy.launch import launch
-from bmi_noahpy.plot.data import PlotError, read_column
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.observations.simulated import PlotError, read_column
+from bmi_noahpy.runs.launch import launch
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

@@ -19,11 +19,12 @@ from configurations import changed, problems, read, write, write_weather
 from killed_run import MOMENTS
 from typer.testing import CliRunner
 
-from bmi_noahpy import blocks, runner
 from bmi_noahpy.cli import app
-from bmi_noahpy.launch import Launch, launch
-from bmi_noahpy.restart import DamagedRestart, RestartError, RestartWarning, read_restart
-from bmi_noahpy.setup import prepare
+from bmi_noahpy.runs import blocks
+from bmi_noahpy.runs import execute as runner
+from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import DamagedRestart, RestartError, RestartWarning, read_restart
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

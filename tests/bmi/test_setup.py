@@ -11,7 +11,7 @@ import torch
 from configurations import read, write_weather
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning, load_configuration
-from bmi_noahpy.setup import Run, prepare
+from bmi_noahpy.runs.prepare import Run, prepare
 from noahpy_core.simulation import iterate
 from noahpy_core.state import Fluxes, State
 

@@ -13,12 +13,12 @@ import xarray as xr
 from configurations import changed, problems, read, write, write_weather
 from typer.testing import CliRunner
 
-from bmi_noahpy import blocks
 from bmi_noahpy.cli import app
-from bmi_noahpy.launch import launch
-from bmi_noahpy.restart import read_restart
-from bmi_noahpy.setup import prepare
-from bmi_noahpy.spin_up import SpinUpWarning, Tolerance, spin_up, spin_up_steps, total_water
+from bmi_noahpy.runs import blocks
+from bmi_noahpy.runs.launch import launch
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import read_restart
+from bmi_noahpy.runs.spin_up import SpinUpWarning, Tolerance, spin_up, spin_up_steps, total_water
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

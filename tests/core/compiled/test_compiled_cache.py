@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from noahpy_core.compiled import library
-from noahpy_core.compiled.library import CACHE_VARIABLE, Artefact, Function, assemble, digest, load_or_build
+from noahpy_core.compiled.execute import library
+from noahpy_core.compiled.execute.library import CACHE_VARIABLE, Artefact, Function, assemble, digest, load_or_build
 
 CODE = """
 define void @answer(ptr %p) {
@@ -160,7 +160,7 @@ def test_the_name_of_a_kernel_depends_on_all_that_its_code_depends_on(monkeypatc
 PROGRAM = """
 import sys
 sys.path[:0] = {paths!r}
-import noahpy_core.compiled.program as program
+import noahpy_core.compiled.execute.program as program
 from compiled_cases import COVER, taken
 if {refuse}:
     def refuse(shape): raise AssertionError("a step was recorded again")

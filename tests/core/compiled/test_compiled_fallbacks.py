@@ -61,8 +61,8 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("compiled all the same")
 
-    monkeypatch.setattr("noahpy_core.compiled.program.Program.__init__", refuse)
-    monkeypatch.setattr("noahpy_core.compiled.case.program", refuse)
+    monkeypatch.setattr("noahpy_core.compiled.execute.program.Program.__init__", refuse)
+    monkeypatch.setattr("noahpy_core.compiled.execute.case.program", refuse)
 
 
 @pytest.mark.parametrize("kind", ["supplied", "trained", "imported"])

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.derivative import Reverse
-from noahpy_core.compiled.graph import Graph, Node, needed
-from noahpy_core.compiled.recorder import CannotCompile, StepRecorder
+from noahpy_core.compiled.graph.derivative import Reverse
+from noahpy_core.compiled.graph.graph import Graph, Node, needed
+from noahpy_core.compiled.record.recorder import CannotCompile, StepRecorder
 from noahpy_core.numerics import at_least, at_most, between, safe_divide, safe_power, safe_sqrt, solve_tridiagonal
 from noahpy_core.recording import iterate_until, recorded_by
 

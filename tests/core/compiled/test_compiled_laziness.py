@@ -9,11 +9,12 @@ import pytest
 import torch
 from compiled_cases import COVER, Values, gradients, series, taken
 
-from noahpy_core.compiled import code, kernels, program
-from noahpy_core.compiled.graph import Graph, Node
-from noahpy_core.compiled.instructions import Target
-from noahpy_core.compiled.laziness import Laziness, find_laziness, segments
-from noahpy_core.compiled.step_graph import Shape, Wanted, record_step
+from noahpy_core.compiled.emit import code, kernels
+from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.execute import program
+from noahpy_core.compiled.graph.graph import Graph, Node
+from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
+from noahpy_core.compiled.schedule.laziness import Laziness, find_laziness, segments
 from noahpy_core.options import Options
 from noahpy_core.physics.freezing import Koren1999
 

@@ -1,0 +1,1 @@
+"""Calibration files: their sections, and checks between them."""

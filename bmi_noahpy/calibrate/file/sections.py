@@ -1,0 +1,209 @@
+"""The sections of a calibration file, apart from the parameters."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from bmi_noahpy.config.errors import suggest
+from bmi_noahpy.config.run_sections import DURATION
+from bmi_noahpy.config.sections import File, Instant, Section
+from bmi_noahpy.config.values import SpanReader
+from bmi_noahpy.observations.quantities import LABELS, QUANTITIES
+
+DEFAULT_ERRORS = {
+    "soil_temperature": 0.5,
+    "soil_liquid_water": 0.03,
+    "soil_moisture": 0.03,
+    "snow_depth": 0.05,
+    "snow_water_equivalent": 20.0,
+    "skin_temperature": 1.0,
+    "albedo": 0.05,
+    "net_radiation": 10.0,
+    "sensible_heat_flux": 20.0,
+    "latent_heat_flux": 20.0,
+    "ground_heat_flux": 10.0,
+}
+"""Error that an observation is taken to have when none is given, in its unit."""
+assert set(DEFAULT_ERRORS) == set(LABELS)
+
+
+class Span(Section):
+    """From a moment to another, the second not included."""
+
+    start: Instant = Field(description="UTC time from which observations count")
+    end: Instant = Field(description="UTC time up to which observations count")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Span:
+        if self.end <= self.start:
+            raise ValueError(
+                f"ends {self.end.isoformat()}, not after its start {self.start.isoformat()}. Exchange them."
+            )
+        return self
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether both have moments in common."""
+        return self.start < other.end and other.start < self.end
+
+
+class Use(Section):
+    """How observations of one quantity count."""
+
+    weight: Annotated[float, Field(gt=0.0)] = Field(default=1.0, description="relative to other quantities")
+    error: Annotated[float | None, Field(gt=0.0)] = Field(
+        default=None, description="standard deviation of an observation in its unit, for gaussian and huber"
+    )
+    depths: tuple[float, float] | None = Field(default=None, description="[shallowest, deepest] that count [m]")
+
+
+def _read_use(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)):
+        value = {name: {} for name in value}
+    if isinstance(value, dict):
+        for name in value:
+            if name not in QUANTITIES:
+                raise ValueError(f"unknown quantity {name!r}. {suggest(str(name), QUANTITIES)}")
+        return {name: {} if use is None else use for name, use in value.items()}
+    raise ValueError(f"must name quantities, got {value!r}. Use some of {', '.join(QUANTITIES)}.")
+
+
+class ObservationFile(Section):
+    """Observations of one column."""
+
+    bare: ClassVar[str] = "file"
+    file: File = Field(description="CSV or netCDF file, from the folder of this file")
+    quantities: Annotated[dict[str, Use] | None, BeforeValidator(_read_use)] = Field(
+        default=None,
+        description="what counts and how, as {soil_temperature: {weight: 2}}; null: all that is in the file",
+    )
+    columns: list[str] | None = Field(default=None, description="names or patterns (Tsoil_0.*) that count; null: all")
+    exclude: list[str] = Field(default=[], description="names or patterns that do not count")
+    window: Literal["auto", "start", "centre", "instant"] = Field(
+        default="auto", description="what a time stamp is: start or centre of an interval, or an instant"
+    )
+    cell: tuple[int, int] = Field(default=(0, 0), description="[row, column] of a grid, from 0")
+
+    def use(self, quantity: str) -> Use | None:
+        """How a quantity counts; None when it does not."""
+        return Use() if self.quantities is None else self.quantities.get(quantity)
+
+
+class Objective(Section):
+    """What is made small."""
+
+    bare: ClassVar[str] = "name"
+    name: Literal["nse", "kge", "huber", "gaussian"] = Field(
+        default="nse",
+        description="nse: 1 - Nash-Sutcliffe efficiency; kge: distance from perfect Kling-Gupta efficiency; huber and "
+        "gaussian: of the misfit in units of the observations' error",
+    )
+    delta: Annotated[float, Field(gt=0.0)] = Field(
+        default=1.345, description="misfit in errors from which huber grows linearly"
+    )
+    prior: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.0,
+        description="weight of the mean squared distance of the unbounded parameters from the run's own; about 1e-3 "
+        "keeps what the observations do not determine off its bounds",
+    )
+
+
+class Optimiser(Section):
+    """How the smallest value is looked for. What is left out depends on the method."""
+
+    bare: ClassVar[str] = "name"
+    name: Literal["adam", "lbfgs", "levenberg_marquardt"] = Field(default="adam", description="method")
+    iterations: Annotated[int, Field(ge=1)] = Field(default=300, description="at most")
+    learning_rate: Annotated[float, Field(gt=0.0)] = Field(
+        default=0.1, description="adam: first step in units of the unbounded parameters"
+    )
+    patience: Annotated[int, Field(ge=1)] = Field(
+        default=10, description="adam: iterations without improvement after which the rate is reduced"
+    )
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(default=0.5, description="adam: that reduction")
+    history: Annotated[int, Field(ge=1)] = Field(default=10, description="lbfgs: steps remembered")
+    damping: Annotated[float, Field(gt=0.0)] = Field(default=1e-2, description="levenberg_marquardt: first damping")
+    jacobian: Literal["auto", "forward", "difference"] = Field(
+        default="auto",
+        description="levenberg_marquardt and uncertainty: forward mode, which is eager, or central differences in more "
+        "columns; auto: differences where the run is compiled",
+    )
+
+
+STOP_PATIENCE = {"adam": 40, "lbfgs": 5, "levenberg_marquardt": 3}
+
+
+class Stop(Section):
+    """When a start is finished before the last iteration."""
+
+    tolerance: Annotated[float, Field(ge=0.0)] = Field(
+        default=1e-3, description="relative improvement of the objective that counts as one"
+    )
+    patience: Annotated[int | None, Field(ge=1)] = Field(
+        default=None, description="iterations without improvement; null: 40 for adam, 5 for lbfgs, 3 for the third"
+    )
+    target: float | None = Field(default=None, description="value of the objective that is good enough")
+
+
+class Starts(Section):
+    """Where optimisations begin. Each is a column of the same batch and goes its own way."""
+
+    count: Annotated[int, Field(ge=1)] = Field(default=1, description="number of starts")
+    first: Literal["configured", "random"] = Field(
+        default="configured", description="the first start: the run's own values, or random like the others"
+    )
+    seed: int = Field(default=0, description="of the random starts, which are uniform within the bounds")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_bare_count(cls, value: Any) -> Any:
+        return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Sensitivity(Section):
+    """What `noahpy sensitivity` asks."""
+
+    quantities: list[Literal["soil_temperature", "soil_liquid_water", "soil_moisture"]] = Field(
+        default=["soil_temperature", "soil_liquid_water"], description="of which the mean is differentiated"
+    )
+    depths: Annotated[list[Annotated[float, Field(ge=0.0)]] | None, Field(min_length=1)] = Field(
+        default=None, description="[m]; null: 0.05, 0.2, 0.5, 1, 2 and 5 as far as there is soil"
+    )
+    scale: Literal["range", "relative"] = Field(
+        default="range",
+        description="range: change if the parameter went through its whole interval; relative: by one per cent of it",
+    )
+
+
+class SpinUp(Section):
+    """The first part of the run, repeated before the run begins, with the same parameters."""
+
+    cycles: Annotated[int, Field(ge=1)] = Field(description="number of repetitions")
+    period: Annotated[str | float, BeforeValidator(SpanReader(DURATION))] = Field(
+        default="1 year", description='what is repeated, from run.period.start on: "1 year", or a time [s]'
+    )
+
+
+class Results(Section):
+    """Where the results go."""
+
+    bare: ClassVar[str] = "folder"
+    key: ClassVar[str] = ""
+    folder: File = Field(description="path, from the folder of this file")
+
+
+def as_list(value: Any) -> Any:
+    """One mapping or text, or a list of them, as a list."""
+    return [value] if isinstance(value, (str, dict)) else value
+
+
+def hours(moment: datetime.datetime) -> str:
+    """A moment for messages."""
+    return moment.isoformat(timespec="minutes")
+
+
+ObservationFiles = Annotated[list[ObservationFile], BeforeValidator(as_list)]

@@ -1,0 +1,1 @@
+"""The misfit of a run as a function of unknowns."""

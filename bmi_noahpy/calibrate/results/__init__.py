@@ -1,0 +1,1 @@
+"""What a calibration found: scores, uncertainty, figures, tables, the calibrated configuration."""

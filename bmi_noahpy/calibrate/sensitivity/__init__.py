@@ -1,0 +1,1 @@
+"""Which parameter matters for which depth and season."""

@@ -1,0 +1,210 @@
+"""A prepared run taken one step at a time, with values that a caller may change between steps."""
+
+from __future__ import annotations
+
+import math
+import operator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bmi_noahpy.component.framework_inputs import MissingInput
+from bmi_noahpy.component.grids import Grid, make_grids
+from bmi_noahpy.component.taken_step import TakenStep
+from bmi_noahpy.component.value_store import ValueStore
+from bmi_noahpy.component.variables import INPUTS, OUTPUTS
+from bmi_noahpy.config import load_configuration
+from bmi_noahpy.forcing.monthly import monthly_value
+from bmi_noahpy.forcing.table import VEGETATION
+from bmi_noahpy.runs.prepare import Run, prepare
+from noahpy_core.execution import Step, step_function
+from noahpy_core.quantities import quantities
+from noahpy_core.simulation import advance
+from noahpy_core.state import Forcing, State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.gradient.window import Window
+
+
+class SteppedRun:
+    """A run, its values under BMI names, its grids, and the number of steps taken.
+
+    Parameters
+    ----------
+    path : Configuration. Made absolute, because frameworks change the working directory between calls.
+
+    Raises
+    ------
+    ConfigurationError : when what it says is not acceptable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.run: Run = prepare(load_configuration(path.resolve()))
+        self.steps_taken = 0
+        run, column = self.run, self.run.model.column
+        depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
+        self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths)
+        self.values = ValueStore(
+            run.initial_state,
+            run.parameters,
+            column,
+            columns=run.domain.columns,
+            step=run.step,
+            first_forcing=None if run.forcing is None else run.forcing.at(0),
+        )
+        self._quick_step = self._fresh_step()
+        self._require_finite = FiniteCheck()
+        self.last_step: TakenStep | None = None
+        self.window: Window | None = None
+        self._calm = torch.zeros_like(self.values.state.skin_temperature)
+
+    @property
+    def time(self) -> float:
+        """Seconds since the start."""
+        return self.steps_taken * self.run.step
+
+    def take_step(self) -> None:
+        """One step. An error leaves everything as it was.
+
+        Raises
+        ------
+        RuntimeError : the forcing file has ended, or inputs are missing.
+        ValueError : what was set is not acceptable.
+        ArithmeticError : the step gave a value that is not finite.
+        """
+        self.values.absorb()
+        self.values.check_before_step()
+        taken = self._next_step()
+        try:
+            with torch.no_grad():
+                state, fluxes = advance(
+                    self._stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
+                )
+            self._require_finite(state, self.steps_taken + 1)
+        except (ArithmeticError, RuntimeError):
+            # Its results would wear out those still in use if failing steps were tried again and again.
+            self._quick_step = self._fresh_step()
+            raise
+        self.values.advance(state, fluxes, taken.forcing)
+        self.steps_taken += 1
+        self.last_step = taken
+        if self.window is not None and self.values.overwrites is not None:
+            self.window.add(taken, tuple(self.values.overwrites), state)
+            self.values.overwrites.clear()
+
+    def _fresh_step(self) -> Step:
+        """A caller may look back one step; two more results are in the making or shown."""
+        return step_function(self.run.model, self.run.execution, valid_for=4)
+
+    @property
+    def _stepper(self) -> Step:
+        """Steps that are recorded are taken as they will be computed again on the way back."""
+        return self._quick_step if self.window is None else self.run.model
+
+    def go_to(self, time: float) -> None:
+        """Make the step that begins at `time` the next one; the state stays.
+
+        Raises
+        ------
+        ValueError : No step begins then.
+        """
+        number = round(time / self.run.step) if math.isfinite(time) else -1
+        if number < 0 or abs(number * self.run.step - time) > 1e-9 * max(self.run.step, time):
+            raise ValueError(f"set_time: no step begins at {time} s. Give a multiple of {self.run.step} s.")
+        self.steps_taken = number
+
+    def _next_step(self) -> TakenStep:
+        base = self._file()
+        if base is not None and self.values.inputs.empty:
+            forcing, wind = base, (base.wind_speed, self._calm)
+        else:
+            forcing = self._forcing(base)
+            x, y = (self.values.inputs.value(component, base) for component in ("wind.x", "wind.y"))
+            assert x is not None
+            assert y is not None
+            wind = (x, y)
+        first = self.run.forcing is None and self.steps_taken == 0
+        humid = first and self.values.has_first_humidity(self.run.initial_state)
+        return TakenStep(self.values.state, forcing, self.values.parameters, wind, humid)
+
+    def _file(self) -> Forcing | None:
+        """What the file has for the next step."""
+        series, step = self.run.forcing, self.steps_taken
+        return series.at(step) if series is not None and step < self.run.steps else None
+
+    def _forcing(self, base: Forcing | None) -> Forcing:
+        """Forcing of the next step."""
+        try:
+            return self.values.inputs.combine(base, self._vegetation() if base is None else {})
+        except MissingInput as missing:
+            names = ", ".join(_input_names(missing.fields))
+            if self.run.forcing is None:
+                message = f"update: no value for {names}. Set them with set_value, or configure a forcing file."
+            else:
+                message = (
+                    f"update: the forcing ends after {self.run.steps} steps; no value for {names}. "
+                    "Stop at get_end_time(), or set them with set_value."
+                )
+            raise RuntimeError(message) from None
+
+    def _vegetation(self) -> dict[str, Tensor | None]:
+        """Vegetation of the configuration at the next step, for a step without a file."""
+        prescribed = self.run.prescribed
+        moment = self.run.start + np.timedelta64(round(self.time), "s")
+        monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
+        like = self.values.state.skin_temperature
+        return {
+            quantity: torch.as_tensor(monthly_value(values, moment)).to(like)
+            for quantity, values in monthly.items()
+            if values is not None
+        }
+
+
+STATE_PATHS = tuple(path for path, _ in quantities(State))
+STATE_READERS = tuple(operator.attrgetter(path) for path in STATE_PATHS)
+
+
+def _input_names(fields: tuple[str, ...]) -> list[str]:
+    """BMI names of fields of `Forcing`."""
+    sources = {f"forcing.{field}" for field in fields} | ({"wind.x", "wind.y"} if "wind_speed" in fields else set())
+    return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]
+
+
+class FiniteCheck:
+    """Finds values of a state that are infinite or no numbers.
+
+    One sum per block of memory tells that all is well. The results of a compiled step share two blocks, and after a few
+    steps the same tensors are used again: which blocks a state lies in is kept.
+    """
+
+    KEPT = 8
+    """States at most."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, tuple[State, list[Tensor]]] = {}
+
+    def __call__(self, state: State, step: int) -> None:
+        """Raise ArithmeticError naming the variable that became not finite in a step, counted from 1."""
+        if math.isfinite(sum([block.sum().item() for block in self._blocks_of(state)])):
+            return
+        for path, read in zip(STATE_PATHS, STATE_READERS, strict=True):
+            wrong = (~torch.isfinite(read(state))).nonzero()
+            if len(wrong):
+                raise ArithmeticError(
+                    f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as "
+                    "it was before the step. Check inputs and parameters there, or use a shorter step."
+                )
+
+    def _blocks_of(self, state: State) -> list[Tensor]:
+        known = self._blocks.get(id(state))
+        if known is not None and known[0] is state:
+            return known[1]
+        leaves = [read(state) for read in STATE_READERS]
+        blocks = {id(block): block for block in (leaf if leaf._base is None else leaf._base for leaf in leaves)}
+        if len(self._blocks) >= self.KEPT:
+            self._blocks.clear()
+        self._blocks[id(state)] = state, list(blocks.values())
+        return self._blocks[id(state)][1]

@@ -1,0 +1,1 @@
+"""The gradient extension of the Basic Model Interface: derivatives through a component."""

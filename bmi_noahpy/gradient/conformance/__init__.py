@@ -1,0 +1,1 @@
+"""Whether a component with the gradient extension does what the extension promises."""

@@ -1,0 +1,125 @@
+"""Derivatives of one step, forward and backward."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from bmi_noahpy.component.derived import Moment
+from bmi_noahpy.component.taken_step import TakenStep
+from bmi_noahpy.gradient.names import (
+    FORCING_PATHS,
+    PARAMETER_PATHS,
+    STATE_PATHS,
+    Core,
+    Result,
+    gather,
+    read_result,
+    spread,
+)
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import get_quantity, replace_quantity
+from noahpy_core.state import Forcing, State
+
+
+def parameter_values(parameters: Parameters, columns: int) -> Core:
+    """The parameters that have a value and can be differentiated by, one value for each column."""
+    return _present(parameters, PARAMETER_PATHS, columns)
+
+
+def forcing_values(forcing: Forcing, columns: int) -> Core:
+    """The fields that have a value, one for each column."""
+    return _present(forcing, FORCING_PATHS, columns)
+
+
+def core_values(step: TakenStep) -> Core:
+    """Everything a step can be differentiated by, as ``state.soil.temperature``."""
+    columns = step.state.skin_temperature.shape[0]
+    holders = {"state": STATE_PATHS, "forcing": FORCING_PATHS, "parameters": PARAMETER_PATHS}
+    return {
+        f"{root}.{path}": value
+        for root, paths in holders.items()
+        for path, value in _present(getattr(step, root), paths, columns).items()
+    }
+
+
+def _present(holder: State | Forcing | Parameters, paths: Sequence[str], columns: int) -> Core:
+    found = {path: get_quantity(holder, path) for path in paths}
+    return {path: value.expand(*value.shape[:-1], columns) for path, value in found.items() if value is not None}
+
+
+def with_core(step: TakenStep, values: Mapping[str, Tensor]) -> TakenStep:
+    """The step with other values at some core paths."""
+    holders = {root: getattr(step, root) for root in ("state", "forcing", "parameters")}
+    for key, value in values.items():
+        root, _, path = key.partition(".")
+        holders[root] = replace_quantity(holders[root], path, value)
+    return dataclasses.replace(step, **holders)
+
+
+def take(model: NoahModel, step: TakenStep, dt: float) -> Result:
+    """Compute the step."""
+    state, fluxes = model(step.start, step.forcing, step.parameters, dt)
+    return Result(Moment(state, fluxes, model.column, dt), fluxes, step.forcing)
+
+
+@dataclasses.dataclass(frozen=True)
+class StepDerivative:
+    """The derivative of one step.
+
+    Parameters
+    ----------
+    model : With its schemes.
+    step : What it was computed from.
+    dt : Its length. [s]
+    """
+
+    model: NoahModel
+    step: TakenStep
+    dt: float
+
+    def forward(self, of: Sequence[str], wrt: Sequence[str], seed: Tensor, sizes: Sequence[int]) -> Tensor:
+        """d(of)/d(wrt) seed, flat, the names one after the other; `sizes` are those of `of`."""
+        changes = spread(wrt, seed, self.step)
+        here = core_values(self.step)
+        with forward_ad.dual_level():
+            dual = {path: forward_ad.make_dual(here[path], change.to(here[path])) for path, change in changes.items()}
+            with torch.no_grad():
+                result = take(self.model, with_core(self.step, dual), self.dt)
+                return torch.cat([_tangent(name, result, size) for name, size in zip(of, sizes, strict=True)])
+
+    def backward(self, of: Sequence[str], wrt: Sequence[str], seeds: Sequence[Tensor]) -> Tensor:
+        """seed^T d(of)/d(wrt), flat, the names one after the other."""
+        leaves = {path: value.detach().requires_grad_() for path, value in core_values(self.step).items()}
+        with torch.enable_grad():
+            result = take(self.model, with_core(self.step, leaves), self.dt)
+            gradients = pull(result, list(zip(of, seeds, strict=True)), leaves)
+        return torch.cat([gather(name, gradients, self.step) for name in wrt])
+
+
+def _tangent(name: str, result: Result, size: int) -> Tensor:
+    """Change of an output, zero where it has none."""
+    value = read_result(name, result)
+    change = None if value is None else forward_ad.unpack_dual(value).tangent
+    return torch.zeros(size, dtype=result.state.skin_temperature.dtype) if change is None else change
+
+
+def pull(result: Result, seeds: Sequence[tuple[str, Tensor]], leaves: Core) -> Core:
+    """Derivative by the leaves of the sum of seed times output."""
+    ends = [(read_result(name, result), seed) for name, seed in seeds]
+    reached = [(value, seed.to(value)) for value, seed in ends if value is not None and value.requires_grad]
+    if not reached:
+        return {path: torch.zeros_like(leaf) for path, leaf in leaves.items()}
+    gradients = torch.autograd.grad(
+        [value for value, _ in reached],
+        list(leaves.values()),
+        [seed for _, seed in reached],
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return dict(zip(leaves, gradients, strict=True))

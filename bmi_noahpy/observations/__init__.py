@@ -1,0 +1,1 @@
+"""Observed series from files, simulated series that belong to them, and scores."""

@@ -1,0 +1,139 @@
+"""The forcing of a run: its records, checked, and what the configuration prescribes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
+from bmi_noahpy.config.values import MONTHS
+from bmi_noahpy.forcing import (
+    ForcingSeries,
+    ForcingSpec,
+    ForcingTable,
+    PrescribedVegetation,
+    StreamedTable,
+    TimeSpec,
+    VariableSpec,
+    open_forcing,
+)
+from bmi_noahpy.forcing.corrections import Correction
+from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.runs.columns import Columns, configured_domain
+
+
+def open_records(
+    configuration: Configuration, chosen: NDArray[np.int64] | None, check: bool
+) -> tuple[ForcingTable | StreamedTable | None, NDArray[np.int64] | None, Domain]:
+    """Records of the columns that are run, the numbers of these columns, and where they are.
+
+    With ``domain.invalid_cells`` set to mask, cells whose records are not complete and possible are left out.
+    """
+    domain = configured_domain(configuration)
+    if chosen is not None:
+        domain = domain.choose(chosen)
+    section, period = configuration.forcing, configuration.period
+    if section is None:
+        return None, chosen, domain
+    spec = ForcingSpec(
+        file=section.file,
+        format=section.format,
+        variables={quantity: VariableSpec(source.name, source.units) for quantity, source in section.variables.items()},
+        time=TimeSpec(section.time.name, section.time.format, section.time.utc_offset),
+    )
+    # A step longer than the records is the mean of those that begin within it.
+    start = np.datetime64(period.start, "s")
+    end = np.datetime64(period.end, "s") + np.timedelta64(int(period.step), "s")
+    try:
+        table = open_forcing(spec, (start, end), domain=domain, check=False)
+        if check and isinstance(table, StreamedTable):
+            kept = _kept_columns(table, domain, configuration.domain.invalid_cells)
+            if kept is not None:
+                chosen = kept if chosen is None else chosen[kept]
+                domain = domain.without(np.setdiff1d(np.arange(domain.columns), kept))
+                table = table.choose(kept)
+    except ValueError as error:
+        raise ConfigurationError([Problem("forcing", str(error))]) from error
+    return table, chosen, domain
+
+
+def _kept_columns(table: StreamedTable, domain: Domain, policy: str) -> NDArray[np.int64] | None:
+    """Numbers of the columns whose records are sound; None when all are, so that nothing is left out."""
+    findings = table.findings(domain)
+    wrong = findings.columns()
+    if not len(wrong):
+        return None
+    if policy != "mask" or findings.everywhere() or len(wrong) == domain.columns:
+        findings.refuse()
+    for text in findings.texts():
+        warnings.warn(f"forcing: {text}. They are left out.", ConfigurationWarning, stacklevel=5)
+    return np.setdiff1d(np.arange(domain.columns), wrong)
+
+
+def forcing_series(
+    configuration: Configuration, table: ForcingTable | StreamedTable, select: Columns, dtype: torch.dtype
+) -> ForcingSeries:
+    """The forcing of each step of the columns that are run.
+
+    Raises
+    ------
+    ConfigurationError : when the records do not cover the run or do not fit its step.
+    """
+    period = configuration.period
+    try:
+        series = ForcingSeries(
+            table,
+            np.datetime64(period.start, "s"),
+            period.step,
+            period.steps,
+            prescribed_vegetation(configuration, select.chosen),
+            columns=select.count,
+            dtype=dtype,
+            corrections=_corrections(configuration, select, dtype),
+        )
+    except ValueError as error:
+        raise ConfigurationError([Problem("forcing", str(error))]) from error
+    declared = None if configuration.forcing is None else configuration.forcing.interval
+    _warn_of_interval(declared, table.interval)
+    return series
+
+
+def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
+    given = {} if configuration.forcing is None else configuration.forcing.corrections
+    return {
+        name: Correction(**{key: torch.as_tensor(select.spread(value), dtype=dtype) for key, value in parts.items()})
+        for name, parts in given.items()
+    }
+
+
+def _warn_of_interval(declared: float | None, found: np.timedelta64 | None) -> None:
+    if declared is None or found is None:
+        return
+    seconds = float(found / np.timedelta64(1, "s"))
+    if seconds != declared:
+        warnings.warn(
+            f"forcing.interval: {declared:g} s, but the records are {seconds:g} s apart, and are used as they are. "
+            "Correct forcing.interval (forcing_timestep in a namelist).",
+            ConfigurationWarning,
+            stacklevel=5,
+        )
+
+
+def prescribed_vegetation(
+    configuration: Configuration, columns: NDArray[np.int64] | None = None
+) -> PrescribedVegetation:
+    """Vegetation that the configuration gives, for every column of its domain or those with the given numbers."""
+    select, vegetation = Columns(configured_domain(configuration).columns, columns), configuration.vegetation
+
+    def monthly(value: Any) -> NDArray[np.float64] | None:
+        return None if value is None else select.spread(value, MONTHS)
+
+    return PrescribedVegetation(
+        fraction=monthly(vegetation.fraction),
+        leaf_area_index=monthly(vegetation.leaf_area_index),
+        snow_free_albedo=monthly(vegetation.albedo),
+    )

@@ -1,0 +1,134 @@
+"""A whole run from a configuration: spin-up, beginning or going on, output, restart files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bmi_noahpy.config import Configuration
+from bmi_noahpy.config.run_sections import RestartFile, SpinUp
+from bmi_noahpy.config.sections import Output
+from bmi_noahpy.output import OutputWriter
+from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
+from bmi_noahpy.runs.restart.fingerprint import fingerprint
+from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Launch:
+    """How to start a run; None stands for what the configuration says.
+
+    Parameters
+    ----------
+    output : Output file.
+    overwrite : Replace an existing one.
+    resume : Go on where an earlier run of the same configuration ended, was interrupted or killed.
+    restart_from : Restart file to begin from.
+    execution : auto, eager or compiled.
+    device : cpu, or cuda with the number of a graphics processor.
+    """
+
+    output: Path | None = None
+    overwrite: bool = False
+    resume: bool = False
+    restart_from: Path | None = None
+    execution: str | None = None
+    device: str | None = None
+
+
+def launch(
+    configuration: Configuration,
+    how: Launch | None = None,
+    *,
+    default_output: Path | None = None,
+    say: Say = lambda text: None,
+    progress: Console | None = None,
+) -> RunSummary:
+    """Run a configuration.
+
+    Parameters
+    ----------
+    default_output : Output file when neither `how` nor the configuration names one.
+    say : Told in sentences what happens before the run.
+    progress : Where to draw a progress bar.
+
+    Raises
+    ------
+    ConfigurationError, RestartError, FileExistsError, ValueError : before anything is computed.
+    NonFiniteState, ConvergenceError : the run failed; the steps before are in the output file.
+    """
+    how = how or Launch()
+    if how.resume and how.restart_from is not None:
+        raise ValueError("--resume and --restart-from: one goes on, the other begins anew. Give only one of them.")
+    if how.resume and configuration.restart is None:
+        raise ValueError(
+            "--resume: the configuration has no restart section, so there is nothing to go on from. "
+            'Add one, like restart: {every: "30 days"}.'
+        )
+    run = prepare(configuration, execution=how.execution, device=how.device)
+    require_forcing(run)
+    spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
+    writer = OutputWriter(how.output or spec.file, run, spec, overwrite=how.overwrite or spec.overwrite)
+    files = _files(run, configuration.restart, writer.path)
+    beginning = resume(run, writer, files) if how.resume else None
+    if beginning is not None:
+        say(f"Going on after step {beginning.step} of {run.steps}.")
+    else:
+        if how.resume:
+            say("No restart file to go on from: running from the beginning.")
+        writer.check()
+        beginning = _beginning(run, writer, how.restart_from, say, progress)
+    restarts = files if configuration.restart is not None else None
+    return execute(run, writer, beginning=beginning, restarts=restarts, progress=progress)
+
+
+def _files(run: Any, section: RestartFile | None, output: Path) -> RestartFiles:
+    section = section or RestartFile()
+    folder = section.folder or output.absolute().with_name(f"{output.stem}_restart")
+    return RestartFiles(run, folder, output.stem, every=section.every, keep=section.keep)
+
+
+def _beginning(
+    run: Any, writer: OutputWriter, restart_from: Path | None, say: Say, progress: Console | None
+) -> Beginning:
+    section = run.configuration.restart or RestartFile()
+    path, only_state = restart_from or section.from_, section.only_state
+    beginning = Beginning(0, run.initial_state)
+    if path is not None:
+        beginning = begin_from(path, run, writer, only_state=only_state)
+        say(f"Beginning with the state of {path} at step {beginning.step} of {run.steps}.")
+    if run.configuration.spin_up is None or (path is not None and not only_state):
+        return beginning
+    result = run_spin_up(dataclasses.replace(run, initial_state=beginning.state), say=say, progress=progress)
+    return Beginning(0, result.state)
+
+
+def run_spin_up(run: Any, *, say: Say = lambda text: None, progress: Console | None = None) -> SpinUpResult:
+    """Spin a run up as its configuration asks for, and write the restart file it asks for."""
+    section = run.configuration.spin_up or SpinUp()
+    result = spin_up(
+        run,
+        steps=spin_up_steps(run, section.period),
+        cycles=section.cycles,
+        tolerance=Tolerance(section.deep_temperature, section.total_water),
+        report=lambda cycle: say(
+            f"Spin-up {cycle.number}: deep temperature changed by at most {cycle.deep_temperature.value:.3g} K "
+            f"(column {cycle.deep_temperature.column}), total water by {cycle.total_water.value:.3g} kg m-2 "
+            f"(column {cycle.total_water.column})"
+        ),
+        progress=progress,
+    )
+    if result.settled:
+        say(f"Settled after {len(result.cycles)} repetitions.")
+    if section.file is not None:
+        write_restart(section.file, Restart(run.start, run.start, 0, result.state, fingerprint(run)))
+        say(f"Spun-up state: {section.file}")
+    return result

@@ -1,0 +1,258 @@
+"""From a configuration to everything a run needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from bmi_noahpy.config import Configuration, ConfigurationError, Problem
+from bmi_noahpy.config.run_sections import Execution
+from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
+from bmi_noahpy.config.values import MONTHS
+from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
+from bmi_noahpy.forcing.monthly import monthly_value
+from bmi_noahpy.forcing.table import VEGETATION
+from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.runs.columns import Columns, configured_domain
+from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
+from noahpy_core import tables
+from noahpy_core.column import SoilColumn
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.atmosphere import saturation_specific_humidity
+from noahpy_core.quantities import quantities, replace_quantity
+from noahpy_core.simulation import equilibrium_liquid, initial_state
+from noahpy_core.state import State, map_tensors
+
+CPU = torch.device("cpu")
+STANDARD_PRESSURE = 101325.0
+"""For a first guess of the humidity of the surface when no forcing is at hand. [Pa]"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Everything a run needs.
+
+    Parameters
+    ----------
+    forcing : The forcing of each step; None when a framework supplies it.
+    start : Time at which the first step begins, UTC.
+    step : Length of a step. [s]
+    steps : Number of steps.
+    columns : Numbers of the columns among those of the configuration; None when all are run.
+    execution : How steps are computed, as `noahpy_core.simulation.run` takes it.
+    device : Where they are computed. Everything here is on the CPU; `placed` is on the device.
+    """
+
+    configuration: Configuration
+    model: NoahModel
+    parameters: Parameters
+    initial_state: State
+    forcing: ForcingSeries | None
+    domain: Domain
+    start: np.datetime64
+    step: float
+    steps: int
+    columns: NDArray[np.int64] | None = None
+    execution: str = "auto"
+    device: torch.device = CPU
+
+    @functools.cached_property
+    def placed(self) -> tuple[NoahModel, Parameters]:
+        """Model and parameters on the device."""
+        if self.device == CPU:
+            return self.model, self.parameters
+        column = self.model.column.to(device=self.device)
+        model = NoahModel(column, self.configuration.schemes).to(self.device)
+        return model, map_tensors(lambda value: value.to(self.device), self.parameters)
+
+    def vegetation(self, step: int) -> dict[str, Tensor | None]:
+        """Vegetation the configuration prescribes for a step (counted from 0), by field of `Forcing`, ``[column]``.
+
+        None where the configuration says nothing. Months repeat every year, so any step has a value.
+        """
+        moment = self.start + np.timedelta64(round(step * self.step), "s")
+        values: dict[str, Tensor | None] = {}
+        for quantity in VEGETATION:
+            monthly = self.prescribed.value(quantity)
+            values[quantity] = None if monthly is None else self._tensor(monthly_value(monthly, moment))
+        return values
+
+    @functools.cached_property
+    def prescribed(self) -> PrescribedVegetation:
+        """Vegetation that the configuration gives, for every column."""
+        return prescribed_vegetation(self.configuration, self.columns)
+
+    def _tensor(self, values: Any) -> Tensor:
+        return torch.as_tensor(values, dtype=self.initial_state.skin_temperature.dtype)
+
+
+def prepare(
+    configuration: Configuration,
+    *,
+    dtype: torch.dtype = torch.float64,
+    columns: ArrayLike | None = None,
+    check_forcing: bool = True,
+    execution: str | None = None,
+    device: str | None = None,
+) -> Run:
+    """Build model, parameters, initial state and forcing.
+
+    Parameters
+    ----------
+    columns : Numbers of the columns to run, rising; None for all.
+    check_forcing : False when gridded records are known to be complete and possible, which takes as long as reading
+        them.
+    execution : How steps are computed, as `noahpy_core.simulation.run` takes it; None: as the configuration says.
+    device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
+
+    Raises
+    ------
+    ConfigurationError : when the forcing does not fit the run, or a scheme cannot be built.
+    ValueError : for another execution.
+    """
+    if execution is not None and execution not in get_args(Execution):
+        raise ValueError(f"execution: unknown value {execution!r}. Use {', '.join(get_args(Execution))}.")
+    place = _device(device or configuration.device)
+    period = configuration.period
+    chosen = None if columns is None else np.asarray(columns, dtype=np.int64)
+    start = np.datetime64(period.start, "s")
+    column = SoilColumn(torch.tensor(configuration.soil.thickness, dtype=dtype))
+    try:
+        model = NoahModel(column, configuration.schemes)
+    except ValueError as error:
+        slot, _, text = str(error).partition(": ")
+        raise ConfigurationError([Problem(f"schemes.{slot}", text)]) from error
+    table, chosen, domain = open_records(configuration, chosen, check_forcing)
+    select = Columns(configured_domain(configuration).columns, chosen)
+    forcing = None if table is None else forcing_series(configuration, table, select, dtype)
+    parameters = _parameters(configuration, select, column.layers, dtype)
+    return Run(
+        configuration=configuration,
+        model=model,
+        parameters=parameters,
+        initial_state=_initial_state(configuration, model, parameters, forcing, select),
+        forcing=forcing,
+        domain=domain,
+        start=start,
+        step=period.step,
+        steps=period.steps,
+        columns=chosen,
+        execution=execution or configuration.execution,
+        device=place,
+    )
+
+
+def _device(name: str) -> torch.device:
+    """The device of a name, which must be there."""
+    if name.startswith("cuda"):
+        number = int(name.partition(":")[2] or 0)
+        if number >= torch.cuda.device_count():
+            text = f"{name!r}, but PyTorch finds {torch.cuda.device_count()} graphics processors here. Use cpu, or "
+            raise ConfigurationError([Problem("device", text + "install a PyTorch build for the processor at hand.")])
+    return torch.device(name)
+
+
+def _parameters(configuration: Configuration, select: Columns, layers: int, dtype: torch.dtype) -> Parameters:
+    soil, vegetation = configuration.soil, configuration.vegetation
+    snow, general = configuration.snow, configuration.general
+
+    def tensor(value: Any, leading: int | None = None) -> Tensor:
+        return torch.as_tensor(select.spread(value, leading))
+
+    land_cover = tensor(vegetation.class_)
+    parameters = Parameters(
+        soil=tables.soil_parameters(
+            tensor(soil.classes, layers), table=soil.table, hydraulics=soil.hydraulics, dtype=dtype
+        ),
+        vegetation=tables.vegetation_parameters(
+            land_cover,
+            table=vegetation.table,
+            minimum_fraction=tensor(vegetation.minimum_fraction),
+            maximum_fraction=tensor(vegetation.maximum_fraction),
+            dtype=dtype,
+        ),
+        snow=tables.snow_parameters(
+            land_cover,
+            table=vegetation.table,
+            deep_snow_albedo=None if snow.deep_snow_albedo is None else tensor(snow.deep_snow_albedo),
+            dtype=dtype,
+        ),
+        general=tables.general_parameters(
+            select.count,
+            slope_class=tensor(general.slope_class),
+            deep_temperature=tensor(general.deep_temperature),
+            air_temperature_height=tensor(general.air_temperature_height),
+            wind_height=tensor(general.wind_height),
+            dtype=dtype,
+        ),
+    )
+    return _override(parameters, configuration, select, layers)
+
+
+def _override(parameters: Parameters, configuration: Configuration, select: Columns, layers: int) -> Parameters:
+    """Parameters with those that the configuration gives by name instead of by class."""
+    sections: dict[str, Soil | Vegetation | Snow | General] = {
+        "soil": configuration.soil,
+        "vegetation": configuration.vegetation,
+        "snow": configuration.snow,
+        "general": configuration.general,
+    }
+    dtype = parameters.soil.porosity.dtype
+    dims = {path: metadata["dims"] for path, metadata in quantities(Parameters)}
+    for key, section in sections.items():
+        for name, value in section.parameters.items():
+            path = f"{key}.{name}"
+            values = select.spread(value, layers if dims[path] else None)
+            parameters = replace_quantity(parameters, path, torch.as_tensor(values, dtype=dtype))
+    return parameters
+
+
+def _initial_state(
+    configuration: Configuration,
+    model: NoahModel,
+    parameters: Parameters,
+    forcing: ForcingSeries | None,
+    select: Columns,
+) -> State:
+    initial, column, dtype = configuration.initial, model.column, model.column.thickness.dtype
+    start = np.datetime64(configuration.period.start, "s")
+
+    def surface(value: Any) -> Tensor:
+        return torch.as_tensor(select.spread(value), dtype=dtype)
+
+    def soil(value: Any) -> Tensor:
+        return torch.as_tensor(select.spread(value, column.layers), dtype=dtype)
+
+    def season(value: Any) -> Tensor:
+        return torch.as_tensor(monthly_value(select.spread(value, MONTHS), start), dtype=dtype)
+
+    skin_temperature = surface(initial.skin_temperature)
+    if forcing is None:
+        humidity = saturation_specific_humidity(skin_temperature, torch.full_like(skin_temperature, STANDARD_PRESSURE))
+    else:
+        humidity = forcing.at(0).specific_humidity
+    temperature, moisture = soil(initial.soil_temperature), soil(initial.soil_moisture)
+    if initial.soil_liquid == EQUILIBRIUM:
+        liquid = equilibrium_liquid(temperature, moisture, parameters, model.supercooled_water)
+    else:
+        liquid = soil(initial.soil_liquid)
+    return initial_state(
+        column,
+        soil_temperature=temperature,
+        soil_moisture=moisture,
+        soil_liquid=liquid,
+        skin_temperature=skin_temperature,
+        snow_water_equivalent=surface(initial.snow_water_equivalent),
+        snow_depth=surface(initial.snow_depth),
+        canopy_water=surface(initial.canopy_water),
+        albedo=season(initial.albedo),
+        roughness_length=season(initial.roughness_length),
+        specific_humidity=humidity,
+    )

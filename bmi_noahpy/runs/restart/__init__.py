@@ -1,0 +1,89 @@
+"""Restart files: a run that ended, was interrupted or killed goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bmi_noahpy.output import OutputWriter, run_id_of
+from bmi_noahpy.runs.execute import Beginning
+from bmi_noahpy.runs.restart.files import RestartFiles, RestartWarning, check_fit
+from bmi_noahpy.runs.restart.fingerprint import SHAPE, differences, fingerprint
+from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
+
+__all__ = [
+    "DamagedRestart",
+    "Restart",
+    "RestartError",
+    "RestartFiles",
+    "RestartWarning",
+    "begin_from",
+    "read_restart",
+    "resume",
+    "write_restart",
+]
+
+
+def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
+    """Where a run goes on whose output file is there, and prepare the writer for it; None when there is nothing.
+
+    The newest restart file counts that is whole and whose records are at hand. A run that was killed before it wrote
+    one begins anew, over its unfinished output.
+
+    Raises
+    ------
+    RestartError : the configuration has changed in what must agree.
+    FileExistsError : the output file is no unfinished one, and has no restart files.
+    """
+    run_id = run_id_of(writer.path)
+    restart = files.newest(run_id, writer.records_at_hand())
+    if restart is not None and restart.mark is not None:
+        if restart.start != np.datetime64(run.start, "s"):
+            raise RestartError(f"period.start: {run.start}, but the run to be continued began at {restart.start}.")
+        if restart.step > run.steps:
+            raise RestartError(
+                f"period.end: the run ends after {run.steps} steps, but {restart.step} have been taken already, to "
+                f"{restart.time}. Set a later end."
+            )
+        writer.resume(restart.mark)
+        return Beginning(restart.step, restart.state)
+    if writer.journal_path.exists():
+        writer.replace()
+    elif writer.path.exists():
+        raise FileExistsError(
+            f"output file {writer.path} exists, and there are no restart files of its run in {files.folder}. "
+            "Use --overwrite instead of --resume to run anew."
+        )
+    return None
+
+
+def begin_from(path: Path, run: Any, writer: OutputWriter, *, only_state: bool = False) -> Beginning:
+    """Where a run begins that takes over the state of a restart file, and prepare the writer for it.
+
+    Parameters
+    ----------
+    only_state : Take the state as that at the beginning of the period, whatever its time, and even when step length,
+        schemes and parameters differ. Otherwise the run begins at the time of the file.
+
+    Raises
+    ------
+    RestartError : for a file that is damaged, does not fit, or lies outside the period.
+    """
+    restart = read_restart(path, run.initial_state)
+    if only_state:
+        found = [text for text in differences(restart.fingerprint, fingerprint(run)) if text.startswith(SHAPE)]
+        if found:
+            raise RestartError(f"restart file {path}: does not fit this run: {'; '.join(found)}.")
+        return Beginning(0, restart.state)
+    check_fit(path, restart, run)
+    steps = float((restart.time - np.datetime64(run.start, "s")) / np.timedelta64(1, "s")) / float(run.step)
+    if steps != int(steps) or not 0 <= steps < run.steps:
+        raise RestartError(
+            f"restart file {path}: holds the state at {restart.time}, but the steps of this run begin from {run.start} "
+            f"on, {run.steps} of {run.step:g} s. Change period, or set restart.only_state to begin with this state."
+        )
+    if restart.mark is not None and restart.start == np.datetime64(run.start, "s"):
+        writer.follow(restart.mark)
+    return Beginning(int(steps), restart.state)

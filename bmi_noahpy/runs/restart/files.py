@@ -1,0 +1,103 @@
+"""The restart files of a run: when they are written, which are kept, which one to go on from."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bmi_noahpy.output import OutputMark
+from bmi_noahpy.runs.blocks import end_of_step
+from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
+from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
+from noahpy_core.state import State
+
+NEVER = 2**62
+
+
+class RestartWarning(UserWarning):
+    """A restart file that had to be passed over."""
+
+
+class RestartFiles:
+    """Writes ``<folder>/<name>_<time>.nc`` at intervals of a run and keeps the newest.
+
+    Parameters
+    ----------
+    run : The prepared run.
+    folder : Where they go; made when absent.
+    name : What their names begin with; that of the output file tells runs in one folder apart.
+    every : Time between two files, in whole steps [s]; None for one at the end only.
+    keep : How many files of this run stay; older ones are deleted.
+    """
+
+    def __init__(self, run: Any, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
+        self.folder = folder
+        self._run, self._name, self._keep = run, name, keep
+        self._every = NEVER if every is None else max(round(every / float(run.step)), 1)
+        self._fingerprint = fingerprint(run)
+        self._written: list[Path] = []
+
+    def next_after(self, step: int) -> int:
+        """Number of steps, above `step`, after which a file is due."""
+        return (step // self._every + 1) * self._every
+
+    def is_due(self, step: int) -> bool:
+        """Whether a file is written after so many steps."""
+        return step % self._every == 0
+
+    def write(self, step: int, state: State, mark: OutputMark) -> Path:
+        """Write the state after `step` steps, then delete the oldest file beyond the number to keep."""
+        time = end_of_step(self._run, step - 1)
+        path = self.folder / f"{self._name}_{str(time).replace('-', '').replace(':', '')}.nc"
+        write_restart(path, Restart(np.datetime64(self._run.start, "s"), time, step, state, self._fingerprint, mark))
+        self._written = [*(known for known in self._written if known != path), path]
+        while len(self._written) > self._keep:
+            self._written.pop(0).unlink(missing_ok=True)
+        return path
+
+    def newest(self, run_id: str | None, records: int) -> Restart | None:
+        """The newest file to go on from, of the run that wrote the output file; None when there is none.
+
+        Parameters
+        ----------
+        run_id : Identity of that run.
+        records : How many of its records are at hand; a restart that needs more is passed over.
+
+        Raises
+        ------
+        RestartError : the file belongs to a run with another configuration.
+        """
+        pattern = re.compile(re.escape(self._name) + r"_\d{8}T\d{6}\.nc")
+        found = [path for path in self._listed() if pattern.fullmatch(path.name)] if run_id else []
+        usable: list[tuple[Path, Restart]] = []
+        for path in found:
+            try:
+                restart = read_restart(path, self._run.initial_state)
+            except DamagedRestart as error:
+                warnings.warn(f"{error} It is passed over.", RestartWarning, stacklevel=2)
+                continue
+            if restart.mark is not None and restart.mark.run_id == run_id:
+                usable.append((path, restart))
+        self._written = [path for path, _ in usable]
+        for path, restart in reversed(usable):
+            if restart.mark is not None and restart.mark.records <= records:
+                check_fit(path, restart, self._run)
+                return restart
+        return None
+
+    def _listed(self) -> list[Path]:
+        return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+
+
+def check_fit(path: Path, restart: Restart, run: Any) -> None:
+    """Raise RestartError, naming every difference, when a run cannot continue the steps of a restart file."""
+    found = list(differences(restart.fingerprint, fingerprint(run)))
+    if found:
+        raise RestartError(
+            f"restart file {path}: does not fit this run: {'; '.join(found)}. "
+            "Use the configuration it was written with, or set restart.only_state to take over nothing but the state."
+        )

@@ -1,0 +1,218 @@
+"""One restart file: the complete state after a step, and where the output stood then."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
+
+from bmi_noahpy.atomic import replaced
+from bmi_noahpy.output import OutputMark
+from bmi_noahpy.runs.restart.fingerprint import Fingerprint
+from noahpy_core import __version__
+from noahpy_core.quantities import quantities
+from noahpy_core.state import State
+
+KIND = "noahpy restart"
+EPOCH = np.datetime64("1970-01-01T00:00:00", "s")
+OUTPUT = "output"
+
+
+class RestartError(ValueError):
+    """A restart file that cannot be read, or does not fit the run."""
+
+
+class DamagedRestart(RestartError):
+    """A restart file that is incomplete, or not what was written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Restart:
+    """A state to go on from.
+
+    Parameters
+    ----------
+    start : Time at which the first step of its run began.
+    time : Time for which the state is valid.
+    step : Steps taken from `start` to `time`.
+    state : Everything the model carries.
+    fingerprint : What the run that goes on must have in common.
+    mark : Where the output file stood; None when no output was written.
+    """
+
+    start: np.datetime64
+    time: np.datetime64
+    step: int
+    state: State
+    fingerprint: Fingerprint
+    mark: OutputMark | None = None
+
+
+def write_restart(path: Path, restart: Restart) -> None:
+    """Write a restart file (netCDF-4, CF-1.11 as far as it goes), which appears under its name when it is complete."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _named(restart.state).items()}
+    attributes = {
+        "start": str(restart.start),
+        "step": restart.step,
+        "fingerprint": json.dumps(restart.fingerprint, sort_keys=True),
+    }
+    with replaced(path) as partial, netCDF4.Dataset(partial, "w", format="NETCDF4") as dataset:
+        dataset.setncatts(
+            {
+                "Conventions": "CF-1.11",
+                "title": "State of the Noah land surface model",
+                "source": f"NoahPy {__version__}",
+                "kind": KIND,
+                **attributes,
+            }
+        )
+        time = dataset.createVariable("time", "i8")
+        time.setncatts({"standard_name": "time", "units": f"seconds since {EPOCH}".replace("T", " ")})
+        time[...] = _seconds(restart.time)
+        _write_state(dataset, arrays)
+        if restart.mark is not None:
+            _write_mark(dataset.createGroup(OUTPUT), restart.mark)
+        dataset.setncattr("checksum", _checksum(dataset))
+
+
+def read_restart(path: Path, like: State) -> Restart:
+    """Read a restart file.
+
+    Parameters
+    ----------
+    like : A state of the run that goes on, for the structure of the state and the type of its numbers.
+
+    Raises
+    ------
+    DamagedRestart : for a file that is not whole.
+    RestartError : when there is no such file, or it holds a state of another structure.
+    """
+    if not path.is_file():
+        raise RestartError(f"restart file {path}: there is none. Correct the path.")
+    try:
+        with netCDF4.Dataset(path) as dataset:
+            dataset.set_auto_mask(False)
+            whole = getattr(dataset, "kind", "") == KIND and dataset.checksum == _checksum(dataset)
+            content = _read(dataset) if whole else None
+    except (OSError, RuntimeError, AttributeError, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
+        raise DamagedRestart(f"restart file {path}: cannot be read ({error}). Use another one.") from error
+    if content is None:
+        raise DamagedRestart(f"restart file {path}: is damaged, or no restart file. Use another one.")
+    start, time, step, fingerprint, arrays, mark = content
+    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark)
+
+
+def _named(state: State) -> dict[str, Tensor]:
+    """Every tensor of a state by its path, joined by underscores."""
+    leaves, _ = tree_flatten_with_path(state)
+    return {_name(path): leaf for path, leaf in leaves if isinstance(leaf, Tensor)}
+
+
+def _name(path: Any) -> str:
+    # Written as ``.soil.temperature``, or with keys and indices in brackets.
+    return "_".join(re.findall(r"\w+", keystr(path)))
+
+
+def _write_state(dataset: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
+    described = {path.replace(".", "_"): metadata for path, metadata in quantities(State)}
+    for name, array in arrays.items():
+        metadata = described.get(name, {})
+        leading = tuple(metadata.get("dims", ())) if array.ndim > 1 else ()
+        lengths = dict(zip((*leading, "column")[-array.ndim :], array.shape, strict=False)) if leading else {}
+        dims = tuple(lengths) if len(lengths) == array.ndim else _dimensions(array.shape)
+        for dim, length in zip(dims, array.shape, strict=True):
+            if dim not in dataset.dimensions:
+                dataset.createDimension(dim, length)
+        kind = "i1" if array.dtype == bool else array.dtype
+        variable = dataset.createVariable(name, kind, dims, fill_value=False)
+        variable.setncatts({key: metadata[key] for key in ("units", "long_name", "standard_name") if metadata.get(key)})
+        variable[...] = array
+
+
+def _dimensions(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The column is last; what stands before is told apart by its length."""
+    return (*(f"length_{length}" for length in shape[:-1]), *(["column"] if shape else []))
+
+
+def _write_mark(group: Any, mark: OutputMark) -> None:
+    group.setncatts(
+        {
+            "comment": "how far the output file was, and what the steps since its last record add up to",
+            "run_id": mark.run_id,
+            "records": mark.records,
+            "names": json.dumps(mark.names),
+            "count": mark.count,
+            "begin": mark.begin,
+        }
+    )
+    group.createDimension("number", len(mark.numbers))
+    if len(mark.numbers):
+        group.createVariable("numbers", "f8", ("number",), fill_value=False)[:] = mark.numbers
+
+
+def _checksum(dataset: Any) -> str:
+    """Digest of every number and of what is said about them."""
+    total = hashlib.sha256()
+    for holder in (dataset, *dataset.groups.values()):
+        for name in sorted(set(holder.ncattrs()) - {"checksum"}):
+            total.update(f"{name}={holder.getncattr(name)};".encode())
+        for name in sorted(holder.variables):
+            variable = holder.variables[name]
+            variable.set_auto_mask(False)
+            total.update(f"{name}{variable.shape};".encode())
+            total.update(np.ascontiguousarray(variable[...]).tobytes())
+    return total.hexdigest()
+
+
+def _read(dataset: Any) -> tuple[Any, ...]:
+    time = EPOCH + np.timedelta64(int(dataset["time"][...]), "s")
+    arrays = {name: np.asarray(variable[...]) for name, variable in dataset.variables.items() if name != "time"}
+    mark = _read_mark(dataset.groups[OUTPUT]) if OUTPUT in dataset.groups else None
+    start = np.datetime64(dataset.start, "s")
+    return start, time, int(dataset.step), json.loads(dataset.fingerprint), arrays, mark
+
+
+def _read_mark(group: Any) -> OutputMark:
+    numbers = np.asarray(group["numbers"][:]) if "numbers" in group.variables else np.empty(0)
+    return OutputMark(
+        run_id=group.run_id,
+        records=int(group.records),
+        names=tuple(json.loads(group.names)),
+        count=int(group.count),
+        begin=float(group.begin),
+        numbers=numbers,
+    )
+
+
+def _state(path: Path, arrays: Mapping[str, NDArray[Any]], like: State) -> State:
+    leaves, spec = tree_flatten_with_path(like)
+    read = []
+    for place, leaf in leaves:
+        if not isinstance(leaf, Tensor):
+            read.append(leaf)
+            continue
+        array = arrays.get(_name(place))
+        if array is None or array.shape != tuple(leaf.shape):
+            found = "is missing" if array is None else f"has the shape {list(array.shape)}"
+            raise RestartError(
+                f"restart file {path}: {_name(place)} {found}, this run needs {list(leaf.shape)}. "
+                "Use the file of a run with the same layers, columns and schemes."
+            )
+        read.append(torch.as_tensor(array.copy(), dtype=leaf.dtype, device=leaf.device))
+    state: State = tree_unflatten(read, spec)
+    return state
+
+
+def _seconds(moment: np.datetime64) -> int:
+    return int((moment - EPOCH) / np.timedelta64(1, "s"))

@@ -1,0 +1,1 @@
+"""LLVM code of a scheduled graph: instructions, functions, kernels with their loops."""

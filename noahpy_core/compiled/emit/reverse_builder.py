@@ -1,0 +1,102 @@
+"""What only the kernel of the way back has: derivatives that come in, add up over time, and go out."""
+
+from __future__ import annotations
+
+from noahpy_core.compiled.emit.builder import KernelBuilder
+from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.graph.graph import Node, needed
+from noahpy_core.compiled.record.step_graph import ReverseGraph, StepGraph
+from noahpy_core.compiled.schedule.schedule import base_of, needs
+
+
+class ReverseBuilder(KernelBuilder):
+    """What only the way back has."""
+
+    def __init__(self, step: StepGraph, target: Target, roots: list[Node], back: ReverseGraph) -> None:
+        super().__init__(step, target, "steps_back", roots)
+        self.back = back
+        take = self.writer.arena.take
+        self.adjoint = {path: take(max(layers, 1)) for path, layers, _ in self.rows}
+        self.sums = [take(max(derivative.length, 1)) for _, derivative in back.carried]
+        nodes = needed(roots)
+        after: set[int] = set()
+        for node in nodes:
+            if (node.op == "input" and node.attribute[0][0] == "sum") or any(
+                operand.number in after for operand in needs(node)
+            ):
+                after.add(node.number)
+        self.after = after
+        self.changing_roots = [
+            *back.state.values(), *back.forcing.values(), *(derivative for _, derivative in back.carried)
+        ]  # fmt: skip
+
+    def is_late(self, node: Node) -> bool:
+        return node.number in self.after
+
+    def add_cotangents(self, step: str, results: dict[str, int]) -> None:
+        """Derivatives with respect to states that were asked for join that of the state."""
+        w, wide, kind = self.writer, self.target.columns, self.target.column
+        for path, layers, _ in self.rows:
+            address, distance, between = self.entry("outputs", results[path], "%column", step)
+            with self.if_wanted(address), w.counting("0", str(max(layers, 1)), "1") as count:
+                more = self.fetch(self.along(address, distance, count.index), between)
+                place = count.index if wide == 1 else w.put(f"mul i64 {count.index}, {wide}")
+                old = w.load(kind, self.adjoint[path], place)
+                w.store(kind, w.put(f"fadd {kind.text} {old}, {more}"), self.adjoint[path], place)
+
+    def load_cotangent(self, name: str, position: int, step: str) -> None:
+        """Read the derivative with respect to a flux."""
+        w = self.writer
+        for node in self.inputs.get(("cotangent", name), []):
+            address, distance, between = self.entry("outputs", position, "%column", step)
+            if node.length:
+                w.places[node.number] = w.arena.take(node.length)
+                self.fetch_layers(address, distance, between, node.length, w.places[node.number])
+            else:
+                w.column_values[node.number] = self.fetch(address, between)
+
+    def write_forcing(self, step: str) -> None:
+        """Hand out derivatives with respect to forcing."""
+        for path, derivative in self.back.forcing.items():
+            position, layers = self.sources["forcing", path]
+            self.write_entry("gradients", position, derivative, layers, step)
+
+    def accumulate(self, derivative: Node, offset: int) -> None:
+        """Add one step's share to a sum over time."""
+        w = self.writer
+        if derivative.length:
+            base, start = base_of(derivative)
+            kind = self.target.layers
+            with w.pieces(derivative.length) as count:
+                more = w.load(kind, w.places[base.number] + start * self.target.columns, count.index)
+                old = w.load(kind, offset, count.index)
+                w.store(kind, w.put(f"fadd {kind.text} {old}, {more}"), offset, count.index)
+        else:
+            kind = self.target.column
+            old = w.load(kind, offset)
+            w.store(kind, w.put(f"fadd {kind.text} {old}, {w.column(derivative)}"), offset)
+
+    def replace_adjoint(self) -> None:
+        """The derivative with respect to the state before the step takes the place of the one after."""
+        w, zero = self.writer, self.step.graph.constant(0.0)
+        for path, layers, _ in self.rows:
+            derivative = self.back.state.get(path, zero)
+            base, _ = base_of(derivative)
+            if base.op == "input" and layers:
+                raise NotImplementedError(f"the derivative with respect to {path} is a copy of {base.attribute[0]}")
+            w.fill(self.adjoint[path], [(derivative, max(layers, 1))])
+
+    def write_parameters(self, constants: dict[str, Node]) -> None:
+        """From sums over time to derivatives with respect to parameters, added to what the caller has."""
+        w = self.writer
+        for (node, derivative), offset in zip(self.back.carried, self.sums, strict=True):
+            for member in self.inputs.get(("sum", node.number), []):
+                if derivative.length:
+                    w.places[member.number] = offset
+                else:
+                    w.column_values[member.number] = w.load(self.target.column, offset)
+        late = [node for node in needed(self.roots) if node.number in self.after and node.op != "input"]
+        w.emit(late, constants.values())
+        for path, derivative in constants.items():
+            position, layers = self.sources["parameters", path]
+            self.write_entry("gradients", position, derivative, layers, None, "add_to")

@@ -1,0 +1,147 @@
+"""What a compiled run reads, in the order its kernels expect it."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noahpy_core.compiled.execute.program import Program, program
+from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.processes import SCHEMES
+from noahpy_core.quantities import quantities
+from noahpy_core.state import Forcing, State
+
+READERS = {
+    name: [(path, operator.attrgetter(path)) for path, _ in quantities(container)]
+    for name, container in CONTAINERS.items()
+}
+Trees = tuple[State, Forcing, Parameters]
+NAMES = ("state", "forcing", "parameters")
+
+
+class NotCompiled(ValueError):
+    """A model, or a way of calling it, that has no compiled form."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything a run reads, in the order of the program's inputs.
+
+    Parameters
+    ----------
+    columns : Number of columns; a tensor with one column is the same in all.
+    sources : Container and path of each leaf.
+    """
+
+    program: Program
+    columns: int
+    steps: int
+    sources: tuple[Source, ...]
+    fixed: dict[Source, Tensor]
+    """Step length and layer thickness."""
+
+    def table(self, leaves: Sequence[Tensor]) -> np.ndarray:
+        """Table of inputs."""
+        return self.program.input_table({**dict(zip(self.sources, leaves, strict=True)), **self.fixed}, self.columns)
+
+    def empty_state(self, steps: int | None = None) -> Tensor:
+        """Room for one state in flat form, or for several."""
+        size = (self.program.row_count, self.columns)
+        return torch.empty(size if steps is None else (steps, *size), dtype=self.program.shape.dtype)
+
+    def flat(self, leaves: Sequence[Tensor]) -> Tensor:
+        """The state among the leaves, in flat form."""
+        flat = self.empty_state()
+        given = dict(zip(self.sources, leaves, strict=True))
+        for (path, _, _), part in zip(self.program.rows, self.state_parts(flat), strict=True):
+            part.copy_(given["state", path])
+        return flat
+
+    def state_parts(self, flat: Tensor) -> list[Tensor]:
+        """The parts of a state in flat form, in the order of `State`."""
+        return [flat[row : row + layers] if layers else flat[row] for _, layers, row in self.program.rows]
+
+    def point_to(self, table: np.ndarray, flat: Tensor) -> np.ndarray:
+        """A table whose state is one in flat form."""
+        moved = table.copy()
+        size, columns = flat.element_size(), self.columns
+        for k, (_, layers, row) in enumerate(self.program.rows):
+            moved[k] = (flat.data_ptr() + row * columns * size, 1, columns if layers else 0, 0)
+        return moved
+
+
+def why_not_compiled(model: Any) -> str | None:
+    """What keeps a model from being compiled, or None."""
+    if not isinstance(model, NoahModel):
+        return f"the model is a {type(model).__name__}, not a NoahModel"
+    if model.supplied:
+        return f"its {model.supplied[0]} is supplied by the user"
+    for slot, schemes in SCHEMES.items():
+        if getattr(model.options, slot) not in schemes:
+            return f"its {slot} is not a built-in scheme"
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        return "it has trainable weights"
+    return None
+
+
+def unlike(source: Source, leaf: Tensor, dtype: torch.dtype) -> NotCompiled:
+    """The error of a tensor that does not fit the others."""
+    return NotCompiled(
+        f"execution: {'.'.join(source)} is {leaf.dtype} on {leaf.device.type}, the skin temperature {dtype}. "
+        "Compiled steps need one number type, float64 or float32, on the CPU; use execution 'eager'."
+    )
+
+
+def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
+    """Program and leaves of a run.
+
+    Parameters
+    ----------
+    timed : Whether forcing is a series, ``[time, column]``.
+
+    Raises
+    ------
+    NotCompiled : Tensors of different types, or not on the CPU.
+    """
+    dtype = trees[0].skin_temperature.dtype
+    absent, sources, leaves = set(), list[Source](), list[Tensor]()
+    for name, tree in zip(NAMES, trees, strict=True):
+        for path, read in READERS[name]:
+            leaf = read(tree)
+            if leaf is None:
+                absent.add((name, path))
+            else:
+                sources.append((name, path))
+                leaves.append(leaf)
+    thickness = model.column.thickness
+    length = torch.as_tensor(dt, dtype=dtype).reshape(-1)
+    for source, leaf in (*zip(sources, leaves, strict=True), (THICKNESS, thickness), (STEP_LENGTH, length)):
+        if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
+            raise unlike(source, leaf, dtype)
+    steps = trees[1].air_temperature.shape[0] if timed else 1
+    for source, leaf in zip(sources, leaves, strict=True):
+        if timed and source[0] == "forcing" and leaf.shape[0] != steps:
+            found = f"{'.'.join(source)} has the shape {tuple(leaf.shape)}"
+            raise ValueError(f"{found}, but air_temperature {steps} times. Give as many.")
+    columns = max(leaf.shape[-1] for leaf in (*leaves, thickness, length))
+    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent))
+    fixed = {STEP_LENGTH: length, THICKNESS: thickness}
+    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources), fixed), leaves
+
+
+def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:
+    """A container from its tensors by dotted path."""
+    members = {}
+    for field in dataclasses.fields(container):
+        path = prefix + field.name
+        nested = field.metadata.get("container")
+        members[field.name] = build(nested, values, f"{path}.") if nested else values.get(path)
+    return container(**members)

@@ -1,0 +1,254 @@
+"""The compiled step of a model: its kernels, and calls of them on tensors."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
+from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.execute.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
+from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
+
+FEWEST_COLUMNS_OF_A_THREAD = 64
+
+
+class Program:
+    """Compiled steps of one shape, for one column or for many.
+
+    Parameters
+    ----------
+    shape : Schemes, layers, number type.
+    single : Whether for one column only, with vectors over layers.
+    """
+
+    def __init__(self, shape: Shape, *, single: bool) -> None:
+        self.shape, self.single = shape, single
+        size = 8 if shape.dtype == torch.float64 else 4
+        lanes = vector_bytes() // size
+        self.target = Target("double" if size == 8 else "float", lanes, 1 if single else lanes)
+        self._forward = self._function(None)
+        self.message = "; ".join(self._forward.artefact.messages)
+        self.constants = [torch.from_numpy(array.copy()) for array in self._forward.artefact.constants]
+        self.sources = input_sources(shape, self.constants)
+        self.position = {source: k for k, (source, _) in enumerate(self.sources)}
+        self.rows = state_rows(shape)
+        self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
+        self.results = shape.results()
+        self.result_position = {path: k for k, (path, _) in enumerate(self.results)}
+        self._tables = np.array([constant.data_ptr() for constant in self.constants], dtype=np.int64)
+
+    # --- tables -----------------------------------------------------------------------------------------------------
+
+    def input_table(self, tensors: Mapping[Source, Tensor], columns: int, *, own: bool = True) -> np.ndarray:
+        """Addresses and distances of inputs, or of room for derivatives with respect to them; 0 where none is given.
+
+        Parameters
+        ----------
+        own : Whether to enter what the step brings along itself.
+        """
+        table = np.zeros((len(self.sources), len(ENTRY)), dtype=np.int64)
+        for k, (source, layers) in enumerate(self.sources):
+            tensor = self.constants[source[1]] if own and source[0] == "constant" else tensors.get(source)
+            if tensor is not None:
+                table[k] = entry(tensor, layers, columns, timed=source[0] == "forcing")
+        return table
+
+    def output_table(self, tensors: Mapping[str, Tensor], columns: int) -> np.ndarray:
+        """The same for results, ``[time, ..., column]`` each, by path; what is left out is not written."""
+        table = np.zeros((len(self.results), len(ENTRY)), dtype=np.int64)
+        for path, tensor in tensors.items():
+            k = self.result_position[path]
+            table[k] = entry(tensor, self.results[k][1], columns, timed=True)
+        return table
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        inputs: np.ndarray,
+        outputs: np.ndarray,
+        columns: int,
+        steps: int,
+        *,
+        states: Tensor | None = None,
+        final: Tensor | None = None,
+        first_step: int = 0,
+    ) -> np.ndarray | None:
+        """Take steps. Returns the first step of each column that was not solved (-1 for none), None if all were.
+
+        Parameters
+        ----------
+        states : Receives the states before the steps, ``[step, row, column]``.
+        final : Receives the state after the last one, ``[row, column]``.
+        """
+        failures = np.full(columns, -1, dtype=np.int64)
+        self._call(
+            self._forward,
+            columns,
+            first_step=first_step,
+            last_step=first_step + steps,
+            inputs=inputs,
+            tables=self._tables,
+            outputs=outputs,
+            states=states,
+            final=final,
+            failures=failures,
+        )
+        return failures if failures.max() >= 0 else None
+
+    def reverse(
+        self,
+        wanted: Wanted,
+        inputs: np.ndarray,
+        cotangents: np.ndarray,
+        gradients: np.ndarray,
+        columns: int,
+        steps: range,
+        states: Tensor,
+        adjoint: Tensor,
+    ) -> None:
+        """Take steps back.
+
+        Parameters
+        ----------
+        wanted : Which derivatives; fluxes are those with derivatives in `cotangents`.
+        gradients : Where derivatives with respect to inputs go, as a table of inputs.
+        states : Before the steps, ``[step, row, column]``.
+        adjoint : Derivative with respect to the state after the last step; becomes that before the first.
+        """
+        self._call(
+            self._reverse(wanted),
+            columns,
+            first_step=steps.start,
+            last_step=steps.stop,
+            inputs=inputs,
+            tables=self._tables,
+            outputs=cotangents,
+            states=states,
+            final=adjoint,
+            gradients=gradients,
+        )
+
+    def _call(self, function: Function, columns: int, **values: Any) -> None:
+        threads = min(torch.get_num_threads(), columns // FEWEST_COLUMNS_OF_A_THREAD)
+        if threads <= 1:
+            self._part(function, columns, 0, columns, values)
+            return
+        share = -(-columns // threads)
+        share += -share % self.target.columns
+        bounds = [(start, min(start + share, columns)) for start in range(0, columns, share)]
+        work = [_pool().submit(self._part, function, columns, *bound, values) for bound in bounds[1:]]
+        self._part(function, columns, *bounds[0], values)
+        for part in work:
+            part.result()
+
+    def _part(self, function: Function, columns: int, begin: int, end: int, values: Mapping[str, Any]) -> None:
+        """A range of columns, in this thread."""
+        size = vector_bytes()
+        scratch = np.empty(function.artefact.scratch * self.target.size + 2 * size, dtype=np.uint8)
+        known: dict[str, Any] = {"columns": columns, "begin": begin, "end": end, **values}
+        known["scratch"] = scratch.ctypes.data + -scratch.ctypes.data % size
+        arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(_address(known.get(name)) for name in ARGUMENTS))
+        function.call(ctypes.addressof(arguments))
+
+    # --- kernels ----------------------------------------------------------------------------------------------------
+
+    @functools.cache  # noqa: B019 - programs live as long as the process
+    def _reverse(self, wanted: Wanted) -> Function:
+        return self._function(wanted)
+
+    def _function(self, wanted: Wanted | None) -> Function:
+        """The kernel forward, or back for some derivatives."""
+        key = digest(sorted(vars(self.shape.options).items()), self.shape.layers, str(self.shape.dtype),
+                     sorted(self.shape.absent), self.target, wanted)  # fmt: skip
+        return Function(load_or_build(key, lambda: self._build(wanted)))
+
+    def _build(self, wanted: Wanted | None) -> Artefact:
+        step = record_step(self.shape)
+        kernel: Kernel
+        if wanted is None:
+            kernel = forward_kernel(step, self.target)
+        else:
+            kernel = reverse_kernel(step, self.target, wanted)
+        constants = [constant.to(self.shape.dtype).contiguous().numpy() for constant in step.constants]
+        messages = [message for _, message in step.requirements]
+        return Artefact(kernel.name, assemble(kernel.text), kernel.scratch, constants, messages)
+
+
+class Call:
+    """The same call of a forward kernel again and again: one step, tables of the same arrays.
+
+    What the arrays hold may change between calls.
+    """
+
+    def __init__(self, of: Program, columns: int, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        self._program, self._columns = of, columns
+        self._inputs, self._outputs = inputs, outputs
+        size = vector_bytes()
+        self._scratch = np.empty(of._forward.artefact.scratch * of.target.size + size, dtype=np.uint8)
+        self._failures = np.full(columns, -1, dtype=np.int64)
+        values = {"columns": columns, "end": columns, "last_step": 1, "inputs": inputs, "tables": of._tables,
+                  "outputs": outputs, "failures": self._failures}  # fmt: skip
+        values["scratch"] = self._scratch.ctypes.data + -self._scratch.ctypes.data % size
+        self._arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(_address(values.get(name)) for name in ARGUMENTS))
+        self._address = ctypes.addressof(self._arguments)
+        self._call = of._forward.call
+
+    def __call__(self) -> np.ndarray | None:
+        """Take the step; returns as `Program.forward`."""
+        if self._columns >= 2 * FEWEST_COLUMNS_OF_A_THREAD:
+            return self._program.forward(self._inputs, self._outputs, self._columns, 1)
+        self._call(self._address)
+        if not self._program.message or self._failures.max() < 0:
+            return None
+        failures = self._failures.copy()
+        self._failures.fill(-1)
+        return failures
+
+
+@functools.lru_cache(maxsize=64)
+def program(shape: Shape, *, single: bool) -> Program:
+    """The program of a shape, made once in a process."""
+    return Program(shape, single=single)
+
+
+@functools.cache
+def _pool_of(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="noahpy")
+
+
+def _pool() -> ThreadPoolExecutor:
+    """Threads of this process: a fork has none of its parent's."""
+    return _pool_of(os.getpid())
+
+
+def _address(value: Any) -> int:
+    if value is None:
+        return 0
+    if isinstance(value, Tensor):
+        return value.data_ptr()
+    if isinstance(value, np.ndarray):
+        return value.ctypes.data
+    return int(value)
+
+
+def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool) -> tuple[int, int, int, int]:
+    """Address, and distances of columns, layers and times in numbers."""
+    strides = tensor.stride()
+    expected = 1 + (layers > 0) + timed
+    if tensor.ndim != expected:
+        raise ValueError(f"compiled: a tensor of shape {tuple(tensor.shape)} where {expected} dimensions are expected.")
+    if tensor.shape[-1] not in (1, columns) or (layers and tensor.shape[-2] != layers):
+        raise ValueError(f"compiled: a tensor of shape {tuple(tensor.shape)} for {columns} columns, {layers} layers.")
+    column = 0 if tensor.shape[-1] == 1 else strides[-1]
+    return tensor.data_ptr(), column, strides[-2] if layers else 0, strides[0] if timed else 0

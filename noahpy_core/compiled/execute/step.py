@@ -1,0 +1,217 @@
+"""One compiled step at a time, for callers that see no further: couplers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noahpy_core.compiled.emit.builder import ENTRY
+from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, unlike
+from noahpy_core.compiled.execute.program import Call, entry
+from noahpy_core.compiled.execute.run import raise_failure
+from noahpy_core.compiled.record.step_graph import Source
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.state import Fluxes, Forcing, State
+
+Maker = Callable[[Iterator[Tensor]], Any]
+
+
+class CompiledStep:
+    """The step of a model in a kernel; called like the model, without derivatives. One thread at a time may call it.
+
+    What a call needs to know of its arguments is kept for the next one: parameters that are the same object have the
+    same shapes.
+
+    Parameters
+    ----------
+    model : Of built-in schemes.
+    valid_for : A result is overwritten by so many calls after it, which saves most of the time a step of one column
+        takes; None: never.
+    strict : Refuse what cannot be compiled, such as tensors of different number types; else the model itself steps.
+    """
+
+    def __init__(self, model: NoahModel, valid_for: int | None = None, *, strict: bool = True) -> None:
+        self._model, self._valid_for, self._strict = model, valid_for, strict
+        self._key: Any = None
+        self._prepared: _Prepared | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in this process or another, prepares itself."""
+        return functools.partial(CompiledStep, strict=self._strict), (self._model, self._valid_for)
+
+    def __call__(
+        self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
+    ) -> tuple[State, Fluxes]:
+        """Advance the state by one step; see `NoahModel.forward`.
+
+        Raises
+        ------
+        NotCompiled : Tensors of different number types.
+        ConvergenceError : A column's equations were not solved.
+        """
+        try:
+            return self._step(state, forcing, parameters, dt)
+        except NotCompiled:
+            if self._strict:
+                raise
+        with torch.no_grad():
+            return self._model(state, forcing, parameters, dt)
+
+    def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
+        like = state.skin_temperature
+        key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None, id(dt))
+        prepared = self._prepared
+        if prepared is None or key != self._key or not prepared.serves(parameters, dt):
+            prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
+            self._key = key
+        return prepared.step(state, forcing)
+
+
+class _Prepared:
+    """A call of the kernel with everything in place that stays from step to step."""
+
+    def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float, valid_for: int | None) -> None:
+        self.parameters, self.dt = trees[2], dt
+        case, leaves = make_case(model, trees, dt, timed=False)
+        self._case, program, self._columns = case, case.program, case.columns
+        self._dtype = leaves[0].dtype
+        pairs = zip(case.sources, leaves, strict=True)
+        self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
+        layers = dict(program.sources)
+        moving = [source for source in case.sources if source[0] != "parameters"]
+        readers = [
+            _Reader(k, source, operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)
+        ]
+        self._state_readers = [reader for reader in readers if reader.source[0] == "state"]
+        self._forcing_readers = [reader for reader in readers if reader.source[0] == "forcing"]
+        # Where a vector of numpy would take longer than all else: the same memory, number by number.
+        self._words = self._inputs.reshape(-1).data
+        self._layouts: dict[int, Any] = {}
+        self._layered = np.array([layers > 0 for _, layers in program.results])
+        self._pattern = self._layered.tolist()
+        number = sum(self._pattern)
+        self._flat = (len(self._pattern) - number, case.columns)
+        self._profiles = (number, program.shape.layers, case.columns)
+        self._outputs, self._offsets = self._output_table()
+        self._call = Call(program, case.columns, self._inputs, self._outputs)
+        self._states = len(program.rows)
+        self._make_state = _maker(State)
+        self._still = [leaf for source, leaf in zip(case.sources, leaves, strict=True) if source[0] == "parameters"]
+        self._still.append(model.column.thickness)
+        self._places = [tensor.data_ptr() for tensor in self._still]
+        self._last: _Result | None = None
+        self._own_state = False
+        self._ring = [self._room() for _ in range(valid_for)] if valid_for else []
+        self._turn = 0
+
+    def _output_table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Table of results without addresses, and the distance of each from the start of its block."""
+        layers, layered = self._case.program.shape.layers, self._layered
+        place = np.where(layered, (np.cumsum(layered) - 1) * layers, np.cumsum(~layered) - 1)
+        table = np.zeros((len(layered), 4), dtype=np.int64)
+        table[:, 1], table[:, 2] = 1, self._columns
+        return table, place * self._columns * self._case.program.target.size
+
+    def serves(self, parameters: Parameters, dt: Tensor | float) -> bool:
+        """Whether parameters and step length are those it was prepared for, and where they were.
+
+        Memory moves when a tensor is sent to another process.
+        """
+        same = parameters is self.parameters and dt is self.dt
+        return same and list(map(Tensor.data_ptr, self._still)) == self._places
+
+    def _room(self) -> _Result:
+        """A result whose values are still to be computed."""
+        flat, profiles = torch.empty(self._flat, dtype=self._dtype), torch.empty(self._profiles, dtype=self._dtype)
+        columns, soil = iter(flat.unbind(0)), iter(profiles.unbind(0))
+        values = iter([next(soil) if has_layers else next(columns) for has_layers in self._pattern])
+        return _Result(self._make_state(values), Fluxes(*values), flat, profiles)
+
+    def _addresses(self, result: _Result) -> np.ndarray:
+        """Where each member of a result is."""
+        start = result.flat.data_ptr(), result.profiles.data_ptr()
+        if result.addresses is None or start != result.start:
+            result.start = start
+            result.addresses = self._offsets + np.where(self._layered, start[1], start[0])
+        return result.addresses
+
+    def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
+        """Take a step."""
+        last, states = self._last, self._states
+        if last is not None and last.state is state:
+            self._inputs[:states, 0] = self._addresses(last)[:states]
+            if not self._own_state:
+                # The distances between columns and layers are those of our own tensors.
+                self._inputs[:states, 1:] = self._outputs[:states, 1:]
+                self._own_state = True
+        else:
+            self._own_state = False
+            for reader in self._state_readers:
+                self._enter(reader, reader.read(state))
+        for reader in self._forcing_readers:
+            self._enter(reader, reader.read(forcing))
+        if self._ring:
+            result = self._ring[self._turn]
+            self._turn = (self._turn + 1) % len(self._ring)
+        else:
+            result = self._room()
+        self._outputs[:, 0] = self._addresses(result)
+        failures = self._call()
+        if failures is not None:
+            raise_failure(self._case.program, failures, numbered=False)
+        self._last = result
+        return result.state, result.fluxes
+
+    def _enter(self, reader: _Reader, tensor: Tensor) -> None:
+        """Tell the kernel where an input is."""
+        if tensor.dtype is not self._dtype or not tensor.is_cpu:
+            raise unlike(reader.source, tensor, self._dtype)
+        place, layout = reader.place, (tensor.shape, tensor.stride())
+        if layout == self._layouts.get(place):
+            self._words[place * len(ENTRY)] = tensor.data_ptr()
+        else:
+            self._inputs[place] = entry(tensor, reader.layers, self._columns, timed=False)
+            self._layouts[place] = layout
+
+
+class _Reader(NamedTuple):
+    """An input that may be another tensor in every step, and its place in the table."""
+
+    place: int
+    source: Source
+    read: Callable[[Any], Tensor]
+    layers: int
+
+
+@dataclasses.dataclass
+class _Result:
+    """What a step leaves; its tensors are parts of two, ``[row, column]`` and ``[row, layer, column]``.
+
+    Parameters
+    ----------
+    start : Where the two were when the addresses of the parts were found.
+    """
+
+    state: State
+    fluxes: Fluxes
+    flat: Tensor
+    profiles: Tensor
+    start: tuple[int, int] = (0, 0)
+    addresses: np.ndarray | None = None
+
+
+def _maker(container: type) -> Maker:
+    """Builds a container from its tensors in order."""
+    members = [
+        _maker(field.metadata["container"]) if "container" in field.metadata else next
+        for field in dataclasses.fields(container)
+    ]
+    return lambda values: container(*[member(values) for member in members])

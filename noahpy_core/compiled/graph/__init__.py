@@ -1,0 +1,1 @@
+"""The graph of scalar operations of one column, and its derivative."""

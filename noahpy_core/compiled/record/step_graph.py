@@ -1,0 +1,248 @@
+"""The graph of one step of the model, and of its derivative, with names for what goes in and comes out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.compiled.graph.derivative import Reverse
+from noahpy_core.compiled.graph.graph import Graph, Node, needed, operands
+from noahpy_core.compiled.record.recorder import StepRecorder
+from noahpy_core.model import NoahModel
+from noahpy_core.options import Options
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import get_quantity, quantities, replace_quantity
+from noahpy_core.recording import recorded_by
+from noahpy_core.state import Fluxes, Forcing, State
+
+CONTAINERS: dict[str, type] = {"state": State, "forcing": Forcing, "parameters": Parameters}
+STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
+VARYING = frozenset({"state", "forcing", "cotangent", "adjoint"})
+"""Sources whose values change from step to step."""
+
+Source = tuple[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What a step is generated for.
+
+    Parameters
+    ----------
+    options : Schemes, all of them built in.
+    layers : Number of soil layers.
+    dtype : Type of numbers.
+    absent : Optional fields that are None, as (container, path).
+    """
+
+    options: Options
+    layers: int
+    dtype: torch.dtype
+    absent: frozenset[tuple[str, str]]
+
+    def fields(self, container: str) -> list[tuple[str, int]]:
+        """Paths of a container's fields that are there, with their number of layers (0 for none)."""
+        return [
+            (path, self.layers if "layer" in metadata["dims"] else 0)
+            for path, metadata in quantities(CONTAINERS[container])
+            if (container, path) not in self.absent
+        ]
+
+    def results(self) -> list[tuple[str, int]]:
+        """Paths of the next state and names of fluxes, with their number of layers."""
+        fluxes = [(name, self.layers if "layer" in data["dims"] else 0) for name, data in quantities(Fluxes)]
+        return self.fields("state") + fluxes
+
+
+@dataclasses.dataclass
+class StepGraph:
+    """A recorded step.
+
+    Parameters
+    ----------
+    results : Nodes of the next state and of the fluxes, by path.
+    constants : Tables and the like that the step reads.
+    requirements : Conditions without which the step has failed, and what to say then.
+    """
+
+    shape: Shape
+    graph: Graph
+    results: dict[str, Node]
+    constants: list[Tensor]
+    requirements: list[tuple[Node, str]]
+
+
+def record_step(shape: Shape) -> StepGraph:
+    """Record one step of the model on made-up values; only the operations matter."""
+    thickness = torch.full((shape.layers, 1), 0.5, dtype=shape.dtype)
+    model = NoahModel(SoilColumn(thickness), shape.options)
+    recorder = StepRecorder()
+    trees = {}
+    for name in CONTAINERS:
+        trees[name] = _filled(CONTAINERS[name], shape)
+        for owner, path in shape.absent:
+            if owner == name:
+                trees[name] = replace_quantity(trees[name], path, None)
+        for path, _ in shape.fields(name):
+            recorder.supply(get_quantity(trees[name], path), (name, path))
+    length = torch.full((1,), 3600.0, dtype=shape.dtype)
+    recorder.supply(length, STEP_LENGTH)
+    recorder.supply(model.column.thickness, THICKNESS)
+    with torch.no_grad(), recorded_by(recorder), recorder:
+        state, fluxes = model(trees["state"], trees["forcing"], trees["parameters"], length)
+    results = {}
+    for tree, container in ((state, State), (fluxes, Fluxes)):
+        for path, metadata in quantities(container):
+            nodes = recorder.nodes(get_quantity(tree, path))
+            layers = shape.layers if "layer" in metadata["dims"] else 0
+            results[path] = _joined(recorder.graph, nodes, layers)
+    return StepGraph(shape, recorder.graph, results, recorder.constants, recorder.requirements)
+
+
+def _joined(graph: Graph, nodes: Sequence[Node], layers: int) -> Node:
+    if layers == 0 or (len(nodes) == 1 and nodes[0].length == layers):
+        return nodes[0]
+    return graph.concat([(node, 1) for node in nodes])
+
+
+def _filled(container: type, shape: Shape) -> Any:
+    """A container with the same harmless number everywhere."""
+    values = {}
+    for field in dataclasses.fields(container):
+        metadata = dict(field.metadata)
+        if "container" in metadata:
+            values[field.name] = _filled(metadata["container"], shape)
+        else:
+            lead = (shape.layers,) if "layer" in metadata["dims"] else ()
+            values[field.name] = torch.full((*lead, 1), 0.3, dtype=shape.dtype)
+    return container(**values)
+
+
+def varying(nodes: Iterable[Node]) -> set[int]:
+    """Numbers of the nodes whose values change from step to step; nodes come with operands before results."""
+    return _depending(nodes, lambda source: source[0] in VARYING)
+
+
+def _depending(nodes: Iterable[Node], chosen: Callable[[Source], bool]) -> set[int]:
+    found: set[int] = set()
+    for node in nodes:
+        own = node.op == "input" and chosen(node.attribute[0])
+        if own or any(operand.number in found for operand in operands(node)):
+            found.add(node.number)
+    return found
+
+
+@dataclasses.dataclass
+class ReverseGraph:
+    """The derivative of a step, in two parts.
+
+    Parameters
+    ----------
+    state, forcing : Derivatives with respect to the state before the step and its forcing, by path.
+    carried : Values that do not change from step to step, and the derivative with respect to each by one step.
+    """
+
+    state: dict[str, Node]
+    forcing: dict[str, Node]
+    carried: list[tuple[Node, Node]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which derivatives a kernel gives; that with respect to the state is always among them.
+
+    Parameters
+    ----------
+    fluxes : Fluxes that are differentiated, besides the state.
+    forcing : Whether with respect to forcing.
+    parameters : Containers of parameters with respect to which: "soil", "vegetation", "snow", "general".
+    """
+
+    fluxes: tuple[str, ...]
+    forcing: bool
+    parameters: tuple[str, ...]
+
+    def has(self, source: Source) -> bool:
+        """Whether the derivative with respect to an input is wanted."""
+        if source[0] == "parameters":
+            return source[1].partition(".")[0] in self.parameters
+        return source[0] == "state" or (source[0] == "forcing" and self.forcing)
+
+
+def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
+    """The derivative of the next state and of some fluxes.
+
+    The derivative with respect to what does not change from step to step, parameters and all that follows from them
+    alone, is left where it enters the changing part; `reverse_constants` takes it from there once, at the end.
+    """
+    graph = step.graph
+    reverse = Reverse(graph)
+    roots = []
+    for path, layers in step.shape.fields("state"):
+        roots.append(step.results[path])
+        reverse.add(roots[-1], graph.node("input", attribute=(("adjoint", path), None), length=layers))
+    for name in wanted.fluxes:
+        root = step.results[name]
+        roots.append(root)
+        length = dict(step.shape.results())[name]
+        reverse.add(root, graph.node("input", attribute=(("cotangent", name), None), length=length))
+    nodes = needed(roots)
+    changing = varying(nodes)
+    reverse.sweep(node for node in nodes if node.number in changing)
+    tunable = _depending(nodes, lambda source: source[0] == "parameters" and wanted.has(source))
+    carried = []
+    for node in nodes:
+        if node.number in tunable and node.number not in changing and reverse.touched(node):
+            derivative = reverse.derivative(node)
+            if derivative is not None and not node.boolean and node.op != "detach":
+                carried.append((node, derivative))
+    inputs = {node.attribute: node for node in nodes if node.op == "input"}
+    found: dict[str, dict[str, Node]] = {"state": {}, "forcing": {}}
+    for name, members in found.items():
+        for path, _ in step.shape.fields(name):
+            derivative = _input_derivative(graph, reverse, inputs, (name, path), step.shape)
+            if derivative is not None and wanted.has((name, path)):
+                members[path] = derivative
+    return ReverseGraph(found["state"], found["forcing"], carried)
+
+
+def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[str, Node]:
+    """Derivatives with respect to parameters, from the sums over time that `reverse_step` leaves.
+
+    The sums are inputs named ``("sum", number of the node)``.
+    """
+    graph = step.graph
+    reverse = Reverse(graph)
+    for node, by_one_step in carried:
+        reverse.add(node, graph.node("input", attribute=(("sum", node.number), None), length=by_one_step.length))
+    nodes = needed([node for node, _ in carried])
+    reverse.sweep(nodes)
+    inputs = {node.attribute: node for node in nodes if node.op == "input"}
+    found = {}
+    for path, _ in step.shape.fields("parameters"):
+        derivative = _input_derivative(graph, reverse, inputs, ("parameters", path), step.shape)
+        if derivative is not None and wanted.has(("parameters", path)):
+            found[path] = derivative
+    return found
+
+
+def _input_derivative(
+    graph: Graph, reverse: Reverse, inputs: dict[Any, Node], source: Source, shape: Shape
+) -> Node | None:
+    """Derivative with respect to an input, whose layers may be one node or several."""
+    whole = inputs.get((source, None))
+    if whole is not None:
+        return reverse.derivative(whole)
+    layers = dict(shape.fields(source[0]))[source[1]]
+    parts = [inputs.get((source, layer)) for layer in range(max(layers, 1))]
+    derivatives = [None if part is None else reverse.derivative(part) for part in parts]
+    if all(derivative is None for derivative in derivatives):
+        return None
+    zero = graph.constant(0.0)
+    members = [zero if derivative is None else derivative for derivative in derivatives]
+    return members[0] if not layers else graph.concat([(member, 1) for member in members])

@@ -1,0 +1,1 @@
+"""In what order the nodes of a graph are computed, and which need not be."""
