@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.contract import Scheme
+from noahpy_core.fixed import ModelPart, fix
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import build_processes
 from noahpy_core.state import Fluxes, Forcing, State
 
 
-class NoahModel(nn.Module):
+class NoahModel(ModelPart):
     """The land branch of Noah LSM 3.4.1 in its permafrost version, for any number of columns and layers.
+
+    It stays as it was built: assigning to its options, its slots or the constants of a built-in scheme is refused.
 
     Parameters
     ----------
@@ -43,6 +46,10 @@ class NoahModel(nn.Module):
         self.supplied = tuple(processes or ())
         self._schemes = build_processes(self.options, column, processes)
         self.step = self._schemes["surface_balance"]
+        for slot, scheme in self._schemes.items():
+            if slot not in self.supplied:
+                fix(slot, scheme)
+        fix("model", self)
 
     @property
     def schemes(self) -> Mapping[str, Any]:

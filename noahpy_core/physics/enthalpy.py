@@ -14,9 +14,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
@@ -46,7 +47,7 @@ class Conduction(NamedTuple):
         return self.lower * above + self.diagonal * temperature + self.upper * below
 
 
-class EnthalpySoilHeat(nn.Module):
+class EnthalpySoilHeat(ModelPart):
     """Implicit heat step with the freezing curve as part of the storage.
 
     Notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import (
@@ -17,6 +17,7 @@ from noahpy_core.constants import (
     LATENT_HEAT_VAPORISATION,
     STEFAN_BOLTZMANN,
 )
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, between, positive_part, safe_divide, safe_power
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.atmosphere import Air
@@ -121,7 +122,7 @@ def relative_availability(liquid: Tensor, surface_soil: SoilParameters) -> Tenso
     return between((liquid - wilting[0]) / (reference[0] - wilting[0]), 0.0, 1.0)
 
 
-class Jarvis1976(nn.Module):
+class Jarvis1976(ModelPart):
     """Canopy resistance by four independent stresses (Jarvis 1976; Chen et al. 1996, eqs 12-14; Noah: CANRES)."""
 
     def __init__(self, column: SoilColumn) -> None:
@@ -154,7 +155,7 @@ class Jarvis1976(nn.Module):
         )
 
 
-class NoahEvaporation(nn.Module):
+class NoahEvaporation(ModelPart):
     """Split of potential evaporation into soil, canopy water and roots (Noah: EVAPO, DEVAP, TRANSP).
 
     Bare-soil evaporation falls with a power of the relative wetness of the top layer (Ek et al. 2003); the wet part of

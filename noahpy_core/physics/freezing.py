@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, GRAVITY, LATENT_HEAT_FUSION, MINIMUM_MOISTURE
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import SoilParameters
 
@@ -27,7 +28,7 @@ def scaled_suction(total: Tensor, exponent: Tensor, soil: SoilParameters) -> Ten
     return soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION) * (soil.porosity / total) ** exponent
 
 
-class FreezingCurve(nn.Module):
+class FreezingCurve(ModelPart):
     """Equilibrium between temperature and liquid water.
 
     Subclasses give `exponent`, `logarithm_slope` and `smallest` of a curve of the form

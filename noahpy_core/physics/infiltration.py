@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, safe_divide
 from noahpy_core.parameters import Parameters
 
 SECONDS_PER_DAY = 86400.0
 
 
-class Schaake1996(nn.Module):
+class Schaake1996(ModelPart):
     """Infiltration capacity from the storage deficit of the column (Schaake et al. 1996), unhindered by ice.
 
     Notes

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import (
     FREEZING_POINT,
@@ -15,6 +15,7 @@ from noahpy_core.constants import (
     SPECIFIC_HEAT_WATER,
     WATER_DENSITY,
 )
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, safe_power
 from noahpy_core.physics.transitions import (
     FREEZING_RAIN_RANGE,
@@ -146,7 +147,7 @@ def compacted_density(
     return transitions.merge(melting, wet, relative) * WATER_DENSITY
 
 
-class NoahSnowMelt(nn.Module):
+class NoahSnowMelt(ModelPart):
     """All heat left at a melting surface melts snow."""
 
     def forward(self, available_heat: Tensor) -> Tensor:
@@ -182,7 +183,7 @@ def sublimate_and_melt(
     return PackBalance(remaining, melt, start - left)
 
 
-class NoahSnow(nn.Module):
+class NoahSnow(ModelPart):
     """Noah's one-layer pack: mixed with new snow, melted by the heat left at the surface, settling under its weight.
 
     Parameters

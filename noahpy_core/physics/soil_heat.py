@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, WATER_DENSITY
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, solve_tridiagonal
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_thermal import heat_capacity
@@ -105,7 +106,7 @@ def layer_mean_temperature(top: Tensor, middle: Tensor, bottom: Tensor) -> Tenso
     return torch.where(warm, (top + 2.0 * middle + bottom) / 4.0, FREEZING_POINT - 0.25 * (upper + lower))
 
 
-class HeatLimitedSoilHeat(nn.Module):
+class HeatLimitedSoilHeat(ModelPart):
     """Noah's heat step: phase change by explicit flux convergence, then implicit conduction (HRT, HSTEP, SNKSRC).
 
     Each layer's flux convergence freezes or thaws water until the supercooled equilibrium is reached; the latent heat

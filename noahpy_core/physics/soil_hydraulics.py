@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most
 from noahpy_core.parameters import SoilParameters
 
@@ -17,7 +18,7 @@ class Hydraulics(NamedTuple):
     conductivity: Tensor
 
 
-class NoahHydraulics(nn.Module):
+class NoahHydraulics(ModelPart):
     """Clapp and Hornberger 1978 in liquid water; the diffusivity is reduced by the largest ice content of the column.
 
     The weight 1/(1 + (500 ice)^3) mixes the diffusivity with that of nearly dry soil (Noah: WDFCND).
@@ -34,7 +35,7 @@ class NoahHydraulics(nn.Module):
         return Hydraulics(diffusivity, conductivity)
 
 
-class Zhang2007(nn.Module):
+class Zhang2007(ModelPart):
     """Clapp and Hornberger 1978 in total water, reduced by 10^(-E ice) (impedance factor, Zhang et al. 2007).
 
     Notes

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import HEAT_CAPACITY_SOIL_AIR, HEAT_CAPACITY_SOIL_ICE, HEAT_CAPACITY_SOIL_WATER
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import safe_divide
 from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
 from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, Transitions
@@ -62,7 +63,7 @@ def coarse_kersten_number(saturation: Tensor, shape: float) -> Tensor:
     return shape * saturation / (1.0 + (shape - 1.0) * saturation)
 
 
-class PetersLidard1998(nn.Module):
+class PetersLidard1998(ModelPart):
     """Johansen's conductivity as in Peters-Lidard et al. 1998, doi:10.1175/1520-0469(1998)055<1209:TEOSTC>2.0.CO;2.
 
     The Kersten number of frozen soil is its degree of saturation.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
 from noahpy_core.contract import LimitedScheme
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.soil_hydraulics import Hydraulics
@@ -44,7 +45,7 @@ def removable_water(liquid: Tensor, ice: Tensor) -> Tensor:
     return positive_part(at_most(liquid, liquid + ice - MINIMUM_MOISTURE))
 
 
-class SoilWaterStep(nn.Module):
+class SoilWaterStep(ModelPart):
     """Noah's two-pass soil water step (SMFLX, SRT, SSTEP; Chen and Dudhia 2001).
 
     Diffusivity and conductivity are taken at the start of the step; after heavy rain or near saturation the step is

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import Parameters, SnowParameters, VegetationParameters
 from noahpy_core.state import Forcing
@@ -117,7 +118,7 @@ def roughness_over_snow(cover: Tensor, depth: Tensor, snow_free: Tensor) -> Tens
     return (1.0 - cover) * snow_free + cover * buried
 
 
-class NoahSnowCover(nn.Module):
+class NoahSnowCover(ModelPart):
     """Snow cover from water equivalent, capped at 0.98 so that some ground always shows."""
 
     def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:
@@ -125,7 +126,7 @@ class NoahSnowCover(nn.Module):
         return torch.where(water_equivalent > 0, at_most(cover, LARGEST_COVER), 0.0)
 
 
-class NoahSurface(nn.Module):
+class NoahSurface(ModelPart):
     """Albedo and emissivity of the snow-covered surface (Noah: ALCALC)."""
 
     def forward(self, ground: Ground, cover: Tensor, age: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:

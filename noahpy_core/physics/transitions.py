@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import between
 
 Tree = TypeVar("Tree")
@@ -43,7 +44,7 @@ RADIATION_RANGE = 50.0
 """Absorbed radiation over which frost on snow is reduced. [W m-2]"""
 
 
-class SharpTransitions(nn.Module):
+class SharpTransitions(ModelPart):
     """Jumps, and the small amounts of snow the original does away with. [kg m-2, m]"""
 
     negligible_snow = 1.0e-4
@@ -68,7 +69,7 @@ class SharpTransitions(nn.Module):
         return tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
 
 
-class SmoothTransitions(nn.Module):
+class SmoothTransitions(ModelPart):
     """Cubic ramps of the widths given, and exponential saturation for amounts; no amount of snow is too small."""
 
     negligible_snow = 0.0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from noahpy_core.constants import VON_KARMAN
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, safe_power, safe_sqrt
 from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import VIRTUAL_FACTOR, Air
@@ -28,14 +29,14 @@ class Conductance(NamedTuple):
     richardson: Tensor
 
 
-class Zilitinkevich1995(nn.Module):
+class Zilitinkevich1995(ModelPart):
     """One coefficient of the thermal roughness length for every surface (Zilitinkevich 1995)."""
 
     def forward(self, roughness_length: Tensor, parameters: GeneralParameters) -> Tensor:
         return parameters.zilitinkevich_coefficient.expand_as(roughness_length)
 
 
-class ChenZhang2009(nn.Module):
+class ChenZhang2009(ModelPart):
     """Coefficient falling with roughness: 10^(-0.4 z_0/0.07 m) (Chen and Zhang 2009, doi:10.1029/2009GL037980)."""
 
     def forward(self, roughness_length: Tensor, parameters: GeneralParameters) -> Tensor:
@@ -47,7 +48,7 @@ def convective_velocity_squared(buoyancy_flux: Tensor) -> Tensor:
     return CONVECTIVE_VELOCITY_FACTOR * safe_power(buoyancy_flux.abs(), 2.0 / 3.0)
 
 
-class Paulson1970(nn.Module):
+class Paulson1970(ModelPart):
     """The default of Noah 3.4.1: Paulson's stability functions, thermal roughness by Zilitinkevich (Chen et al. 1997).
 
     Five under-relaxed iterations start from the conductances of the previous step. No Richardson number is computed.
@@ -113,7 +114,7 @@ class Paulson1970(nn.Module):
         return -2.0 * torch.log((x + 1.0) * 0.5) - second + 2.0 * torch.atan(x) - self.HALF_PI
 
 
-class Chen1997(nn.Module):
+class Chen1997(ModelPart):
     """The scheme of the Mellor-Yamada-Janjic surface layer over land (Janjic 1994; Chen et al. 1997).
 
     Five iterations from the conductances of the previous step. The stability functions are tabulated at 10,001 points
@@ -209,7 +210,7 @@ class Chen1997(nn.Module):
         return (table[place + 1] - start) * (position - index) + start
 
 
-class Yang2008(nn.Module):
+class Yang2008(ModelPart):
     """Thermal roughness after Yang et al. 2008 with Hogstrom's stability functions (Yang et al. 2001 for the length).
 
     Three iterations from neutral; nothing of the previous step is needed, and the conductance for momentum is left as

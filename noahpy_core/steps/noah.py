@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import HEAT_CAPACITY_AIR
 from noahpy_core.contract import LimitedScheme
 from noahpy_core.diagnostics import StepParts, assemble_fluxes
 from noahpy_core.exchange import Evaporation, Exchange, demand_at_hand, limited_evaporation, limited_potential
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics import energy_balance
@@ -43,7 +44,7 @@ from noahpy_core.slots.turbulence import TurbulenceScheme
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 
-class NoahStep(nn.Module):
+class NoahStep(ModelPart):
     """Noah's step: snow from the soil temperature before, soil under it, bare ground from the soil temperature after.
 
     Parameters

@@ -80,7 +80,7 @@ class Case:
 
 def why_not_compiled(model: Any) -> str | None:
     """What keeps a model from being compiled, or None."""
-    if not isinstance(model, NoahModel):
+    if type(model) is not NoahModel:
         return f"the model is a {type(model).__name__}, not a NoahModel"
     if model.supplied:
         return f"its {model.supplied[0]} is supplied by the user"
@@ -89,6 +89,8 @@ def why_not_compiled(model: Any) -> str | None:
             return f"its {slot} is not a built-in scheme"
     if any(parameter.requires_grad for parameter in model.parameters()):
         return "it has trainable weights"
+    if any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
+        return "it has hooks, which only torch calls"
     return None
 
 

@@ -1,0 +1,68 @@
+"""Parts of a model that stay as they were built.
+
+A compiled step is generated from the names of the schemes, before the objects of a model are looked at. What would be
+changed in such an object afterwards is felt by eager steps only, so it is refused.
+"""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from typing import Any
+
+from torch import nn
+
+CHANGEABLE = frozenset({"training"})
+"""What torch itself assigns (`train`, `eval`) and no scheme looks at."""
+PACKAGE = __name__.partition(".")[0]
+
+
+class _FixedConstants(ABCMeta):
+    """Numbers of a built-in class are constants: kernels made before would not follow a change.
+
+    It is an `ABCMeta` so that a class of one's own can be derived from a built-in scheme and an abstract class.
+    """
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        constant = isinstance(getattr(cls, name, None), int | float | tuple)
+        if constant and cls.__module__.partition(".")[0] == PACKAGE:
+            raise AttributeError(
+                f"{cls.__name__}.{name} is a constant of a built-in scheme, which compiled steps would not follow. "
+                f"Derive a class of your own that has {name} = {value!r}, and give it to NoahModel in `processes`."
+            )
+        super().__setattr__(name, value)
+
+
+class ModelPart(nn.Module, metaclass=_FixedConstants):
+    """A module whose members cannot be replaced any more once a model has been built with it."""
+
+    _fixed = None
+    """What it is in the model, once it is part of one."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._refuse(name)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._refuse(name)
+        super().__delattr__(name)
+
+    def _refuse(self, name: str) -> None:
+        place = self.__dict__.get("_fixed")
+        if place is not None and name not in CHANGEABLE and hasattr(self, name):
+            raise AttributeError(
+                f"{place}: {name} of {type(self).__name__} cannot be changed once a model has been built with it, "
+                "since compiled steps would not follow. Build another NoahModel with the options or `processes` you "
+                "want."
+            )
+
+
+def fix(place: str, scheme: Any) -> None:
+    """Keep a built-in scheme as it is.
+
+    Parameters
+    ----------
+    place : The slot it stands in, for the message.
+    scheme : Any object; only a `ModelPart` is fixed, one that has its place already keeps it.
+    """
+    if isinstance(scheme, ModelPart) and scheme._fixed is None:
+        object.__setattr__(scheme, "_fixed", place)
