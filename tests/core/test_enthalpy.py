@@ -11,11 +11,10 @@ from heat_columns import FREEZING, HeatCase, heat_case
 from random_columns import Draw, random_case
 from torch import Tensor
 
-from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.physics import enthalpy
-from noahpy_core.physics.enthalpy import ConvergenceError, EnthalpySoilHeat
+from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
 from noahpy_core.simulation import iterate, run
 from noahpy_core.state import map_tensors
@@ -285,8 +284,3 @@ def test_a_run_names_the_step_and_the_column_that_failed(runner):
     arguments = (case.parameters, 3600.0)
     with pytest.raises(ConvergenceError, match=r"step 1: .*1 of 4 columns .* first column 2 "):
         RUNNERS[runner](model, case.state, series, *arguments)
-
-
-def test_a_scheme_that_is_not_a_freezing_curve_is_refused():
-    with pytest.raises(ValueError, match=r"supercooled_water is Identity.*FreezingCurve"):
-        EnthalpySoilHeat(SoilColumn(torch.ones(2)), torch.nn.Identity())

@@ -12,7 +12,7 @@ from random_columns import random_case
 from torch import nn
 
 from noahpy_core import NoahModel, Options, step_function
-from noahpy_core.compiled.case import why_not_compiled
+from noahpy_core.compiled import why_not_compiled
 from noahpy_core.fixed import ModelPart
 from noahpy_core.options import SLOTS
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
