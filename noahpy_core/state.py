@@ -142,6 +142,14 @@ class Forcing:
         optional=True,
     )
 
+    snowfall: Tensor | None = quantity(
+        "kg m-2 s-1",
+        "snow among the precipitation; when absent the scheme of the phase decides",
+        standard_name="snowfall_flux",
+        bounds=(0.0, 0.2),
+        optional=True,
+    )
+
     def at(self, step: int) -> Forcing:
         """The forcing of one step of a ``[time, column]`` series."""
         return map_tensors(lambda series: series[step], self)

@@ -8,7 +8,7 @@ from torch import Tensor
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing
 
-OPTIONAL = ("leaf_area_index", "snow_free_albedo")
+OPTIONAL = ("leaf_area_index", "snow_free_albedo", "snowfall")
 """Fields of `Forcing` the model can do without."""
 
 

@@ -58,9 +58,12 @@ class Snowpack(NamedTuple):
 
 
 def precipitation_phase(forcing: Forcing, skin_temperature: Tensor, transitions: Transitions = SHARP) -> Precipitation:
-    """All precipitation is snow when the air is below freezing; rain on a frozen surface freezes on it."""
+    """Snow as the forcing says, else all precipitation of freezing air; rain on a frozen surface freezes on it."""
     rate = forcing.precipitation
-    snow = rate * transitions.falling(forcing.air_temperature, FREEZING_POINT, SNOWFALL_RANGE)
+    if forcing.snowfall is None:
+        snow = rate * transitions.falling(forcing.air_temperature, FREEZING_POINT, SNOWFALL_RANGE)
+    else:
+        snow = at_most(forcing.snowfall, rate)
     rain = rate - snow
     freezing = rain * (1.0 - transitions.rising(skin_temperature, FREEZING_POINT, FREEZING_RAIN_RANGE))
     return Precipitation(snow, freezing, rain - freezing)

@@ -50,7 +50,7 @@ def parameter_metadata() -> dict[str, Metadata]:
     """Everything that can be calibrated: path -> units, bounds, dims, long name."""
     found = {path: data for path, data in quantities(Parameters) if data["differentiable"]}
     forcing, state = dict(quantities(Forcing)), dict(quantities(State))
-    forcing[SNOWFALL] = {**forcing["precipitation"], "long_name": "precipitation of air below freezing"}
+    forcing[SNOWFALL] = {**forcing["precipitation"], "long_name": "snow among the precipitation"}
     found |= {f"forcing.{name}": forcing[name] for name in CORRECTABLE}
     return found | {path: state[source] for path, source in INITIAL_PATHS.items()}
 

@@ -67,7 +67,8 @@ class CompiledStep:
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
         like = state.skin_temperature
-        key = (like.shape, like.dtype, forcing.leaf_area_index is None, forcing.snow_free_albedo is None, id(dt))
+        absent = (forcing.leaf_area_index is None, forcing.snow_free_albedo is None, forcing.snowfall is None)
+        key = (like.shape, like.dtype, absent, id(dt))
         prepared = self._prepared
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
             prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)

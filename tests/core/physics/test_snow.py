@@ -165,3 +165,11 @@ def test_a_rest_below_a_gram_melts_too():
 def test_a_pack_that_sublimation_empties_does_not_melt():
     balance = sublimate_and_melt(values(1.0), values(1.5), values(1.0e-3), 1000.0)
     assert (balance.water_equivalent.item(), balance.melt.item(), balance.created.item()) == (0.0, 0.0, 0.5)
+
+
+
+def test_snow_that_the_forcing_names_stays_snow_in_warm_air_and_is_never_more_than_falls():
+    warm = {"air_temperature": values(274.0), "precipitation": values(2e-4)}
+    falling = precipitation_phase(forcing(**warm, snowfall=values(1.5e-4)), values(275.0))
+    assert (falling.snow.item(), falling.liquid.item()) == (pytest.approx(1.5e-4), pytest.approx(0.5e-4))
+    assert precipitation_phase(forcing(**warm, snowfall=values(3e-4)), values(275.0)).snow.item() == 2e-4
