@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
+from noahpy_core.differentiation import differentiable_once, is_transformed
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Forcing, State
 
@@ -25,16 +25,18 @@ class Plan:
     ----------
     step : (state, forcing of the step, parameters, number) -> (next state, outputs).
     steps : Number of steps.
-    weights : Trained weights the step uses.
+    weights : What else the step uses and can be differentiated by: trained weights, step length, layer thickness.
     spacing : Steps between checkpoints.
     truncate_every : Steps after which the gradient in time is cut, or None.
     """
 
     step: StepFunction
     steps: int
-    weights: tuple[nn.Parameter, ...]
+    weights: tuple[Tensor, ...]
     spacing: int
     truncate_every: int | None
+    inspect: Callable[[Sequence[Tensor | None], Sequence[Tensor]], None]
+    """Called with the first derivatives of the way back, and with those by the state it has come to."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,7 @@ def recorded_run(plan: Plan, state: State, forcing: Forcing, parameters: Paramet
         specs.append(spec)
     layout = Layout(*specs)
     wanted = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in (*leaves, *plan.weights))
-    if not (wanted and torch.is_grad_enabled()):
+    if is_transformed() or not (wanted and torch.is_grad_enabled()):
         return _loop(plan, layout, leaves)
     results = _RecordedRun.apply(plan, layout, *leaves, *plan.weights)
     count = layout.state.num_leaves
@@ -100,13 +102,14 @@ class _RecordedRun(torch.autograd.Function):
         return (*tree_flatten(state)[0], *outputs)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
         saved = iter(ctx.saved_tensors)
         leaves = [next(saved) if is_tensor else None for is_tensor in ctx.is_tensor]
         sweep = _Sweep(ctx.plan, ctx.layout, leaves, ctx.needs_input_grad[2:], cotangents)
         for start in range(len(ctx.kept) - 1, -1, -1):
             sweep.segment(start * ctx.plan.spacing, ctx.kept[start])
+            ctx.plan.inspect(cotangents, sweep.state_adjoint)
         return (None, None, *sweep.gradients())
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
+from noahpy_core.differentiation import is_transformed
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -55,7 +54,7 @@ def step_function(model: Step, execution: str = "auto", *, valid_for: int | None
 
 def _obstacle(model: Any) -> str | None:
     """What keeps a model from being compiled, or None."""
-    if torch._C._functorch.peek_interpreter_stack() is not None or torch.autograd.forward_ad._current_level >= 0:
+    if is_transformed():
         return "forward mode and vmap need to see every operation"
     try:
         from noahpy_core.compiled import why_not_compiled

@@ -14,6 +14,7 @@ from noahpy_core.fixed import ModelPart, fix
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import build_processes
+from noahpy_core.run_checks import check_step_length
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -76,6 +77,12 @@ class NoahModel(ModelPart):
         Returns
         -------
         The state at the end of the step, and the mean fluxes over it.
+
+        Raises
+        ------
+        ValueError : `dt` is a number that is not positive.
         """
+        if not isinstance(dt, Tensor):
+            check_step_length(dt)
         after, fluxes = self.step(state, forcing, parameters, dt)
         return after, fluxes

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from noahpy_core.differentiation import is_transformed
 from noahpy_core.recording import recorder
 
 TINY = 1.0e-30
@@ -47,6 +49,37 @@ def safe_divide(numerator: Tensor, denominator: Tensor, otherwise: float = 0.0) 
     """Quotient, with `otherwise` (and zero derivative) where the denominator is 0."""
     usable = denominator != 0
     return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), otherwise)
+
+
+SECOND = 2
+"""Highest order of the derivatives of an implicit function."""
+
+
+def implicit_root(root: Tensor, change: Callable[[Tensor], Tensor], *, order: int = 0) -> Tensor:
+    """A root of F(x, p) = 0 with its first and second derivative; its value stays as it is.
+
+    Parameters
+    ----------
+    root : The solution, found without derivative.
+    change : x -> -F(x, p) over the slope of F at the root, which is held: one more step of the chord method.
+    order : Of the derivatives that the root carries already.
+
+    Notes
+    -----
+    n such steps at the root give derivatives up to order n. The kernels take as many as they need, and eager torch two:
+    third derivatives are not right.
+    """
+    recording, transformed = recorder(), is_transformed()
+    if recording is None and not transformed and not torch.is_grad_enabled():
+        return root
+    for _ in range(order, SECOND if recording is None else recording.order):
+        step = change(root)
+        if recording is not None:
+            root = recording.attach(root, step)
+        elif transformed or step.requires_grad:
+            # The step is round-off. Taken off again, it leaves its derivative and no change of the value.
+            root = root + (step - step.detach())
+    return root
 
 
 def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:

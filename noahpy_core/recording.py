@@ -19,11 +19,17 @@ Carry = tuple[Tensor, ...]
 class Recorder(Protocol):
     """What takes notes of a step."""
 
+    order: int
+    """Order of the derivatives that will be taken of what is noted."""
+
     def tridiagonal(self, lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor | None:
         """The solution of a tridiagonal system per column; None to have its operations recorded one by one."""
 
     def loop(self, body: Callable[..., Carry], carry: Carry, limit: int) -> Carry:
         """The result of `iterate_until`."""
+
+    def attach(self, value: Tensor, step: Tensor) -> Tensor:
+        """The first value with the derivative of the sum of both."""
 
     def require(self, fulfilled: Tensor, what: str) -> None:
         """Note a condition, per column, without which the step named has failed."""

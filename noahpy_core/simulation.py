@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -96,7 +98,7 @@ def equilibrium_liquid(
 
 
 def advance(
-    model: Step, state: State, record: Forcing, parameters: Parameters, dt: float, number: int
+    model: Step, state: State, record: Forcing, parameters: Parameters, dt: Tensor | float, number: int
 ) -> tuple[State, Fluxes]:
     """One step; an equation that was not solved is reported with the step's number."""
     try:
@@ -106,7 +108,7 @@ def advance(
 
 
 def iterate(
-    model: Step, state: State, forcing: Iterable[Forcing], parameters: Parameters, dt: float
+    model: Step, state: State, forcing: Iterable[Forcing], parameters: Parameters, dt: Tensor | float
 ) -> Iterator[tuple[State, Fluxes]]:
     """State and fluxes after each step, one step per forcing.
 
@@ -114,7 +116,12 @@ def iterate(
     ----------
     model : The model, or `step_function(model)` when no gradient is wanted.
     dt : Length of a step. [s]
+
+    Raises
+    ------
+    ValueError : The step is not positive.
     """
+    check_step_length(dt)
     for number, record in enumerate(forcing):
         state, fluxes = advance(model, state, record, parameters, dt, number)
         yield state, fluxes
@@ -125,7 +132,7 @@ def run(
     state: State,
     forcing: Forcing,
     parameters: Parameters,
-    dt: float,
+    dt: Tensor | float,
     *,
     outputs: Sequence[str],
     memory: int = DEFAULT_MEMORY,
@@ -133,28 +140,34 @@ def run(
     truncate_every: int | None = None,
     execution: str = "auto",
 ) -> Trajectory:
-    """A whole run, differentiable with respect to everything that enters it.
+    """A whole run, differentiable with respect to everything that enters it, step length and layers included.
 
     When gradients are wanted, only states are kept, and the way back computes each step again: the memory is that of
-    the checkpoints, the outputs and one step. Without, and in forward mode or under vmap, it is a plain loop. Compiled
+    the checkpoints, the outputs and one step. Without, and under the transformations of `torch.func` or in forward
+    mode, it is a plain loop; reverse mode then keeps every operation of every step. Second derivatives need this:
+    ``torch.func.hessian`` and ``jvp`` of ``grad`` give them, a second backward pass through a run is refused. Compiled
     and eager runs agree to round-off.
 
     Parameters
     ----------
     forcing : A series, ``[time, column]`` in every field.
+    dt : Length of a step, one number or one per column. [s]
     outputs : Quantities to return: paths in `State` ("soil.temperature", "soil.moisture") or names in `Fluxes`.
     memory : Memory for checkpoints, from which their spacing follows. [byte]
     checkpoint_every : Spacing of checkpoints in steps, if not by memory.
     truncate_every : Cut the gradient in time every so many steps (default: never).
     execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
-        so if the model is made of built-in schemes, on the CPU, and not in forward mode or under vmap.
+        so if the model is made of built-in schemes, on the CPU, and not in forward mode or under `torch.func`.
 
     Raises
     ------
     KeyError : An output is neither in `State` nor in `Fluxes`.
-    ValueError : "compiled", and it cannot be.
+    ValueError : "compiled", and it cannot be; a step length or an interval that is not positive.
     """
     check_outputs(outputs)
+    check_step_length(dt)
+    check_interval("checkpoint_every", checkpoint_every)
+    check_interval("truncate_every", truncate_every)
     compiled, steps = is_compiled(model, execution), forcing.air_temperature.shape[0]
     if steps == 0:
         return Trajectory({name: _no_records(state, name) for name in outputs}, state)
@@ -179,12 +192,19 @@ def run(
     plan = Plan(
         step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
         steps=steps,
-        weights=tuple(weight for weight in model.parameters() if weight.requires_grad),
+        weights=_other_leaves(model, dt),
         spacing=checkpoint_every or _spacing(state, steps, memory),
         truncate_every=truncate_every,
+        inspect=functools.partial(warn_of_growth, model),
     )
     final, series = recorded_run(plan, state, forcing, parameters)
     return Trajectory(dict(zip(outputs, series, strict=True)), final)
+
+
+def _other_leaves(model: NoahModel, dt: Tensor | float) -> tuple[Tensor, ...]:
+    """What a step reads besides state, forcing and parameters and is to be differentiated by."""
+    given = (*model.parameters(), dt, model.column.thickness)
+    return tuple(value for value in given if isinstance(value, Tensor) and value.requires_grad)
 
 
 def _no_records(state: State, name: str) -> Tensor:

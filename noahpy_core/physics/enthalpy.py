@@ -18,7 +18,7 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.fixed import ModelPart
-from noahpy_core.numerics import positive_part, solve_tridiagonal
+from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
@@ -121,11 +121,16 @@ class EnthalpySoilHeat(ModelPart):
         )
 
     def _implicit_derivative(self, root: Tensor, system: Conduction, total: Tensor, soil: SoilParameters) -> Tensor:
-        """The root with its derivative: one Newton step from it, whose graph is the implicit function theorem."""
+        """The root with its derivatives: steps with one Jacobian, whose graph is the implicit function theorem."""
         liquid, slope = self.curve.equilibrium(root, total, soil)
-        residual = system.apply(root) + system.latent * liquid - system.right
         jacobian = (system.diagonal + system.latent * slope).detach()
-        return root - solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
+
+        def change(temperature: Tensor, liquid: Tensor) -> Tensor:
+            residual = system.apply(temperature) + system.latent * liquid - system.right
+            return -solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
+
+        first = root + change(root, liquid)
+        return implicit_root(first, lambda x: change(x, self.curve.equilibrium(x, total, soil)[0]), order=1)
 
 
 def solve_freezing(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, GRAVITY, LATENT_HEAT_FUSION, MINIMUM_MOISTURE
 from noahpy_core.fixed import ModelPart
-from noahpy_core.numerics import at_least, at_most, between, positive_part
+from noahpy_core.numerics import at_least, at_most, between, implicit_root, positive_part
 from noahpy_core.parameters import SoilParameters
 
 ICE_SUCTION_FACTOR = 8.0
@@ -36,7 +38,7 @@ class FreezingCurve(ModelPart):
     """
 
     ITERATIONS = 4
-    """Leaves less than 1e-9 of liquid water; the step that carries the derivative brings it to round-off."""
+    """Leaves less than 1e-9 of liquid water; one more, without the bound, brings it to round-off."""
 
     def exponent(self, soil: SoilParameters) -> Tensor:
         """b of the curve. [1]"""
@@ -64,12 +66,13 @@ class FreezingCurve(ModelPart):
 
         Returns
         -------
-        Liquid water [m3 m-3], differentiable, and dW/dT [m3 m-3 K-1], 0 above the freezing point and on the floor.
+        Liquid water [m3 m-3], differentiable twice, and dW/dT [m3 m-3 K-1], 0 above the freezing point and on the
+        floor.
 
         Notes
         -----
         In y = ln W the curve is concave and falls, so Newton's method from W = total is monotone; it runs without
-        gradient, and one more step at the root carries the derivative.
+        gradient, and the root is given its derivatives afterwards.
         """
         b = self.exponent(soil)
         freezing_point = self.freezing_point(total, soil)
@@ -79,19 +82,20 @@ class FreezingCurve(ModelPart):
         start = torch.log(total)
         constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
 
-        def newton(y: Tensor, values: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-            target, constant, b, total = values
-            liquid = torch.exp(y)
-            ice = total - liquid
-            excess = constant + self.ice_term(ice) - b * y - target
-            return y + excess / (b + liquid * self.ice_term_slope(ice))
-
         values = (target, constant, b.expand_as(target), total)
         held = tuple(value.detach() for value in values)
+
+        def change(y: Tensor, values: Sequence[Tensor]) -> Tensor:
+            """A step of Newton's method, whose slope is not differentiated."""
+            target, constant, b, total = values
+            liquid = torch.exp(y)
+            excess = constant + self.ice_term(total - liquid) - b * y - target
+            return excess / (b + liquid * self.ice_term_slope(total - liquid)).detach()
+
         y = start.detach()
         for _ in range(self.ITERATIONS):
-            y = at_most(newton(y, held), start.detach())  # type: ignore[arg-type]
-        y = newton(y.detach(), values)
+            y = at_most(y + change(y, held), start.detach())
+        y = implicit_root(y + change(y, held), lambda y: change(y, values))
         liquid = torch.exp(y)
         slope = (FREEZING_POINT / (cold * (FREEZING_POINT - cold))) * liquid
         slope = slope / (b + liquid * self.ice_term_slope(total - liquid))

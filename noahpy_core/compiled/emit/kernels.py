@@ -59,7 +59,7 @@ def reverse_kernel(step: StepGraph, target: Target, wanted: Wanted) -> Kernel:
     Reads the states before the steps from `states`, the derivatives with respect to results from `outputs`, the
     derivative with respect to the state after the last step from `final`, where it leaves the one with respect to the
     state before the first. Writes derivatives with respect to forcing to `gradients`, and adds those with respect to
-    parameters there.
+    what does not change in time there.
     """
     back = reverse_step(step, wanted)
     constants = reverse_constants(step, back.carried, wanted)
@@ -92,5 +92,5 @@ def reverse_kernel(step: StepGraph, target: Target, wanted: Wanted) -> Kernel:
                 b.accumulate(derivative, offset)
             b.replace_adjoint()
         b.move_states("final", b.adjoint, out=True)
-        b.write_parameters(constants)
+        b.write_constants(constants)
     return b.finish()

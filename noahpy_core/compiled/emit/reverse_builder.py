@@ -5,7 +5,7 @@ from __future__ import annotations
 from noahpy_core.compiled.emit.builder import KernelBuilder
 from noahpy_core.compiled.emit.instructions import Target
 from noahpy_core.compiled.graph.graph import Node, needed
-from noahpy_core.compiled.record.step_graph import ReverseGraph, StepGraph
+from noahpy_core.compiled.record.step_graph import ReverseGraph, Source, StepGraph
 from noahpy_core.compiled.schedule.schedule import base_of, needs
 
 
@@ -86,8 +86,8 @@ class ReverseBuilder(KernelBuilder):
                 raise NotImplementedError(f"the derivative with respect to {path} is a copy of {base.attribute[0]}")
             w.fill(self.adjoint[path], [(derivative, max(layers, 1))])
 
-    def write_parameters(self, constants: dict[str, Node]) -> None:
-        """From sums over time to derivatives with respect to parameters, added to what the caller has."""
+    def write_constants(self, constants: dict[Source, Node]) -> None:
+        """From sums over time to derivatives with respect to constants, added to what the caller has."""
         w = self.writer
         for (node, derivative), offset in zip(self.back.carried, self.sums, strict=True):
             for member in self.inputs.get(("sum", node.number), []):
@@ -97,6 +97,6 @@ class ReverseBuilder(KernelBuilder):
                     w.column_values[member.number] = w.load(self.target.column, offset)
         late = [node for node in needed(self.roots) if node.number in self.after and node.op != "input"]
         w.emit(late, constants.values())
-        for path, derivative in constants.items():
-            position, layers = self.sources["parameters", path]
+        for source, derivative in constants.items():
+            position, layers = self.sources[source]
             self.write_entry("gradients", position, derivative, layers, None, "add_to")

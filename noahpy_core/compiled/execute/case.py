@@ -45,12 +45,10 @@ class Case:
     columns: int
     steps: int
     sources: tuple[Source, ...]
-    fixed: dict[Source, Tensor]
-    """Step length and layer thickness."""
 
     def table(self, leaves: Sequence[Tensor]) -> np.ndarray:
         """Table of inputs."""
-        return self.program.input_table({**dict(zip(self.sources, leaves, strict=True)), **self.fixed}, self.columns)
+        return self.program.input_table(dict(zip(self.sources, leaves, strict=True)), self.columns)
 
     def empty_state(self, steps: int | None = None) -> Tensor:
         """Room for one state in flat form, or for several."""
@@ -103,7 +101,7 @@ def unlike(source: Source, leaf: Tensor, dtype: torch.dtype) -> NotCompiled:
 
 
 def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
-    """Program and leaves of a run.
+    """Program and leaves of a run, step length and layer thickness last.
 
     Parameters
     ----------
@@ -123,9 +121,9 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
             else:
                 sources.append((name, path))
                 leaves.append(leaf)
-    thickness = model.column.thickness
-    length = torch.as_tensor(dt, dtype=dtype).reshape(-1)
-    for source, leaf in (*zip(sources, leaves, strict=True), (THICKNESS, thickness), (STEP_LENGTH, length)):
+    sources += [STEP_LENGTH, THICKNESS]
+    leaves += [torch.as_tensor(dt, dtype=dtype).reshape(-1), model.column.thickness]
+    for source, leaf in zip(sources, leaves, strict=True):
         if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
             raise unlike(source, leaf, dtype)
     steps = trees[1].air_temperature.shape[0] if timed else 1
@@ -133,10 +131,9 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
         if timed and source[0] == "forcing" and leaf.shape[0] != steps:
             found = f"{'.'.join(source)} has the shape {tuple(leaf.shape)}"
             raise ValueError(f"{found}, but air_temperature {steps} times. Give as many.")
-    columns = max(leaf.shape[-1] for leaf in (*leaves, thickness, length))
+    columns = max(leaf.shape[-1] for leaf in leaves)
     shape = Shape(model.options, model.column.layers, dtype, frozenset(absent))
-    fixed = {STEP_LENGTH: length, THICKNESS: thickness}
-    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources), fixed), leaves
+    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves
 
 
 def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from noahpy_core.compiled.execute.case import Case, Trees, build, make_case
 from noahpy_core.compiled.execute.program import Program
-from noahpy_core.compiled.record.step_graph import Wanted
+from noahpy_core.compiled.record.step_graph import Wanted, group_of
+from noahpy_core.differentiation import differentiable_once
 from noahpy_core.model import NoahModel
 from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.run_checks import warn_of_growth
 from noahpy_core.state import State
 
 
@@ -34,7 +35,7 @@ def compiled_run(
     case, leaves = make_case(model, trees, dt, timed=True)
     wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves)
     names = tuple(dict.fromkeys(part for name in outputs for part in _parts(name)))
-    plan = _Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every)
+    plan = _Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every, model)
     if wanted:
         results: Sequence[Tensor] = _CompiledRun.apply(plan, *leaves)
     else:
@@ -77,6 +78,7 @@ class _Plan:
     outputs: tuple[str, ...]
     spacing: int
     truncate_every: int | None
+    model: NoahModel
 
     def forward(self, leaves: Sequence[Tensor], kept: list[Tensor] | None) -> list[Tensor]:
         """Parts of the final state and the series of outputs. `kept` receives states, ``[step, row, column]`` each.
@@ -162,7 +164,7 @@ class _CompiledRun(torch.autograd.Function):
         return tuple(results)
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
         sweep = _Sweep(ctx.plan, ctx.saved_tensors, ctx.needs_input_grad[1:], cotangents)
         for steps, kept in zip(ctx.plan.stretches()[::-1], ctx.kept[::-1], strict=True):
@@ -188,7 +190,7 @@ class _Sweep:
             for name, cotangent in zip(plan.outputs, cotangents[count:], strict=True)
             if cotangent is not None
         }
-        self.cotangents = given
+        self.cotangents, self.seeds = given, cotangents
         self.room = {
             source: torch.zeros((*leaf.shape[:-1], columns), dtype=leaf.dtype)
             for source, leaf, need in zip(self.case.sources, leaves, needed, strict=True)
@@ -198,7 +200,7 @@ class _Sweep:
         self.wanted = Wanted(
             fluxes=tuple(sorted(name for name in given if name not in states)),
             forcing=any(source[0] == "forcing" for source in self.room),
-            parameters=tuple(sorted({source[1].partition(".")[0] for source in self.room if source[0] != "forcing"})),
+            constants=tuple(sorted({group_of(source) for source in self.room if source[0] != "forcing"})),
         )
         self.inputs = self.case.table(leaves)
         self.table = program.output_table(given, columns)
@@ -219,6 +221,7 @@ class _Sweep:
                 states[piece.start - steps.start :],
                 self.adjoint,
             )
+            warn_of_growth(self.plan.model, self.seeds, [self.adjoint])
             if every and piece.start and piece.start % every == 0:
                 self.adjoint.zero_()
 

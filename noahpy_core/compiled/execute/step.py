@@ -16,9 +16,10 @@ from noahpy_core.compiled.emit.builder import ENTRY
 from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, unlike
 from noahpy_core.compiled.execute.program import Call, entry
 from noahpy_core.compiled.execute.run import raise_failure
-from noahpy_core.compiled.record.step_graph import Source
+from noahpy_core.compiled.record.step_graph import VARYING, Source
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
+from noahpy_core.run_checks import check_step_length
 from noahpy_core.state import Fluxes, Forcing, State
 
 Maker = Callable[[Iterator[Tensor]], Any]
@@ -80,6 +81,7 @@ class _Prepared:
     """A call of the kernel with everything in place that stays from step to step."""
 
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float, valid_for: int | None) -> None:
+        check_step_length(dt)
         self.parameters, self.dt = trees[2], dt
         case, leaves = make_case(model, trees, dt, timed=False)
         self._case, program, self._columns = case, case.program, case.columns
@@ -87,7 +89,7 @@ class _Prepared:
         pairs = zip(case.sources, leaves, strict=True)
         self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
         layers = dict(program.sources)
-        moving = [source for source in case.sources if source[0] != "parameters"]
+        moving = [source for source in case.sources if source[0] in VARYING]
         readers = [
             _Reader(k, source, operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)
         ]
@@ -105,8 +107,8 @@ class _Prepared:
         self._call = Call(program, case.columns, self._inputs, self._outputs)
         self._states = len(program.rows)
         self._make_state = _maker(State)
-        self._still = [leaf for source, leaf in zip(case.sources, leaves, strict=True) if source[0] == "parameters"]
-        self._still.append(model.column.thickness)
+        still = (leaf for source, leaf in zip(case.sources, leaves, strict=True) if source[0] not in VARYING)
+        self._still = list(still)
         self._places = [tensor.data_ptr() for tensor in self._still]
         self._last: _Result | None = None
         self._own_state = False

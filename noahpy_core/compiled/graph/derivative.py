@@ -59,8 +59,9 @@ class Reverse:
             return None
         g, parts = self.graph, self._parts[node.number]
         terms = list(parts.whole)
-        if parts.layers:
-            terms.append(g.node("sum", self._total(parts.layers), length=0))
+        for length in dict.fromkeys(member.length for member in parts.layers):
+            members = [member for member in parts.layers if member.length == length]
+            terms.append(g.node("sum", self._total(members), length=0))
         zero = g.constant(0.0)
         for (start, length), members in parts.slices.items():
             pieces = [(zero, start), (self._total(members), length), (zero, node.length - start - length)]
@@ -171,6 +172,11 @@ def _div(r: Reverse, node: Node, d: Node) -> None:
         r.add(y, r.linear("neg", r.linear("mul", by_x, node)))
 
 
+def _attach(r: Reverse, node: Node, d: Node) -> None:
+    for arg in node.args:
+        r.add(arg, d)
+
+
 def _neg(r: Reverse, node: Node, d: Node) -> None:
     r.add(node.args[0], r.linear("neg", d))
 
@@ -272,6 +278,7 @@ _RULES: Mapping[str, Rule] = {
     "mul": _mul,
     "div": _div,
     "neg": _neg,
+    "attach": _attach,
     "abs": _abs,
     "sqrt": _sqrt,
     "exp": _exp,

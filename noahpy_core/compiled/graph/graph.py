@@ -125,8 +125,14 @@ class Graph:
         return None
 
 
-def needed(roots: Iterable[Node]) -> list[Node]:
-    """All nodes the roots depend on, operands first. What a loop needs is reached through its result nodes."""
+def needed(roots: Iterable[Node], follow: Callable[[Node], Sequence[Node]] | None = None) -> list[Node]:
+    """All nodes the roots depend on, operands first. What a loop needs is reached through its result nodes.
+
+    Parameters
+    ----------
+    follow : Which nodes a node depends on: `operands` for its value (the default), `causes` for its derivative.
+    """
+    follow = follow or operands
     found: dict[int, Node] = {}
     stack = list(roots)
     while stack:
@@ -134,7 +140,7 @@ def needed(roots: Iterable[Node]) -> list[Node]:
         if node.number in found:
             continue
         found[node.number] = node
-        stack.extend(operands(node))
+        stack.extend(follow(node))
     return [found[number] for number in sorted(found)]
 
 
@@ -142,7 +148,12 @@ def operands(node: Node) -> tuple[Node, ...]:
     """Nodes that must be known before this one."""
     if node.op == "result":
         return (*node.attribute[0].initial, *node.attribute[0].invariants)
-    return node.args
+    return node.args[:1] if node.op == "attach" else node.args
+
+
+def causes(node: Node) -> tuple[Node, ...]:
+    """Nodes that the derivative of this one goes to."""
+    return node.args if node.op == "attach" else operands(node)
 
 
 class Loop:

@@ -26,15 +26,21 @@ from noahpy_core.compiled.record.torch_operations import OPERATIONS
 
 
 class StepRecorder(TorchDispatchMode):
-    """While it is active, every operation on a tensor made known by `supply` becomes a node of the graph."""
+    """While it is active, every operation on a tensor made known by `supply` becomes a node of the graph.
+
+    Parameters
+    ----------
+    order : Of the derivatives that will be taken of the graph.
+    """
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """Torch otherwise loads its own compiler, which takes longer than all of this."""
         return False
 
-    def __init__(self) -> None:
+    def __init__(self, order: int = 1) -> None:
         super().__init__()
+        self.order = order
         self.graph = Graph()
         self.constants: list[Tensor] = []
         """Tensors the step uses that nobody supplied: tables and the like."""
@@ -198,6 +204,12 @@ class StepRecorder(TorchDispatchMode):
         members = [self.graph.placeholder("carried", (*name, k), 0, boolean) for k in range(value.size)]
         self._note(new, array_of(members).reshape(value.shape))
         return new
+
+    def attach(self, value: Tensor, step: Tensor) -> Tensor:
+        """See `noahpy_core.recording.Recorder`."""
+        result = torch.empty(value.shape, dtype=value.dtype)
+        self._note(result, self.elementwise("attach", value, step))
+        return result
 
     def require(self, fulfilled: Tensor, what: str) -> None:
         """See `noahpy_core.recording.Recorder`."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.compiled.graph.derivative import Reverse
-from noahpy_core.compiled.graph.graph import Graph, Node, needed, operands
+from noahpy_core.compiled.graph.graph import Graph, Node, causes, needed
 from noahpy_core.compiled.record.recorder import StepRecorder
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -132,7 +132,7 @@ def _depending(nodes: Iterable[Node], chosen: Callable[[Source], bool]) -> set[i
     found: set[int] = set()
     for node in nodes:
         own = node.op == "input" and chosen(node.attribute[0])
-        if own or any(operand.number in found for operand in operands(node)):
+        if own or any(operand.number in found for operand in causes(node)):
             found.add(node.number)
     return found
 
@@ -160,18 +160,29 @@ class Wanted:
     ----------
     fluxes : Fluxes that are differentiated, besides the state.
     forcing : Whether with respect to forcing.
-    parameters : Containers of parameters with respect to which: "soil", "vegetation", "snow", "general".
+    constants : Groups of what does not change in time, with respect to which: see `group_of`.
     """
 
     fluxes: tuple[str, ...]
     forcing: bool
-    parameters: tuple[str, ...]
+    constants: tuple[str, ...]
 
     def has(self, source: Source) -> bool:
         """Whether the derivative with respect to an input is wanted."""
-        if source[0] == "parameters":
-            return source[1].partition(".")[0] in self.parameters
-        return source[0] == "state" or (source[0] == "forcing" and self.forcing)
+        if source[0] in ("state", "forcing"):
+            return source[0] == "state" or self.forcing
+        return group_of(source) in self.constants
+
+
+def group_of(source: Source) -> str:
+    """What a constant input belongs to: "soil", "vegetation", "snow", "general", "step" or "column"."""
+    return str(source[1]).partition(".")[0] if source[0] == "parameters" else source[0]
+
+
+def constant_sources(shape: Shape) -> list[tuple[Source, int]]:
+    """Inputs that do not change in time and can be differentiated by, with their number of layers."""
+    sources: list[tuple[Source, int]] = [(("parameters", path), layers) for path, layers in shape.fields("parameters")]
+    return [*sources, (STEP_LENGTH, 0), (THICKNESS, shape.layers)]
 
 
 def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
@@ -191,10 +202,10 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
         roots.append(root)
         length = dict(step.shape.results())[name]
         reverse.add(root, graph.node("input", attribute=(("cotangent", name), None), length=length))
-    nodes = needed(roots)
+    nodes = needed(roots, causes)
     changing = varying(nodes)
     reverse.sweep(node for node in nodes if node.number in changing)
-    tunable = _depending(nodes, lambda source: source[0] == "parameters" and wanted.has(source))
+    tunable = _depending(nodes, lambda source: source[0] not in VARYING and wanted.has(source))
     carried = []
     for node in nodes:
         if node.number in tunable and node.number not in changing and reverse.touched(node):
@@ -204,15 +215,15 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
     inputs = {node.attribute: node for node in nodes if node.op == "input"}
     found: dict[str, dict[str, Node]] = {"state": {}, "forcing": {}}
     for name, members in found.items():
-        for path, _ in step.shape.fields(name):
-            derivative = _input_derivative(graph, reverse, inputs, (name, path), step.shape)
+        for path, layers in step.shape.fields(name):
+            derivative = _input_derivative(graph, reverse, inputs, (name, path), layers)
             if derivative is not None and wanted.has((name, path)):
                 members[path] = derivative
     return ReverseGraph(found["state"], found["forcing"], carried)
 
 
-def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[str, Node]:
-    """Derivatives with respect to parameters, from the sums over time that `reverse_step` leaves.
+def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[Source, Node]:
+    """Derivatives with respect to what does not change in time, from the sums over time that `reverse_step` leaves.
 
     The sums are inputs named ``("sum", number of the node)``.
     """
@@ -220,25 +231,24 @@ def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wan
     reverse = Reverse(graph)
     for node, by_one_step in carried:
         reverse.add(node, graph.node("input", attribute=(("sum", node.number), None), length=by_one_step.length))
-    nodes = needed([node for node, _ in carried])
+    nodes = needed([node for node, _ in carried], causes)
     reverse.sweep(nodes)
     inputs = {node.attribute: node for node in nodes if node.op == "input"}
     found = {}
-    for path, _ in step.shape.fields("parameters"):
-        derivative = _input_derivative(graph, reverse, inputs, ("parameters", path), step.shape)
-        if derivative is not None and wanted.has(("parameters", path)):
-            found[path] = derivative
+    for source, layers in constant_sources(step.shape):
+        derivative = _input_derivative(graph, reverse, inputs, source, layers)
+        if derivative is not None and wanted.has(source):
+            found[source] = derivative
     return found
 
 
 def _input_derivative(
-    graph: Graph, reverse: Reverse, inputs: dict[Any, Node], source: Source, shape: Shape
+    graph: Graph, reverse: Reverse, inputs: dict[Any, Node], source: Source, layers: int
 ) -> Node | None:
     """Derivative with respect to an input, whose layers may be one node or several."""
     whole = inputs.get((source, None))
     if whole is not None:
         return reverse.derivative(whole)
-    layers = dict(shape.fields(source[0]))[source[1]]
     parts = [inputs.get((source, layer)) for layer in range(max(layers, 1))]
     derivatives = [None if part is None else reverse.derivative(part) for part in parts]
     if all(derivative is None for derivative in derivatives):

@@ -290,7 +290,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "pow": _pow,
     "relu": lambda r, x: r.apply(
         # In this form, because what is not a number stays so.
-        lambda a: r.graph.node("select", r.graph.node("le", a, r.graph.constant(0.0)), r.graph.constant(0.0), a), x
+        lambda a: r.graph.node("select", r.graph.node("le", a, r.graph.constant(0.0)), r.graph.constant(0.0), a),
+        x,
     ),
     "clamp": _clamp,
     "maximum": lambda r, x, y: r.apply(lambda a, b: _extreme(r.graph, "lt", a, b), x, y),

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from noahpy_core.compiled.graph.graph import STRUCTURAL, Loop, Node, operands
 
+NOT_COMPUTED = frozenset({"constant", "detach", "attach", "input", "carried"})
+"""What is there already, or is the value of another node."""
+
 
 @dataclasses.dataclass
 class Action:
@@ -31,8 +34,8 @@ class Action:
 
 
 def value_of(node: Node) -> Node:
-    """The node whose value this one has: a derivative that is cut changes no value."""
-    while node.op == "detach":
+    """The node whose value this one has: a derivative that is cut, or given, changes no value."""
+    while node.op in ("detach", "attach"):
         node = node.args[0]
     return node
 
@@ -58,7 +61,7 @@ def schedule(nodes: Iterable[Node]) -> list[Action]:
 
 class _Scheduler:
     def __init__(self, nodes: Iterable[Node]) -> None:
-        self.nodes = {node.number: node for node in nodes if node.op not in ("constant", "detach", "input", "carried")}
+        self.nodes = {node.number: node for node in nodes if node.op not in NOT_COMPUTED}
         self.users: dict[int, list[Node]] = defaultdict(list)
         self.missing: dict[int, int] = {}
         self.columns: list[Node] = []

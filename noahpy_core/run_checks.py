@@ -1,0 +1,66 @@
+"""What a run is told, checked before any time is spent, and what its derivative turns out to be."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
+
+LARGEST_GROWTH = 1.0e12
+"""Of a derivative by the state on the way back: what is beyond is no sensitivity of a land surface."""
+
+
+def check_step_length(dt: Tensor | float) -> None:
+    """Raise ValueError for a step length that is not positive and finite. [s]"""
+    if isinstance(dt, Tensor):
+        value = _innermost(dt.detach())
+        wrong = value[~((value > 0) & torch.isfinite(value))]
+        if wrong.numel() == 0:
+            return
+        found = float(wrong.flatten()[0])
+    elif 0.0 < dt < float("inf"):
+        return
+    else:
+        found = dt
+    raise ValueError(f"dt: a step of {found} s. Give a positive number of seconds.")
+
+
+def check_interval(name: str, steps: int | None) -> None:
+    """Raise ValueError for a number of steps below 1."""
+    if steps is not None and steps < 1:
+        raise ValueError(f"{name}: {steps} steps. Give at least 1, or None.")
+
+
+def _innermost(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor under transformations of `torch.func`."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def warn_of_growth(model: Any, seeds: Sequence[Tensor | None], adjoint: Sequence[Tensor]) -> None:
+    """Warn, once in a process, of a derivative that the heat-limited scheme has made useless.
+
+    Parameters
+    ----------
+    seeds : Derivatives that the way back started from.
+    adjoint : Derivative by the state it has come to.
+    """
+    if not isinstance(getattr(model, "schemes", {}).get("phase_change"), HeatLimitedSoilHeat):
+        return
+    start = max((float(seed.abs().max()) for seed in seeds if seed is not None and seed.numel()), default=0.0)
+    reached = max((float(part.abs().max()) for part in adjoint if part.numel()), default=0.0)
+    # Written so that what is not a number is caught too.
+    if not reached <= LARGEST_GROWTH * max(start, 1.0):
+        warnings.warn(
+            "The derivative of this run grows without bound: phase_change 'heat_limited' amplifies it in every freeze "
+            "and thaw, and over a season it is no sensitivity, or not even a number. Use phase_change 'enthalpy', "
+            "a shorter run, or truncate_every.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
