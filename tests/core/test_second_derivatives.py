@@ -164,7 +164,7 @@ def test_a_run_is_differentiated_by_step_length_and_layer_thickness(execution, p
 def test_a_step_length_that_is_not_positive_is_refused(length):
     case = random_case(2, 4, seed=12)
     model, series = NoahModel(case.column), map_tensors(lambda x: x[None], case.forcing)
-    with pytest.raises(ValueError, match="dt: a step of .* s. Give a positive number of seconds"):
+    with pytest.raises(ValueError, match=r"dt: a step of .* s\. Give a positive number of seconds"):
         run(model, case.state, series, case.parameters, length, outputs=[])
     with pytest.raises(ValueError, match="dt: a step of"):
         next(iterate(model, case.state, [case.forcing], case.parameters, length))
