@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.export import register_dataclass
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.physics.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
 from noahpy_core.quantities import container, quantity
 from noahpy_core.state import LAYER
 
@@ -20,8 +21,9 @@ MINERAL, GRAVEL, BEDROCK = 0, 1, 2
 class SoilParameters:
     """Soil properties, ``[layer, column]``.
 
-    The last four may be None: they then follow from the primary ones, as in the routine that once made Noah's soil
-    table (the formulas of Cosby et al. 1984 and Chen and Dudhia 2001), and gradients reach the primaries.
+    The four after `material` may be None: they then follow from the primary ones, as in the routine that once made
+    Noah's soil table (the formulas of Cosby et al. 1984 and Chen and Dudhia 2001), and gradients reach the primaries.
+    The two on organic matter are None in mineral soil (`noahpy_core.physics.organic_soil`).
     """
 
     clapp_hornberger_b: Tensor = quantity("1", "exponent b of the retention curve", dims=LAYER, bounds=(2.0, 20.0))
@@ -55,9 +57,21 @@ class SoilParameters:
     saturated_diffusivity: Tensor | None = quantity(
         "m2 s-1", "soil water diffusivity at saturation", dims=LAYER, bounds=(1.0e-10, 1.0), optional=True
     )
+    organic_matter: Tensor | None = quantity(
+        "1",
+        "share of organic soil mixed into the layer; the other properties are those of its mineral part",
+        dims=LAYER,
+        bounds=(0.0, 1.0),
+        optional=True,
+    )
+    organic_solids: Tensor | None = quantity(
+        "1", "organic fraction of the solids, for heat", dims=LAYER, bounds=(0.0, 1.0), optional=True
+    )
 
     def resolved(self) -> SoilParameters:
-        """The same parameters with every None replaced by its derived value."""
+        """The parameters that the equations take: organic matter mixed in, and every derived value in place of None."""
+        if self.organic_matter is not None:
+            return self._mixed(self.organic_matter).resolved()
         b, suction, porosity = self.clapp_hornberger_b, self.saturated_suction, self.porosity
         conductivity = self.saturated_hydraulic_conductivity
         wilting_point = self.wilting_point
@@ -76,6 +90,27 @@ class SoilParameters:
             field_capacity=field_capacity,
             dry_limit=wilting_point if self.dry_limit is None else self.dry_limit,
             saturated_diffusivity=diffusivity,
+        )
+
+    def _mixed(self, share: Tensor) -> SoilParameters:
+        """The properties of mineral and organic soil together."""
+        values: dict[str, Tensor | None] = {
+            name: mixture(getattr(self, name), organic, share) for name, organic in ORGANIC_SOIL.items()
+        }
+        for name, organic in ORGANIC_LIMITS.items():
+            given = getattr(self, name)
+            values[name] = None if given is None else mixture(given, organic, share)
+
+        solids = share if self.organic_solids is None else mixture(self.organic_solids, 1.0, share)
+        both = dataclasses.replace(self, **values, organic_solids=solids, organic_matter=None)
+        if self.saturated_diffusivity is None:
+            return both
+
+        # A diffusivity from a table does not belong to a mixture, whose own follows from its other properties.
+        derived = dataclasses.replace(both, saturated_diffusivity=None).resolved().saturated_diffusivity
+        assert derived is not None
+        return dataclasses.replace(
+            both, saturated_diffusivity=torch.where(share > 0, derived, self.saturated_diffusivity)
         )
 
 

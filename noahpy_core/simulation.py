@@ -93,7 +93,7 @@ def equilibrium_liquid(
     ----------
     curve : Freezing curve, such as `NoahModel.supercooled_water` (default: Koren et al. 1999).
     """
-    liquid, _ = (curve or Koren1999()).equilibrium(soil_temperature, soil_moisture, parameters.soil)
+    liquid, _ = (curve or Koren1999()).equilibrium(soil_temperature, soil_moisture, parameters.soil.resolved())
     return liquid
 
 

@@ -44,7 +44,8 @@ def soil_parameters(
 
     Parameters
     ----------
-    classes : Soil class from 1 on, ``[layer, column]``.
+    classes : Soil class from 1 on, ``[layer, column]``. After the last class of each table stand fibric, hemic and
+        sapric peat (Letts et al. 2000), and moss and litter (organic soil of Lawrence and Slater 2008).
     table : "noah" (Noah's own soil classes) or "noahpy" (with other sandy loam, loamy sand, sand and bedrock).
     hydraulics : "table": field capacity, wilting point, dry limit and saturated diffusivity of the class.
         "derived": these are None and follow from porosity, b, suction and conductivity.
@@ -55,14 +56,19 @@ def soil_parameters(
     """
     _check_choice("soil table", table, SOIL_TABLES)
     _check_choice("hydraulics", hydraulics, HYDRAULICS)
-    rows = _classes_of(f"soil_{table}")
+    rows = _soil_classes(table)
     _check_classes(classes, rows, "material", "soil")
+    organic = {number: float(row.get("organic_solids", 0.0)) for number, row in rows.items()}
     derived = _DERIVABLE if hydraulics == "derived" else ()
     materials = {number: float(_MATERIALS.get(row["material"], MINERAL)) for number, row in rows.items()}
     values: dict[str, Any] = {}
     for field in dataclasses.fields(SoilParameters):
-        if field.name in derived:
+        if field.name in derived or field.name == "organic_matter":
             values[field.name] = None
+        elif field.name == "organic_solids":
+            # Mineral soil has none at all, so that its equations are those without organic matter.
+            solids = _lookup(classes, organic, dtype)
+            values[field.name] = solids if bool(solids.any()) else None
         elif field.name == "material":
             values[field.name] = _lookup(classes, materials, dtype)
         else:
@@ -159,7 +165,7 @@ def general_parameters(
 def soil_class_names(table: str = "noah") -> dict[int, str]:
     """Number and name of every soil class of a table, those the model refuses left out."""
     _check_choice("soil table", table, SOIL_TABLES)
-    return _suitable_names(_classes_of(f"soil_{table}"), "material")
+    return _suitable_names(_soil_classes(table), "material")
 
 
 def vegetation_class_names(table: str = "usgs") -> dict[int, str]:
@@ -181,6 +187,12 @@ def _read(name: str) -> tuple[dict[str, str], ...]:
 
 def _classes_of(name: str) -> Rows:
     return {int(row["class"]): row for row in _read(name)}
+
+
+def _soil_classes(table: str) -> Rows:
+    """The classes of a table, and after the last one those of organic soil."""
+    rows = _classes_of(f"soil_{table}")
+    return rows | {len(rows) + number: row for number, row in _classes_of("soil_organic").items()}
 
 
 def _constants() -> dict[str, float]:

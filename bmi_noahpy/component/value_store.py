@@ -179,8 +179,7 @@ class ValueStore:
         if root == "state":
             return get_quantity(self.state, path)
         if root == "parameters":
-            # Optional soil parameters may be None; shown is then the value they follow from.
-            return get_quantity(dataclasses.replace(self.parameters, soil=self.parameters.soil.resolved()), path)
+            return self._parameter(path)
         if root == "fluxes":
             return None if self.fluxes is None else getattr(self.fluxes, path)
         if root == "derived":
@@ -191,6 +190,13 @@ class ValueStore:
         if value is None and variable.optional and self.fluxes is not None:
             return getattr(self.fluxes, path)
         return value
+
+    def _parameter(self, path: str) -> Tensor:
+        """A parameter; for one that is None the value that it follows from, and no organic matter."""
+        value = get_quantity(self.parameters, path)
+        if value is None:
+            value = get_quantity(dataclasses.replace(self.parameters, soil=self.parameters.soil.resolved()), path)
+        return torch.zeros_like(self.parameters.soil.porosity) if value is None else value
 
     def _take(self, variable: Variable, values: Floats, given: Mask) -> None:
         """Take over the values in `given`, after checking them."""

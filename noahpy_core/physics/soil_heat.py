@@ -12,7 +12,7 @@ from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, WATER_DENS
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part, safe_divide, solve_tridiagonal
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.soil_thermal import heat_capacity
+from noahpy_core.physics.soil_thermal import heat_capacity, solids_heat_capacity
 
 FUSION = WATER_DENSITY * LATENT_HEAT_FUSION
 """Latent heat of fusion by volume of water. [J m-3]"""
@@ -64,7 +64,8 @@ def heat_conduction(
     the surface coupling, which includes snow or the shading by vegetation.
     """
     general = parameters.general
-    capacity = heat_capacity(liquid, ice, parameters.soil.porosity, general.mineral_heat_capacity)
+    solids = solids_heat_capacity(general.mineral_heat_capacity, parameters.soil)
+    capacity = heat_capacity(liquid, ice, parameters.soil.porosity, solids)
     layer_conductivity = torch.cat([coupling.conductivity[None], conductivity[1:]])
     return HeatConduction(
         capacity=capacity * column.thickness,

@@ -9,6 +9,7 @@ from noahpy_core.constants import HEAT_CAPACITY_SOIL_AIR, HEAT_CAPACITY_SOIL_ICE
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import safe_divide
 from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
+from noahpy_core.physics.organic_soil import mixture
 from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, Transitions
 
 CONDUCTIVITY_ICE = 2.2
@@ -16,6 +17,11 @@ CONDUCTIVITY_WATER = 0.57
 CONDUCTIVITY_QUARTZ = 7.7
 CONDUCTIVITY_OTHER_MINERALS = 2.0
 """[W m-1 K-1]"""
+CONDUCTIVITY_ORGANIC_SOLIDS = 0.25
+CONDUCTIVITY_DRY_PEAT = 0.05
+"""Of Farouki 1981, as in table 1 of Lawrence and Slater 2008, doi:10.1007/s00382-007-0278-1. [W m-1 K-1]"""
+HEAT_CAPACITY_ORGANIC_SOLIDS = 2.5e6
+"""From the same table. [J m-3 K-1]"""
 SOLID_DENSITY = 2700.0
 """[kg m-3]"""
 FROZEN_THRESHOLD = 0.0005
@@ -32,9 +38,22 @@ def heat_capacity(liquid: Tensor, ice: Tensor, porosity: Tensor, mineral: Tensor
     )
 
 
+def solids_heat_capacity(mineral: Tensor, soil: SoilParameters) -> Tensor:
+    """Heat capacity of the solids: mineral [J m-3 K-1], with the organic ones by volume. [J m-3 K-1]"""
+    organic = soil.organic_solids
+    return mineral if organic is None else mixture(mineral, HEAT_CAPACITY_ORGANIC_SOLIDS, organic)
+
+
+def solids_conductivity(soil: SoilParameters) -> Tensor:
+    """Geometric mean over quartz and other minerals (Johansen 1975), mean with organic solids by volume. [W m-1 K-1]"""
+    minerals = CONDUCTIVITY_QUARTZ**soil.quartz_fraction * CONDUCTIVITY_OTHER_MINERALS ** (1.0 - soil.quartz_fraction)
+    organic = soil.organic_solids
+    return minerals if organic is None else mixture(minerals, CONDUCTIVITY_ORGANIC_SOLIDS, organic)
+
+
 def saturated_conductivity(liquid: Tensor, moisture: Tensor, soil: SoilParameters) -> Tensor:
     """Geometric mean over solids, ice and liquid water filling the pores (Johansen 1975). [W m-1 K-1]"""
-    solids = CONDUCTIVITY_QUARTZ**soil.quartz_fraction * CONDUCTIVITY_OTHER_MINERALS ** (1.0 - soil.quartz_fraction)
+    solids = solids_conductivity(soil)
     unfrozen = safe_divide(liquid, moisture) * soil.porosity
     return (
         solids ** (1.0 - soil.porosity) * CONDUCTIVITY_ICE ** (soil.porosity - unfrozen) * CONDUCTIVITY_WATER**unfrozen
@@ -45,6 +64,12 @@ def dry_conductivity(porosity: Tensor) -> Tensor:
     """Conductivity of dry mineral soil from its bulk density (Johansen 1975). [W m-1 K-1]"""
     bulk_density = (1.0 - porosity) * SOLID_DENSITY
     return (0.135 * bulk_density + 64.7) / (SOLID_DENSITY - 0.947 * bulk_density)
+
+
+def with_dry_peat(mineral: Tensor, soil: SoilParameters) -> Tensor:
+    """Conductivity of the dry layer: that of dry mineral soil, mean with dry peat by volume. [W m-1 K-1]"""
+    organic = soil.organic_solids
+    return mineral if organic is None else mixture(mineral, CONDUCTIVITY_DRY_PEAT, organic)
 
 
 def frozen_weight(liquid: Tensor, moisture: Tensor, transitions: Transitions = SHARP) -> Tensor:
@@ -79,7 +104,7 @@ class PetersLidard1998(ModelPart):
         saturation = moisture / soil.porosity
         frozen = frozen_weight(liquid, moisture, self.transitions)
         kersten = self._kersten(saturation, frozen, soil)
-        dry = self._dry(soil)
+        dry = with_dry_peat(self._dry(soil), soil)
         return kersten * (saturated_conductivity(liquid, moisture, soil) - dry) + dry
 
     def _dry(self, soil: SoilParameters) -> Tensor:
