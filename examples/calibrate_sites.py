@@ -20,9 +20,8 @@ import numpy as np
 from calibration_sites import DATA, missing, toolik, yakou
 from rich.console import Console
 
-from bmi_noahpy.calibrate import Outcome, calibrate, read_calibration
-from bmi_noahpy.calibrate.results.report import print_outcome
-from bmi_noahpy.calibrate.results.scoring import PERIODS, mean_score
+from bmi_noahpy import Outcome, calibrate, read_calibration
+from bmi_noahpy.calibration import PERIODS, mean_score, print_outcome
 
 LAYERS = "1-11"
 QUANTITIES = ("soil_temperature", "soil_liquid_water")

@@ -24,11 +24,8 @@ import xarray as xr
 from calibration_sites import DATA, HYDRAULICS, missing, tanggula
 from rich.console import Console
 
-from bmi_noahpy.calibrate import calibrate, read_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.results.calibrated import write_calibrated
-from bmi_noahpy.config import load_configuration
-from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy import Launch, calibrate, launch, load_configuration, read_calibration
+from bmi_noahpy.calibration import Fit, write_calibrated
 
 DEPTHS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.05, 1.3, 2.0)  # [m]
 NOISE = {"soil_temperature": 0.1, "soil_liquid_water": 0.01}  # [K, m3 m-3]

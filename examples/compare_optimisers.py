@@ -29,11 +29,8 @@ from calibration_sites import DATA, HYDRAULICS, missing, yakou
 from rich.console import Console
 from rich.table import Table
 
-from bmi_noahpy.calibrate import read_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.problem.matching import within
-from bmi_noahpy.calibrate.search import Search
-from bmi_noahpy.observations.scores import scores
+from bmi_noahpy import read_calibration, scores
+from bmi_noahpy.calibration import Fit, Search, within
 
 GRADIENT_METHODS = ("adam", "lbfgs", "levenberg_marquardt")
 OTHER = "sce_ua"

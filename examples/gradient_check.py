@@ -25,11 +25,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bmi_noahpy.config import Configuration, load_configuration, read_configuration
+from bmi_noahpy import Configuration, load_configuration, read_configuration
 from bmi_noahpy.example import START, example_configuration, write_example
-from bmi_noahpy.verify.sensitivity_derivatives import results_after, reverse_derivatives
-from bmi_noahpy.verify.sensitivity_names import Input, Result
-from bmi_noahpy.verify.sensitivity_run import open_run
+from bmi_noahpy.verification import Input, Result, open_run, results_after, reverse_derivatives
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

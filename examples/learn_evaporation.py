@@ -31,12 +31,10 @@ from learning_site import Site, noisy, open_site, print_table, root_mean_square,
 from matplotlib import pyplot
 from torch import Tensor, nn
 
-from bmi_noahpy.learn import train, write_weights
+from bmi_noahpy import train, write_weights
+from noahpy_core import Parameters, SoilState
 from noahpy_core.learning import LearnedEvaporation
-from noahpy_core.parameters import Parameters
-from noahpy_core.physics.evaporation import Demand, NoahEvaporation
-from noahpy_core.physics.surface import Ground
-from noahpy_core.state import SoilState
+from noahpy_core.schemes import Demand, Ground, NoahEvaporation
 
 SLOT = "evaporation"
 SUMMERS = ("2020-06-10", "2021-06-10")

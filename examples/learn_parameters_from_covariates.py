@@ -34,11 +34,10 @@ from learning_site import Site, noisy, open_site, print_table, root_mean_square
 from matplotlib import pyplot
 from torch import Tensor, nn
 
+from bmi_noahpy import train, write_parameter_map
 from bmi_noahpy.example import write_example
-from bmi_noahpy.learn import train, write_parameter_map
 from noahpy_core import tables
-from noahpy_core.learning import ColumnParameters, ParameterNetwork, Target
-from noahpy_core.learning.parameters import with_values
+from noahpy_core.learning import ColumnParameters, ParameterNetwork, Target, with_values
 
 TARGETS = (
     Target("soil.porosity", 0.3, 0.75),

@@ -28,10 +28,10 @@ from learning_site import Site, noisy, open_site, print_table, root_mean_square,
 from matplotlib import pyplot
 from torch import Tensor, nn
 
-from bmi_noahpy.learn import train, write_weights
+from bmi_noahpy import train, write_weights
+from noahpy_core import SoilParameters
 from noahpy_core.learning import LearnedThermalConductivity
-from noahpy_core.parameters import MINERAL, SoilParameters
-from noahpy_core.physics.soil_thermal import CoteKonrad2005, unfrozen_kersten_number
+from noahpy_core.schemes import MINERAL, CoteKonrad2005, unfrozen_kersten_number
 
 SLOT = "soil_thermal"
 OBSERVED_LAYERS = (1, 3, 4, 5, 6)

@@ -14,11 +14,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from bmi_noahpy.config import load_configuration, read_configuration
+from bmi_noahpy import load_configuration, prepare, read_configuration
 from bmi_noahpy.example import example_configuration, write_example
-from bmi_noahpy.runs.prepare import prepare
-from noahpy_core import Forcing, NoahModel, Options, Parameters, SoilColumn, State, equilibrium_liquid, run
-from noahpy_core.state import map_tensors
+from noahpy_core import Forcing, NoahModel, Options, Parameters, SoilColumn, State, equilibrium_liquid, map_tensors, run
 
 matplotlib.use("Agg")
 

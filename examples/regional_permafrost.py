@@ -18,12 +18,16 @@ import numpy as np
 import xarray
 from numpy.typing import NDArray
 
-from bmi_noahpy.config import read_configuration
-from bmi_noahpy.distributed import launch_tiles
-from bmi_noahpy.example import START, example_table
-from bmi_noahpy.example.weather import Site
-from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
-from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy import (
+    Launch,
+    active_layer_thickness,
+    launch,
+    launch_tiles,
+    mean_ground_temperature,
+    read_configuration,
+    snow_days,
+)
+from bmi_noahpy.example import START, Site, example_table
 
 Floats = NDArray[np.float64]
 

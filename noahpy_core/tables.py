@@ -21,6 +21,16 @@ from noahpy_core.parameters import (
     VegetationParameters,
 )
 
+__all__ = [
+    "general_parameters",
+    "slope_class_count",
+    "snow_parameters",
+    "soil_class_names",
+    "soil_parameters",
+    "vegetation_class_names",
+    "vegetation_parameters",
+]
+
 SOIL_TABLES = ("noah", "noahpy")
 VEGETATION_TABLES = ("usgs", "modis")
 HYDRAULICS = ("table", "derived")

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bmi_noahpy.runs.execute import RunSummary
     from bmi_noahpy.runs.launch import Launch
 
+__all__ = ["app"]
+
 EXAMPLE_FOLDER = Path("noahpy-example")
 
 app = typer.Typer(
@@ -170,8 +172,8 @@ def verify(
 ) -> None:
     """Compare the model or its gradients with those of the Fortran original; exit status 1 beyond the tolerances."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.verify import run_and_report
-        from bmi_noahpy.verify.sensitivities import report_if_sensitivities
+        from bmi_noahpy.verification import run_and_report
+        from bmi_noahpy.verification.sensitivities import report_if_sensitivities
 
         if json is not None and len(references) > 1:
             raise ValueError(f"--json: one file for {len(references)} references. Verify them one by one.")

@@ -10,7 +10,7 @@ import typer
 from bmi_noahpy.cli.messages import INTERRUPTED, error_console, output_console, reported
 
 if TYPE_CHECKING:
-    from bmi_noahpy.calibrate import Outcome
+    from bmi_noahpy.calibration import Outcome
 
 File = Annotated[Path, typer.Argument(help="Calibration file (YAML).")]
 Results = Annotated[Path | None, typer.Option(help="Results folder instead of the configured one.")]
@@ -30,7 +30,7 @@ def calibrate(
 ) -> None:
     """Fit parameters, initial values and biases of the forcing to observations."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.calibrate import calibrate, load_calibration
+        from bmi_noahpy.calibration import calibrate, load_calibration
 
         if resume and overwrite:
             raise ValueError("--resume and --overwrite: one goes on, the other begins anew. Give only one of them.")
@@ -55,8 +55,8 @@ def sensitivity(
 ) -> None:
     """Show which parameters matter for which depth and season."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.calibrate.sensitivity.analysis import analyse, load_analysis
-        from bmi_noahpy.calibrate.sensitivity.report import print_tables, write_report
+        from bmi_noahpy.calibration.sensitivity.analysis import analyse, load_analysis
+        from bmi_noahpy.calibration.sensitivity.report import print_tables, write_report
 
         console = error_console()
         calibration = load_analysis(file).with_results(results)
@@ -67,7 +67,7 @@ def sensitivity(
 
 
 def _print_outcome(outcome: Outcome) -> None:
-    from bmi_noahpy.calibrate.results.report import print_outcome
+    from bmi_noahpy.calibration.results.report import print_outcome
 
     console = output_console()
     if outcome.interrupted:

@@ -15,6 +15,8 @@ import numpy as np
 from bmi_noahpy.example.weather import INTERVAL, SEED, Site, weather
 from bmi_noahpy.forcing.table import ForcingTable
 
+__all__ = ["START", "Site", "example_configuration", "example_table", "write_example", "write_table"]
+
 START = np.datetime64("2019-09-01T00:00", "s")
 WEATHER_FILE = "permafrost_weather.csv"
 CONFIGURATION_FILE = "permafrost.yaml"

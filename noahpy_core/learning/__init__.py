@@ -7,7 +7,7 @@ checkpoints and files are in `bmi_noahpy.learn`.
 from noahpy_core.learning.conductivity import LearnedThermalConductivity
 from noahpy_core.learning.evaporation import LearnedEvaporation
 from noahpy_core.learning.networks import BoundedNetwork
-from noahpy_core.learning.parameters import ColumnParameters, ParameterNetwork, Target
+from noahpy_core.learning.parameters import ColumnParameters, ParameterNetwork, Target, with_values
 
 __all__ = [
     "BoundedNetwork",
@@ -16,4 +16,5 @@ __all__ = [
     "LearnedThermalConductivity",
     "ParameterNetwork",
     "Target",
+    "with_values",
 ]

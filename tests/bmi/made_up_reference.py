@@ -8,9 +8,9 @@ import netCDF4
 import numpy as np
 import torch
 
-from bmi_noahpy.verify.reference import OPTION_VARIABLES, Cases, Reference, read_reference
-from bmi_noahpy.verify.run import take_step
-from bmi_noahpy.verify.variables import VARIABLES, Result
+from bmi_noahpy.verification.reference import OPTION_VARIABLES, Cases, Reference, read_reference
+from bmi_noahpy.verification.run import take_step
+from bmi_noahpy.verification.variables import VARIABLES, Result
 
 STEPS = 6
 LAYERS = 4

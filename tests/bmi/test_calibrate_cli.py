@@ -16,9 +16,9 @@ import yaml
 from calibration_cases import TRUTH, write_calibration, write_observations, write_site
 from typer.testing import CliRunner
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.results.calibrated import write_calibrated
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.results.calibrated import write_calibrated
 from bmi_noahpy.cli import app
 
 ENDLESS = {

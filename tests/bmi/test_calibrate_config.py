@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.problem.intervals import Interval, position_of, unknown_of
-from bmi_noahpy.calibrate.search import first_unknowns
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.intervals import Interval, position_of, unknown_of
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.search import first_unknowns
 from noahpy_core.state import map_tensors
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.results.uncertainty import covariance, estimates
-from bmi_noahpy.calibrate.search import first_unknowns
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.results.uncertainty import covariance, estimates
+from bmi_noahpy.calibration.search import first_unknowns
 from noahpy_core.physics.enthalpy import ConvergenceError
 
 EVERYTHING = {

@@ -5,10 +5,10 @@ import pytest
 import scipy.optimize
 import torch
 
-from bmi_noahpy.calibrate.file.sections import Optimiser
-from bmi_noahpy.calibrate.methods.levenberg_marquardt import LevenbergMarquardt, bounded_minimum
-from bmi_noahpy.calibrate.methods.method import Adam
-from bmi_noahpy.calibrate.methods.quasi_newton import LimitedMemoryBfgs
+from bmi_noahpy.calibration.file.sections import Optimiser
+from bmi_noahpy.calibration.methods.levenberg_marquardt import LevenbergMarquardt, bounded_minimum
+from bmi_noahpy.calibration.methods.method import Adam
+from bmi_noahpy.calibration.methods.quasi_newton import LimitedMemoryBfgs
 
 
 class Rosenbrock:

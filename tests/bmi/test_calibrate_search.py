@@ -4,9 +4,9 @@ import pytest
 import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.search import CheckpointError, Search
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.search import CheckpointError, Search
 
 SETTINGS = {
     "adam": {"name": "adam", "learning_rate": 0.3, "iterations": 5},

@@ -8,9 +8,9 @@ import torch
 import xarray as xr
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.sensitivity.analysis import SEASONS, analyse, load_analysis
-from bmi_noahpy.calibrate.sensitivity.report import write_report
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.sensitivity.analysis import SEASONS, analyse, load_analysis
+from bmi_noahpy.calibration.sensitivity.report import write_report
 from bmi_noahpy.config import ConfigurationError
 from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.simulation import run

@@ -5,11 +5,11 @@ import pytest
 import torch
 from calibration_cases import write_calibration, write_observations, write_site
 
-from bmi_noahpy.calibrate import load_calibration
-from bmi_noahpy.calibrate.file.sections import Objective
-from bmi_noahpy.calibrate.problem.fit import Fit
-from bmi_noahpy.calibrate.problem.objectives import losses, residual_scales
-from bmi_noahpy.calibrate.problem.targets import Steps, level_of, sample
+from bmi_noahpy.calibration import load_calibration
+from bmi_noahpy.calibration.file.sections import Objective
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.problem.objectives import losses, residual_scales
+from bmi_noahpy.calibration.problem.targets import Steps, level_of, sample
 from bmi_noahpy.cli import app
 from bmi_noahpy.observations.csv import Observed, pair
 from bmi_noahpy.observations.scores import scores

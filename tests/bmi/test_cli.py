@@ -211,7 +211,7 @@ def test_verify_fails_when_one_reference_does(monkeypatch, statuses, expected):
         asked.append((str(path), mode, execution))
         return given[str(path)]
 
-    monkeypatch.setattr("bmi_noahpy.verify.run_and_report", judge)
+    monkeypatch.setattr("bmi_noahpy.verification.run_and_report", judge)
     assert call("verify", "a.nc", "b.nc", "--mode", "free").exit_code == expected
     assert asked == [("a.nc", "free", "auto"), ("b.nc", "free", "auto")]
 

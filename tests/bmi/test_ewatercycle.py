@@ -155,6 +155,6 @@ def test_the_entry_point_names_the_model_class(plugin):
     tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Python 3.11")
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert tomllib.loads(text)["project"]["entry-points"]["ewatercycle.models"] == {
-        "NoahPy": "bmi_noahpy.component.ewatercycle:NoahPy"
+        "NoahPy": "bmi_noahpy:NoahPy"
     }
     assert plugin.NoahPy().version

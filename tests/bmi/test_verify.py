@@ -15,13 +15,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from bmi_noahpy.cli import app
-from bmi_noahpy.verify import run_and_report, verify
-from bmi_noahpy.verify.comparison import Differences, nash_sutcliffe, tolerances, usual_magnitude
-from bmi_noahpy.verify.reference import read_reference
-from bmi_noahpy.verify.result import judge_free_run
-from bmi_noahpy.verify.run import free_run_differences, step_differences, twin_efficiency
-from bmi_noahpy.verify.setup import scheme_options
-from bmi_noahpy.verify.variables import VARIABLES, Variable
+from bmi_noahpy.verification import run_and_report, verify
+from bmi_noahpy.verification.comparison import Differences, nash_sutcliffe, tolerances, usual_magnitude
+from bmi_noahpy.verification.reference import read_reference
+from bmi_noahpy.verification.result import judge_free_run
+from bmi_noahpy.verification.run import free_run_differences, step_differences, twin_efficiency
+from bmi_noahpy.verification.setup import scheme_options
+from bmi_noahpy.verification.variables import VARIABLES, Variable
 
 
 def the_variable(name: str) -> Variable:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bmi_noahpy.verify import verify
-from bmi_noahpy.verify.comparison import nash_sutcliffe
-from bmi_noahpy.verify.reference import read_reference
-from bmi_noahpy.verify.result import Verification
-from bmi_noahpy.verify.run import free_run_differences
-from bmi_noahpy.verify.variables import VARIABLES
+from bmi_noahpy.verification import verify
+from bmi_noahpy.verification.comparison import nash_sutcliffe
+from bmi_noahpy.verification.reference import read_reference
+from bmi_noahpy.verification.result import Verification
+from bmi_noahpy.verification.run import free_run_differences
+from bmi_noahpy.verification.variables import VARIABLES
 
 SINGLE_STEPS = ["single_step_20_layers", "single_step_4_layers"]
 TGL = ["tgl", "tgl_roughness_y08", "tgl_paulson", "tgl_original_physics", "tgl_snowy"]

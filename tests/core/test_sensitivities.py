@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.verify.sensitivities import SensitivityComparison, verify_sensitivities
-from bmi_noahpy.verify.sensitivity_derivatives import forward_derivatives, results_after, reverse_derivatives
-from bmi_noahpy.verify.sensitivity_file import is_sensitivity_file, read_sensitivities
-from bmi_noahpy.verify.sensitivity_names import find_input, find_result
-from bmi_noahpy.verify.sensitivity_report import worst_entries
-from bmi_noahpy.verify.sensitivity_run import ColumnRun, open_run
+from bmi_noahpy.verification.sensitivities import verify_sensitivities
+from bmi_noahpy.verification.sensitivity_comparison import SensitivityComparison
+from bmi_noahpy.verification.sensitivity_derivatives import forward_derivatives, results_after, reverse_derivatives
+from bmi_noahpy.verification.sensitivity_file import is_sensitivity_file, read_sensitivities
+from bmi_noahpy.verification.sensitivity_names import find_input, find_result
+from bmi_noahpy.verification.sensitivity_report import worst_entries
+from bmi_noahpy.verification.sensitivity_run import ColumnRun, open_run
 
 FILES = {"enthalpy": "tgl_enthalpy_sensitivities.nc", "heat_limited": "tgl_sensitivities.nc"}
 SCHEMES = tuple(FILES)

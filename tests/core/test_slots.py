@@ -10,7 +10,7 @@ import torch
 from random_columns import random_case
 from torch import Tensor, nn
 
-from bmi_noahpy.verify.setup import scheme_options
+from bmi_noahpy.verification.setup import scheme_options
 from noahpy_core import NoahModel, Options, preset
 from noahpy_core.combinations import RULES
 from noahpy_core.contract import Values

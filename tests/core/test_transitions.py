@@ -8,7 +8,7 @@ import pytest
 import torch
 from random_columns import Case, random_case
 
-from bmi_noahpy.verify.reference import read_reference
+from bmi_noahpy.verification.reference import read_reference
 from noahpy_core import NoahModel, Options, equilibrium_liquid, run
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.quantities import get_quantity, replace_quantity

@@ -1,0 +1,81 @@
+"""What a calibration file holds: its keys, and the configuration of the run it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from bmi_noahpy.calibration.file.sections import (
+    Objective,
+    ObservationFiles,
+    Optimiser,
+    Results,
+    Sensitivity,
+    Span,
+    SpinUp,
+    Starts,
+    Stop,
+)
+from bmi_noahpy.calibration.file.specs import WantedParameters
+from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, read_configuration
+from bmi_noahpy.config.errors import Problems
+from bmi_noahpy.config.sections import Section
+
+BASE = "base"
+"""Key of `run` for a file that the other keys of it change."""
+
+
+def _read_run(value: Any, info: ValidationInfo) -> Configuration:
+    """The configuration of a run: a file, a mapping, or a mapping that changes a file."""
+    folder = Path((info.context or {}).get("folder", "."))
+    try:
+        if isinstance(value, (str, Path)):
+            value = {BASE: value}
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be a file or a configuration, got {value!r}. Give the path of a YAML file.")
+        changes = dict(value)
+        base = changes.pop(BASE, None)
+        if base is None:
+            return read_configuration(changes, folder)
+        path = (folder / Path(base).expanduser()).absolute()
+        return read_configuration(merged(load_mapping(path), changes), path.parent, name=path.stem)
+    except ConfigurationError as error:
+        raise Problems(error.problems) from None
+
+
+def merged(mapping: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested mapping with values replaced by those of another, key by key."""
+    result = dict(mapping)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+class Calibration(Section):
+    """Everything that defines a calibration. Build it with `load_calibration` or `read_calibration`."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, arbitrary_types_allowed=True)
+    run: Annotated[Configuration, BeforeValidator(_read_run)] = Field(
+        description="configuration of the run: a file, {base: file, ...changes}, or all of it"
+    )
+    parameters: WantedParameters = Field(description="path -> {by, layers, as, bounds, scale, spread, start}")
+    observations: ObservationFiles = Field(
+        default=[], description="file, or a list of files with what counts in them; `noahpy sensitivity` needs none"
+    )
+    calibration: Span | None = Field(default=None, description="period that is fitted; null: all of the run")
+    validation: Span | None = Field(default=None, description="period that is only scored")
+    spin_up: SpinUp | None = Field(default=None, description="first part of the run, repeated before it")
+    objective: Objective = Field(default_factory=lambda: Objective(), description="what is made small")
+    optimiser: Optimiser = Field(default_factory=lambda: Optimiser(), description="how")
+    stop: Stop = Field(default_factory=lambda: Stop(), description="when")
+    starts: Starts = Field(default_factory=lambda: Starts(), description="from where")
+    sensitivity: Sensitivity = Field(default_factory=lambda: Sensitivity(), description="of `noahpy sensitivity`")
+    results: Results = Field(default_factory=lambda: Results.model_construct(folder=Path("calibration")))
+
+    def with_results(self, folder: Path | None) -> Calibration:
+        """The same with another results folder (None: its own)."""
+        return self if folder is None else self.model_copy(update={"results": Results(folder=folder.absolute())})

@@ -1,0 +1,60 @@
+"""The built-in schemes, and what a scheme of your own is given, returns and inherits from.
+
+A scheme of your own is any callable with the contract of its slot. Many are a built-in one with one method replaced:
+subclass it.
+"""
+
+from noahpy_core.contract import Slot
+from noahpy_core.parameters import MINERAL
+from noahpy_core.physics.enthalpy import EnthalpySoilHeat
+from noahpy_core.physics.evaporation import Demand, Jarvis1976, NoahEvaporation, Potential
+from noahpy_core.physics.freezing import Koren1999, NiuYang2006
+from noahpy_core.physics.infiltration import Koren1999Infiltration, Schaake1996
+from noahpy_core.physics.snow import NoahSnow, NoahSnowMelt
+from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
+from noahpy_core.physics.soil_hydraulics import NoahHydraulics, Zhang2007
+from noahpy_core.physics.soil_thermal import CoteKonrad2005, PetersLidard1998, unfrozen_kersten_number
+from noahpy_core.physics.soil_water import SoilWaterStep
+from noahpy_core.physics.surface import Ground, NoahSnowCover, NoahSurface
+from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
+from noahpy_core.physics.turbulence import Chen1997, ChenZhang2009, Paulson1970, Yang2008, Zilitinkevich1995
+from noahpy_core.processes import SCHEMES, SLOTS
+from noahpy_core.slots.acceptance import SchemeWarning
+from noahpy_core.steps.noah import NoahStep
+
+__all__ = [
+    "MINERAL",
+    "SCHEMES",
+    "SLOTS",
+    "Chen1997",
+    "ChenZhang2009",
+    "CoteKonrad2005",
+    "Demand",
+    "EnthalpySoilHeat",
+    "Ground",
+    "HeatLimitedSoilHeat",
+    "Jarvis1976",
+    "Koren1999",
+    "Koren1999Infiltration",
+    "NiuYang2006",
+    "NoahEvaporation",
+    "NoahHydraulics",
+    "NoahSnow",
+    "NoahSnowCover",
+    "NoahSnowMelt",
+    "NoahStep",
+    "NoahSurface",
+    "Paulson1970",
+    "PetersLidard1998",
+    "Potential",
+    "Schaake1996",
+    "SchemeWarning",
+    "SharpTransitions",
+    "Slot",
+    "SmoothTransitions",
+    "SoilWaterStep",
+    "Yang2008",
+    "Zhang2007",
+    "Zilitinkevich1995",
+    "unfrozen_kersten_number",
+]
