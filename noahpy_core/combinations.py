@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from noahpy_core.errors import SchemeError
 from noahpy_core.options import SLOTS
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.freezing import FreezingCurve
@@ -46,16 +47,17 @@ def check_combination(schemes: Mapping[str, Any], slot: str) -> None:
 
     Raises
     ------
-    ValueError : A rule is broken: both slots, what stands there, what could, and why.
+    SchemeError : A rule is broken: both slots, what stands there, what could, and why.
     """
     for rule in RULES:
         if slot not in (rule.slot, rule.needs) or not {rule.slot, rule.needs} <= schemes.keys():
             continue
         if isinstance(schemes[rule.slot], rule.scheme) and not isinstance(schemes[rule.needs], rule.among):
             fitting = [name for name, kind in SLOTS[rule.needs].schemes.items() if _is_among(kind, rule.among)]
-            raise ValueError(
-                f"{rule.slot}: {_name(rule.slot, schemes)} does not go with {_name(rule.needs, schemes)} as "
-                f"{rule.needs}. {rule.why} Built in are {', '.join(fitting)}."
+            raise SchemeError(
+                rule.slot,
+                f"{_name(rule.slot, schemes)} does not go with {_name(rule.needs, schemes)} as {rule.needs}. "
+                f"{rule.why} Built in are {', '.join(fitting)}.",
             )
 
 

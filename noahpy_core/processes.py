@@ -15,6 +15,7 @@ from torch import nn
 from noahpy_core.column import SoilColumn
 from noahpy_core.combinations import check_combination
 from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot
+from noahpy_core.errors import SchemeError
 from noahpy_core.options import SLOTS, Choice, Options, OwnScheme
 from noahpy_core.slots.acceptance import check_supplied
 
@@ -35,12 +36,12 @@ def build_processes(
 
     Raises
     ------
-    ValueError : Unknown slot or scheme, one that does not fit its slot, or two that do not go together.
+    SchemeError : Unknown slot or scheme, one that does not fit its slot, or two that do not go together.
     """
     supplied = dict(supplied or {})
     unknown = set(supplied) - set(SCHEMES)
     if unknown:
-        raise ValueError(f"processes: unknown slot {sorted(unknown)[0]!r}. Slots are {', '.join(SCHEMES)}.")
+        raise SchemeError("processes", f"unknown slot {sorted(unknown)[0]!r}. Slots are {', '.join(SLOTS)}.")
     parts: dict[str, Any] = {"column": column}
     for name, slot in SLOTS.items():
         scheme = supplied[name] if name in supplied else _build(name, getattr(options, name), parts)
@@ -51,13 +52,13 @@ def build_processes(
 
 
 def check_scheme(slot: str, name: str) -> None:
-    """Raise ValueError, naming the valid choices, unless `name` can stand in `slot`."""
+    """Raise SchemeError, naming the valid choices, unless `name` can stand in `slot`."""
     schemes = SLOTS[slot].schemes
     if name in schemes or (":" in name and SLOTS[slot].is_open):
         return
     near = difflib.get_close_matches(name, schemes, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{slot}: unknown scheme {name!r}. Use {SLOTS[slot].choices}.{hint}")
+    raise SchemeError(slot, f"unknown scheme {name!r}. Use {SLOTS[slot].choices}.{hint}")
 
 
 def _build(slot: str, choice: Choice, parts: Mapping[str, Any]) -> Any:
@@ -76,18 +77,20 @@ def _own(slot: str, choice: OwnScheme, parts: Mapping[str, Any]) -> Any:
     try:
         scheme_class = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{slot}: cannot import {choice.name!r} ({error}). Give 'package.module:Class', of a module on the path of "
-            "Python (PYTHONPATH)."
+        raise SchemeError(
+            slot,
+            f"cannot import {choice.name!r} ({error}). Give 'package.module:Class', of a module on the path of Python "
+            "(PYTHONPATH).",
         ) from error
     try:
         wanted = inspect.signature(scheme_class).parameters
         given = {key: parts[key] for key in wanted if key in parts}
         scheme = scheme_class(**{**given, **choice.arguments})
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{slot}: {choice.name!r} cannot be built with arguments {dict(choice.arguments)} ({error}). "
-            "Give the arguments of its constructor."
+        raise SchemeError(
+            slot,
+            f"{choice.name!r} cannot be built with arguments {dict(choice.arguments)} ({error}). Give the arguments "
+            "of its constructor.",
         ) from error
     if isinstance(scheme, nn.Module):
         scheme = scheme.to(parts["column"].thickness)
@@ -101,9 +104,10 @@ def _load_weights(slot: str, scheme: Any, choice: OwnScheme) -> None:
         scheme.load_state_dict(torch.load(str(choice.weights), map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, AttributeError, TypeError, pickle.UnpicklingError) as error:
         what = " ".join(str(error).split())
-        raise ValueError(
-            f"{slot}: cannot load weights {str(choice.weights)!r} into {choice.name!r} ({what}). "
-            "Give a file written with torch.save(module.state_dict(), file), of a module with the same arguments."
+        raise SchemeError(
+            slot,
+            f"cannot load weights {str(choice.weights)!r} into {choice.name!r} ({what}). "
+            "Give a file written with torch.save(module.state_dict(), file), of a module with the same arguments.",
         ) from error
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from noahpy_core.adjoint import Plan, recorded_run
 from noahpy_core.column import SoilColumn
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, is_compiled
 from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
@@ -104,7 +104,7 @@ def advance(
     try:
         return model(state, record, parameters, dt)
     except ConvergenceError as error:
-        raise ConvergenceError(f"step {number}: {error}") from error
+        raise error.at_step(number) from error
 
 
 def iterate(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noahpy_core.errors import ClassError
 from noahpy_core.parameters import (
     BEDROCK,
     GRAVEL,
@@ -62,7 +63,7 @@ def soil_parameters(
 
     Raises
     ------
-    ValueError : for a class that does not exist or is ice or water, naming class, layer and column.
+    ClassError : for a class that does not exist or is ice or water, naming class, layer and column.
     """
     _check_choice("soil table", table, SOIL_TABLES)
     _check_choice("hydraulics", hydraulics, HYDRAULICS)
@@ -104,7 +105,7 @@ def vegetation_parameters(
 
     Raises
     ------
-    ValueError : for a class that does not exist or is urban, ice or water, naming class and column.
+    ClassError : for a class that does not exist or is urban, ice or water, naming class and column.
     """
     rows = _land_cover(classes, table)
     given = {
@@ -157,7 +158,7 @@ def general_parameters(
 
     Raises
     ------
-    ValueError : for a slope class that does not exist, naming class and column.
+    ClassError : for a slope class that does not exist, naming class and column.
     """
     slopes = _classes_of("drainage")
     classes = torch.as_tensor(slope_class).expand(columns)
@@ -257,10 +258,12 @@ def _check_classes(classes: Tensor, rows: Rows, kind: str | None, what: str) -> 
             continue
         where = " ".join(f"{name} {index + 1}" for name, index in _first_place(classes, number))
         if row is None:
-            raise ValueError(f"{what} class of {where}: {number} does not exist. Use 1 to {len(rows)}.")
-        raise ValueError(
-            f"{what} class of {where}: {number} ({row['name']}) cannot be computed, "
-            f"this model has no physics for {_UNSUITABLE[row[kind or '']]}. Choose another class."
+            raise ClassError(what, where, f"{number} does not exist. Use 1 to {len(rows)}.")
+        raise ClassError(
+            what,
+            where,
+            f"{number} ({row['name']}) cannot be computed, this model has no physics for "
+            f"{_UNSUITABLE[row[kind or '']]}. Choose another class.",
         )
 
 

@@ -18,6 +18,7 @@ from bmi_noahpy.forcing.spec import find_files
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables
 from bmi_noahpy.region.cell_map import CellMap
+from noahpy_core.errors import ClassError, KeyedError
 from noahpy_core.tables import (
     general_parameters,
     slope_class_count,
@@ -146,8 +147,8 @@ def _files(read: Read) -> Iterator[Problem]:
     forcing, output = read.get("forcing.file"), read.get("output.file")
     try:
         files = [] if forcing is None else find_files(forcing)
-    except ValueError as error:
-        yield Problem("forcing.file", str(error).removeprefix("forcing.file: "))
+    except KeyedError as error:
+        yield Problem(error.key, error.reason)
         return
     if output is not None and output in files:
         yield Problem("output.file", f"'{output}' is the forcing file. Choose another name.")
@@ -163,9 +164,8 @@ def _output(read: Read) -> Iterator[Problem]:
             choose_variables(names)
         if daily and start is not None and step is not None:
             make_sampler((), every=1, daily=daily, step=step, start=np.datetime64(start, "s"))
-    except ValueError as error:
-        key, _, text = str(error).partition(": ")
-        yield Problem(key, text)
+    except KeyedError as error:
+        yield Problem(error.key, error.reason)
 
 
 def _vegetation(read: Read) -> Iterator[Problem]:
@@ -187,8 +187,8 @@ def _vegetation(read: Read) -> Iterator[Problem]:
             general_parameters(
                 columns, slope_class=numbers, deep_temperature=273.0, air_temperature_height=2.0, wind_height=10.0
             )
-        except ValueError as error:
-            yield Problem("general.slope_class", _place(error))
+        except ClassError as error:
+            yield Problem("general.slope_class", f"{error.place}: {error.reason}")
     yield from _land_cover(read, columns)
 
 
@@ -204,8 +204,8 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
             return
     try:
         parameters = vegetation_parameters(numbers, table=table, minimum_fraction=0.0, maximum_fraction=1.0)
-    except ValueError as error:
-        yield Problem("vegetation.class", _place(error))
+    except ClassError as error:
+        yield Problem("vegetation.class", f"{error.place}: {error.reason}")
         return
     thickness = read.get("soil.thickness")
     given = (read.get("vegetation.parameters") or {}).get("root_layers")
@@ -227,8 +227,8 @@ def _soil_water(read: Read) -> Iterator[Problem]:
             return
     try:
         porosity = _porosity(read)
-    except ValueError as error:
-        yield Problem("soil.classes", _place(error))
+    except ClassError as error:
+        yield Problem("soil.classes", f"{error.place}: {error.reason}")
     thickness = read.get("soil.thickness")
     moisture, liquid = read.get("initial.soil_moisture"), read.get("initial.soil_liquid")
     if thickness is None or moisture is None:
@@ -266,11 +266,6 @@ def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any], read:
             f"{values[layer, column]:g} in {where} is above {name}, {limit[layer, column]:g}. "
             f"Lower it{_others(int(too_much.sum()))}.",
         )
-
-
-def _place(error: ValueError) -> str:
-    """The message of a table without its first words, which repeat the key."""
-    return str(error).partition(" class of ")[2]
 
 
 def _others(count: int) -> str:

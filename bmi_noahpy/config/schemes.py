@@ -9,6 +9,7 @@ from pydantic import ValidationInfo
 
 from bmi_noahpy.config.errors import Problem, Problems, suggest
 from bmi_noahpy.config.values import read_path, refuse_empty
+from noahpy_core.errors import SchemeError
 from noahpy_core.options import Options, OwnScheme
 from noahpy_core.processes import SCHEMES, check_scheme
 
@@ -39,8 +40,10 @@ def read_schemes(value: Any, info: ValidationInfo) -> Options:
             chosen[slot] = _read(slot, given, info)
         except Problems as error:
             problems += [Problem(f"{slot}.{key}", text) for key, text, *_ in error.problems]
+        except SchemeError as error:
+            problems.append(Problem(str(slot), error.reason))
         except ValueError as error:
-            problems.append(Problem(str(slot), str(error).removeprefix(f"{slot}: ")))
+            problems.append(Problem(str(slot), str(error)))
     if problems:
         raise Problems(problems)
     return Options(**chosen)

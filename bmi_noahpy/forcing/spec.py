@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bmi_noahpy.forcing.table import UNITS, ForcingError
+from bmi_noahpy.forcing.table import UNITS, ForcingError, MissingForcing
 
 FORMATS = ("noah_ascii", "csv", "netcdf")
 
@@ -97,7 +97,7 @@ def find_files(file: Path | Sequence[Path]) -> list[Path]:
 
     Raises
     ------
-    ForcingError : for a path that is no file, and a pattern that fits none.
+    MissingForcing : for a path that is no file, and a pattern that fits none.
     """
     found: dict[Path, None] = {}
     for entry in [file] if isinstance(file, Path) else file:
@@ -108,7 +108,7 @@ def find_files(file: Path | Sequence[Path]) -> list[Path]:
         files = [path for path in map(Path, matches) if path.is_file()]
         if not files:
             what = "fits no file" if glob.has_magic(str(entry)) else "is not a file"
-            raise ForcingError(f"forcing.file: '{entry}' {what}. Correct the path.")
+            raise MissingForcing("forcing.file", f"'{entry}' {what}. Correct the path.")
         found |= dict.fromkeys(files)
     return list(found)
 

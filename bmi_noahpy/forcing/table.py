@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing
 
@@ -56,6 +57,10 @@ BOUNDS = {
 
 class ForcingError(ValueError):
     """Meteorological records that cannot drive the model; the message names file, variable, place and remedy."""
+
+
+class MissingForcing(ForcingError, KeyedError):
+    """A key of the configuration that names no file of records."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
 from bmi_noahpy.output.sampling import Partial, make_sampler
 from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables
+from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
 
 SHARE_OF_TIME = 20.0
@@ -80,7 +81,7 @@ class OutputWriter:
         self._flush_seconds = flush_seconds
         self._variables = choose_variables(spec.variables)
         if run.forcing is None and any(variable.needs_forcing for variable in self._variables):
-            raise ValueError("output.variables: forcing is asked for, but the configuration has none to write.")
+            raise KeyedError("output.variables", "forcing is asked for, but the configuration has none to write.")
         self._sampler = make_sampler(
             self._variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
         )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.output.variables import OutputVariable
+from noahpy_core.errors import KeyedError
 
 Array = NDArray[np.float64]
 DAY = 86400.0
@@ -167,7 +168,7 @@ def make_sampler(
 
 def _every(variables: Sequence[OutputVariable], every: int, step: float) -> Sampler:
     if every < 1:
-        raise ValueError(f"output.every: must be a positive number of steps, got {every}. Use 1 for every step.")
+        raise KeyedError("output.every", f"must be a positive number of steps, got {every}. Use 1 for every step.")
     columns = [
         Column(v, v.name, f"time: {'mean' if v.mean else 'point'}", number, "mean" if v.mean else LAST)
         for number, v in enumerate(variables)
@@ -178,10 +179,10 @@ def _every(variables: Sequence[OutputVariable], every: int, step: float) -> Samp
 def _daily(variables: Sequence[OutputVariable], statistics: Sequence[str], step: float, offset: float) -> Sampler:
     unknown = [name for name in statistics if name not in STATISTICS]
     if unknown:
-        raise ValueError(f"output.daily: unknown statistic {unknown[0]!r}. Use some of {', '.join(STATISTICS)}.")
+        raise KeyedError("output.daily", f"unknown statistic {unknown[0]!r}. Use some of {', '.join(STATISTICS)}.")
     if step > DAY or DAY % step != 0.0:
-        raise ValueError(
-            f"output.daily: needs steps that divide a day, but period.step is {step:g} s. Use output.every instead."
+        raise KeyedError(
+            "output.daily", f"needs steps that divide a day, but period.step is {step:g} s. Use output.every instead."
         )
     columns = [
         Column(variable, f"{variable.name}_{name}", _daily_cell_methods(variable, name, step), number, name)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -45,7 +46,7 @@ DEFAULT_VARIABLES = (
 )
 
 
-class UnknownOutputVariable(ValueError):
+class UnknownOutputVariable(KeyedError):
     """A name in ``output.variables`` that no quantity has."""
 
 
@@ -187,7 +188,7 @@ def choose_variables(names: Iterable[str] | None) -> list[OutputVariable]:
             continue
         variable = available.get(name) or by_file_name.get(name)
         if variable is None:
-            raise UnknownOutputVariable(_unknown(name, list(available)))
+            raise UnknownOutputVariable("output.variables", _unknown(name, list(available)))
         chosen[variable.path] = variable
     return list(chosen.values())
 
@@ -197,4 +198,4 @@ def _unknown(name: str, available: list[str]) -> str:
     last_words = [path for path in available if path.rpartition(".")[2] == name.rpartition(".")[2]]
     suggestions = list(dict.fromkeys(last_words + near))[:3]
     remedy = f"Did you mean {', '.join(suggestions)}? " if suggestions else ""
-    return f"output.variables: unknown variable {name!r}. {remedy}`noahpy info variables` lists all of them."
+    return f"unknown variable {name!r}. {remedy}`noahpy info variables` lists all of them."

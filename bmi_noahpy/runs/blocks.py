@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core import simulation
-from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State, map_tensors
 
@@ -30,8 +29,6 @@ FIRST_LENGTH = 16
 LARGEST_GROWTH = 8.0
 MEMORY = 64 * 2**20
 """For forcing and outputs of a block. [byte]"""
-
-_NUMBERED = re.compile(r"step (\d+): ")
 
 
 class NonFiniteState(ArithmeticError):
@@ -104,12 +101,10 @@ def _up_to_failure(
 ) -> Block:
     """The steps before the one that an equation was not solved in, and the error with its number in the run."""
     first, error = where
-    numbered = _NUMBERED.match(str(error))
-    if numbered is None:
+    count = error.step
+    if count is None:
         raise error
-    count = int(numbered[1])
-    failure = ConvergenceError(f"step {first + count}: {str(error)[numbered.end() :]}")
-    failure.__cause__ = error
+    failure = error.at_step(first + count)
     if not count:
         return Block(0, {}, forcing, state, failure)
     before = _rows(forcing, count)

@@ -23,6 +23,7 @@ from bmi_noahpy.runs.columns import Columns, configured_domain
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
+from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
@@ -126,9 +127,8 @@ def prepare(
     column = SoilColumn(torch.tensor(configuration.soil.thickness, dtype=dtype))
     try:
         model = NoahModel(column, configuration.schemes)
-    except ValueError as error:
-        slot, _, text = str(error).partition(": ")
-        raise ConfigurationError([Problem(f"schemes.{slot}", text)]) from error
+    except SchemeError as error:
+        raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
     table, chosen, domain = open_records(configuration, chosen, check_forcing)
     select = Columns(configured_domain(configuration).columns, chosen)
     forcing = None if table is None else forcing_series(configuration, table, select, dtype)

@@ -17,16 +17,13 @@ import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
 from noahpy_core.recording import iterate_until, recorder
-
-
-class ConvergenceError(RuntimeError):
-    """A column's freezing equations were not solved."""
 
 
 class Conduction(NamedTuple):
@@ -172,7 +169,8 @@ class _FreezingRoot(torch.autograd.Function):
         with torch.no_grad():
             root, solved = _solve(curve, *values)
         if not bool(solved.all()):
-            raise ConvergenceError(_describe(~solved, temperature=values[3], total=values[4]))
+            unsolved = (~solved).nonzero().flatten().tolist()
+            raise ConvergenceError(_describe(~solved, temperature=values[3], total=values[4]), unsolved)
         return root
 
     @staticmethod

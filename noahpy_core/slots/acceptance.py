@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.errors import SchemeError
 from noahpy_core.slots.trial_columns import TrialColumns
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ def check_supplied(slot: Slot, scheme: Scheme, column: SoilColumn) -> None:
 
     Raises
     ------
-    ValueError : It fails, returns another type, shape or number type than its slot needs, a value that is not finite,
+    SchemeError : It fails, returns another type, shape or number type than its slot needs, a value that is not finite,
         or has a freezing curve the enthalpy step cannot solve: naming slot, scheme, what came back and the remedy. Or
         only built-in schemes can stand in the slot.
     """
     if slot.trial is None:
-        raise ValueError(
-            f"{slot.name}: {_name(scheme)} is not built in, and here only built-in schemes can stand, since the budget "
-            f"of the step is theirs. Use {', '.join(slot.schemes)}."
+        raise SchemeError(
+            slot.name,
+            f"{_name(scheme)} is not built in, and here only built-in schemes can stand, since the budget of the step "
+            f"is theirs. Use {', '.join(slot.schemes)}.",
         )
     columns = TrialColumns(column)
     try:
@@ -46,7 +48,7 @@ def check_supplied(slot: Slot, scheme: Scheme, column: SoilColumn) -> None:
             if slot.check is None or not slot.check(scheme, columns):
                 _check_returned(slot, scheme, columns, slot.trial(columns))
     except Unfit as error:
-        raise ValueError(f"{slot.name}: {_name(scheme)} {error}") from None
+        raise SchemeError(slot.name, f"{_name(scheme)} {error}") from None
 
 
 def _name(scheme: Any) -> str:

@@ -8,7 +8,7 @@ from bmi_noahpy.calibration import load_calibration
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.uncertainty import covariance, estimates
 from bmi_noahpy.calibration.search import first_unknowns
-from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.errors import ConvergenceError
 
 EVERYTHING = {
     "soil.porosity": {"by": "layer", "bounds": [0.35, 0.7], "spread": 0.1},
@@ -74,7 +74,7 @@ def test_a_start_whose_model_fails_does_not_spoil_the_others(site, monkeypatch):
 
     def failing(some, *rest):
         if bool((some[0] == unknowns[0, 1]).any()):
-            raise ConvergenceError("step 3: not solved")
+            raise ConvergenceError("not solved", step=3)
         return simulate(some, *rest)
 
     monkeypatch.setattr(fit, "simulate", failing)

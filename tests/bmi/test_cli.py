@@ -27,9 +27,9 @@ from bmi_noahpy.runs import blocks as blocks_module
 from bmi_noahpy.runs import execute as runner
 from bmi_noahpy.runs.prepare import prepare
 from noahpy_core import simulation
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import Trajectory
 
@@ -364,7 +364,7 @@ def test_an_equation_that_is_not_solved_is_reported_with_the_step_of_the_run(tmp
     def fails(model, state, forcing, *rest, **options):
         first = round(float(forcing.air_temperature[0, 0]) / 10.0)
         if first <= failing < first + len(forcing.air_temperature):
-            raise ConvergenceError(f"step {failing - first}: 1 of 1 columns")
+            raise ConvergenceError("1 of 1 columns", step=failing - first)
         return results(model, state, forcing, *rest, **options)
 
     monkeypatch.setattr(simulation, "run", fails)

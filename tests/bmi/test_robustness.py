@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from bmi_noahpy import BmiNoahPy
-from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.errors import ConvergenceError
 
 TINY = {
     "soil": {"thickness": [0.1, 0.3], "classes": 7},

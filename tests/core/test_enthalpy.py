@@ -11,10 +11,10 @@ from heat_columns import FREEZING, HeatCase, heat_case
 from random_columns import Draw, random_case
 from torch import Tensor
 
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.physics import enthalpy
-from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
 from noahpy_core.simulation import iterate, run
 from noahpy_core.state import map_tensors

@@ -19,7 +19,7 @@ from bmi_noahpy.calibration.problem.objectives import losses, residual_scales, r
 from bmi_noahpy.calibration.problem.targets import Target, outputs_of
 from bmi_noahpy.runs.prepare import Run, prepare
 from noahpy_core.compiled import why_not_compiled
-from noahpy_core.physics.enthalpy import ConvergenceError
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.state import Forcing
 
 COLUMNS_AT_ONCE = 2048

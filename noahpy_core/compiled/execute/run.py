@@ -15,8 +15,8 @@ from noahpy_core.compiled.execute.case import Case, Trees, build, make_case
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.record.step_graph import Wanted, group_of
 from noahpy_core.differentiation import differentiable_once
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.model import NoahModel
-from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.run_checks import warn_of_growth
 from noahpy_core.state import State
 
@@ -146,10 +146,11 @@ def raise_failure(program: Program, failures: np.ndarray, *, numbered: bool = Tr
     """Raise ConvergenceError for the first step that failed in any column."""
     step = int(failures[failures >= 0].min())
     columns = np.flatnonzero(failures == step)
-    where = f"step {step}: " if numbered else ""
     raise ConvergenceError(
-        f"{where}{program.message}: {len(columns)} of {len(failures)} columns were not solved; first column "
-        f"{columns[0]} (counted from 0). Check its forcing and parameters for values far outside their bounds."
+        f"{program.message}: {len(columns)} of {len(failures)} columns were not solved; first column "
+        f"{columns[0]} (counted from 0). Check its forcing and parameters for values far outside their bounds.",
+        columns.tolist(),
+        step if numbered else None,
     )
 
 

@@ -14,10 +14,10 @@ from torch.autograd import forward_ad
 from torch.utils._pytree import tree_leaves
 
 from noahpy_core.compiled import CompiledStep, NotCompiled
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import EXECUTIONS, step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
-from noahpy_core.physics.enthalpy import ConvergenceError
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.simulation import Trajectory, iterate, run
