@@ -64,7 +64,7 @@ def files(*patterns: str) -> list[Path]:
     return sorted(path for pattern in patterns for path in REPOSITORY.glob(pattern) if "_build" not in path.parts)
 
 
-@pytest.mark.parametrize("path", files("examples/*.py", "docs/*.py"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files("examples/*.py"), ids=lambda path: path.name)
 def test_a_program_for_users_imports_public_names_only(path):
     assert private(imported(path.read_text(encoding="utf-8"))) == set()
 
