@@ -1,4 +1,4 @@
-"""Pages of the reference that are made from the code: configuration, variables, parameters, classes, commands, names."""
+"""Pages of the reference that are made from the code: keys, quantities, classes, slots, commands, names."""
 
 from __future__ import annotations
 
@@ -102,10 +102,10 @@ def default(field: Any) -> str:
 
 def variables() -> Iterator[str]:
     """What an output file can hold."""
-    rows = (
-        (f"`{v.path}`", v.units, ", ".join(("time", *v.dims)), "mean of the step" if v.mean else "end of the step", v.long_name)
-        for v in output_variables().values()
-    )
+    rows = []
+    for one in output_variables().values():
+        valid = "mean of the step" if one.mean else "end of the step"
+        rows.append((f"`{one.path}`", one.units, ", ".join(("time", *one.dims)), valid, one.long_name))
     yield from table(("name", "units", "dimensions", "valid", "meaning"), rows)
 
 
@@ -171,8 +171,11 @@ def python_names() -> Iterator[str]:
     for package in (noahpy_core, bmi_noahpy):
         yield from names_of(package)
         inner = [getattr(package, name) for name in package.__all__]
-        for namespace in (value for value in inner if isinstance(value, ModuleType) and value.__name__ != "bmi_noahpy.cli"):
-            yield from names_of(namespace, known={id(value) for value in inner})
+        known = {id(value) for value in inner}
+        for namespace in inner:
+            # The command line has a page of its own.
+            if isinstance(namespace, ModuleType) and namespace is not bmi_noahpy.cli:
+                yield from names_of(namespace, known)
 
 
 def names_of(module: ModuleType, known: Iterable[int] = ()) -> Iterator[str]:

@@ -86,8 +86,8 @@ def spin_up(
 
     Parameters
     ----------
-    run : What `bmi_noahpy.runs.prepare.prepare` returns; it must have forcing. ``dataclasses.replace(run,
-        initial_state=result.state)`` is the run from the state reached.
+    run : What `bmi_noahpy.prepare` returns; it must have forcing. To go on from the state reached:
+        ``dataclasses.replace(run, initial_state=result.state)``.
     steps : Steps of a repetition; None for those of the first year.
     cycles : At most so many repetitions. A `SpinUpWarning` says when they were not enough.
     tolerance : Largest changes of the lowest layer's temperature, and of the water in soil, snow and canopy.
