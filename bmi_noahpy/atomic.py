@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +17,13 @@ SUFFIX = ".partial"
 def replaced(path: Path) -> Iterator[Path]:
     """A path to write to; what is there at the end takes the place of `path` in one move, after it reached the disk.
 
-    An error leaves `path` as it was. The name is always the same, so what a killed program left is written over.
+    An error leaves `path` as it was. No two programs ever write to the same temporary file; what a killed program left
+    is removed by `clear_leftovers`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + SUFFIX)
+    partial = partial_path(path)
+    # Made here and now, and only if nothing is there, so that whoever opens it follows no link that somebody planted.
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield partial
         bring_to_disk(partial)
@@ -26,6 +32,42 @@ def replaced(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
         raise
     bring_to_disk(path.parent)
+
+
+def partial_path(path: Path) -> Path:
+    """A name beside `path`, used by nobody else, for what is going to take its place."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{SUFFIX}")
+
+
+def replace_folder(partial: Path, path: Path) -> None:
+    """Put a complete folder in the place of another one, or of none.
+
+    Folders cannot be exchanged in one move: the old one is moved aside first, and back if the new one cannot take its
+    place. At every moment a complete folder is beside the name or under it.
+    """
+    old = partial_path(path)
+    if path.exists():
+        os.replace(path, old)
+    try:
+        os.replace(partial, path)
+    except BaseException:
+        if old.exists():
+            os.replace(old, path)
+        raise
+    bring_to_disk(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_leftovers(folder: Path, name: str = "") -> None:
+    """Remove what killed programs left of files in a folder whose names begin with `name`.
+
+    Only for whoever is the only one to write these files.
+    """
+    for left in folder.glob(f".{glob.escape(name)}*{SUFFIX}"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def bring_to_disk(path: Path) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
+from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
@@ -33,10 +34,13 @@ from bmi_noahpy.calibration.results.scoring import (
 from bmi_noahpy.calibration.results.uncertainty import Estimate, estimates
 from bmi_noahpy.calibration.search import Search
 from bmi_noahpy.config import load_configuration
+from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.runs.launch import Launch, launch
 from bmi_noahpy.runs.spin_up import SpinUpWarning
 
 CHECKPOINT, CALIBRATED, TRAJECTORY = "checkpoint.pt", "calibrated.yaml", "trajectory.nc"
+TABLES = ("scores.csv", "parameters.csv", "convergence.csv")
 Say = Callable[[str], None]
 
 
@@ -59,12 +63,21 @@ def calibrate(
 
     Raises
     ------
-    ConfigurationError, FileExistsError, CheckpointError : before anything is computed.
+    ConfigurationError, FileExistsError, CheckpointError, InUse, RefusedTarget : before anything is computed.
     """
     folder = calibration.results.folder
     checkpoint = folder / CHECKPOINT
-    if checkpoint.exists() and not (resume or overwrite):
-        raise FileExistsError(f"{folder} holds results. Use --resume to go on, or --overwrite to begin anew.")
+    for name in (CHECKPOINT, CALIBRATED, TRAJECTORY, *TABLES):
+        check_target(folder / name, calibration.files_read(), key="results.folder")
+    with SoleWriter(checkpoint, "Wait until it ends, or give another results folder: --results."):
+        if checkpoint.exists() and not (resume or overwrite):
+            raise FileExistsError(f"{folder} holds results. Use --resume to go on, or --overwrite to begin anew.")
+        clear_leftovers(folder)
+        return _calibrate(calibration, resume, say, progress)
+
+
+def _calibrate(calibration: Calibration, resume: bool, say: Say, progress: Console | None) -> Outcome:
+    folder, checkpoint = calibration.results.folder, calibration.results.folder / CHECKPOINT
     fit = Fit(calibration)
     search = Search(fit, checkpoint)
     if resume and checkpoint.exists():
@@ -157,9 +170,9 @@ def _finish(search: Search, folder: Path) -> Outcome:
     rows, found = score_rows(fit, compared), estimates(fit, best)
     files = [
         write_calibrated(fit, best, folder / CALIBRATED),
-        write_scores(folder / "scores.csv", rows),
-        _write_estimates(folder / "parameters.csv", found),
-        _write_history(folder / "convergence.csv", search),
+        write_scores(folder / TABLES[0], rows),
+        _write_estimates(folder / TABLES[1], found),
+        _write_history(folder / TABLES[2], search),
         _run_calibrated(folder),
         *series_figures(fit, compared, rows, folder),
         convergence_figure(search.progress.history, title, folder),

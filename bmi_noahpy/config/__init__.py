@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from bmi_noahpy.config.checks import check
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
@@ -73,6 +73,12 @@ class Configuration(Section):
     device: Device = Field(default="cpu", description="cpu, or a graphics processor: cuda, cuda:1 (steps are eager)")
     restart: RestartFile | None = None
     spin_up: SpinUp | None = None
+    _source: Path | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Path | None:
+        """The file it was read from."""
+        return self._source
 
     @model_validator(mode="after")
     def _check(self) -> Configuration:
@@ -186,7 +192,9 @@ def _without_invalid(region: Region, mapping: Mapping[str, Any], error: Configur
 def _validated(titled: Mapping[str, Any], folder: str | Path, source: str) -> Configuration:
     read: dict[str, Any] = {}
     try:
-        return Configuration.model_validate(titled, context={"folder": Path(folder), "read": read})
+        found = Configuration.model_validate(titled, context={"folder": Path(folder), "read": read})
+        found._source = Path(source) if source else None
+        return found
     except ValidationError as error:
         problems = explain(error, Configuration)
         checked = any(details["loc"] == () for details in error.errors())

@@ -11,7 +11,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from bmi_noahpy.atomic import SUFFIX, replaced
+from bmi_noahpy.atomic import partial_path, replace_folder, replaced
 from bmi_noahpy.distributed.plan import Tile
 from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
@@ -28,13 +28,14 @@ def gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path)
         return
     from bmi_noahpy.distributed.zarr_store import netcdf_to_zarr
 
-    whole, partial = folder / "whole.nc", path.with_name(path.name + SUFFIX)
+    whole, partial = folder / "whole.nc", partial_path(path)
     _gather(whole, run, spec, tiles, folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    netcdf_to_zarr(whole, partial)
-    if path.is_dir():
-        shutil.rmtree(path)
-    partial.rename(path)
+    try:
+        netcdf_to_zarr(whole, partial)
+        replace_folder(partial, path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     whole.unlink()
 
 

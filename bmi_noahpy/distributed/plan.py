@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.atomic import replaced
-from bmi_noahpy.runs.restart.fingerprint import digest
+from bmi_noahpy.config.named_files import files_read
+from bmi_noahpy.runs.restart.fingerprint import digest, digest_of_file
 
 GROUP = 16
 """Tiles begin at multiples of it. Compiled steps give a column the same numbers in any company; the vector instructions
@@ -77,9 +80,8 @@ def open_plan(folder: Path, run: Any, tiles: list[Tile], *, resume: bool, overwr
     FileExistsError : there is one, which may be neither continued nor replaced.
     """
     described = _describe(run)
-    path = folder / PLAN_FILE
-    if path.is_file() and resume:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+    path, plan = folder / PLAN_FILE, _read(folder) if resume else None
+    if plan is not None:
         changed = [key for key in described if plan["run"].get(key) != described[key]]
         if changed:
             raise PlanError(
@@ -87,16 +89,44 @@ def open_plan(folder: Path, run: Any, tiles: list[Tile], *, resume: bool, overwr
                 "started with, or --overwrite to begin anew."
             )
         return [Tile(number, *sides) for number, sides in enumerate(plan["tiles"])]
-    if folder.exists() and not overwrite:
+    if folder.exists() and not (overwrite or resume):
         raise FileExistsError(
             f"{folder} holds an unfinished run. Use --resume to continue or --overwrite to replace it."
         )
-    shutil.rmtree(folder, ignore_errors=True)
+    _clear(folder)
     folder.mkdir(parents=True)
     with replaced(path) as partial:
         sides = [(tile.first, tile.last) for tile in tiles]
         partial.write_text(json.dumps({"run": described, "tiles": sides}), encoding="utf-8")
     return tiles
+
+
+def has_plan(folder: Path) -> bool:
+    """Whether a folder holds the tiles of an unfinished run."""
+    return _read(folder) is not None
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """The plan in a folder; None when the run there ended before it had one."""
+    try:
+        plan = json.loads((folder / PLAN_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(plan, dict) and isinstance(plan.get("run"), dict) and isinstance(plan.get("tiles"), list)
+    return plan if whole else None
+
+
+def _clear(folder: Path) -> None:
+    """Remove the tiles of an earlier run, and nothing else."""
+    if not os.path.lexists(folder):
+        return
+    names = re.compile(rf"tile_\d+\..*|restart|whole\.nc|{re.escape(PLAN_FILE)}|\..*")
+    foreign = [] if folder.is_symlink() or not folder.is_dir() else sorted(path.name for path in folder.iterdir())
+    foreign = [name for name in foreign if not names.fullmatch(name)]
+    if folder.is_symlink() or not folder.is_dir() or foreign:
+        what = f"holds {foreign[0]!r}" if foreign else "is no folder"
+        raise PlanError(f"{folder}: {what}, so it is not of a run in tiles. Remove it, or write the output elsewhere.")
+    shutil.rmtree(folder)
 
 
 def _describe(run: Any) -> dict[str, Any]:
@@ -105,6 +135,8 @@ def _describe(run: Any) -> dict[str, Any]:
     output = plain.get("output") or {}
     described = {key: value for key, value in plain.items() if key not in LEFT_OUT}
     described["output"] = {key: output.get(key) for key in ("variables", "every", "daily")}
+    files = {key: [digest_of_file(path) for path in paths] for key, paths in files_read(run.configuration).items()}
+    described["files"] = {key: digests for key, digests in files.items() if key != "configuration"}
     return json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
 
 

@@ -24,6 +24,8 @@ from bmi_noahpy.runs.restart import RestartFiles, resume
 
 COMPRESSION = 1
 KEPT_RESTARTS = 2
+PATIENCE = 60.0
+"""A worker that was given up may be at work still: so long the next one waits for it to end. [s]"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +84,13 @@ def run_tile(task: TileTask) -> TileResult:
         )
     # Compact: on the whole grid, each tile would be mostly missing values.
     run = dataclasses.replace(run, domain=Domain("points", *run.domain.coordinates))
-    writer = OutputWriter(task.tile.output(task.folder), run, task.spec)
+    writer = OutputWriter(task.tile.output(task.folder), run, task.spec, wait=PATIENCE)
     restarts = RestartFiles(run, task.folder / "restart", task.tile.name, every=task.every, keep=KEPT_RESTARTS)
-    beginning = resume(run, writer, restarts) or task.beginning
     try:
-        summary = execute(run, writer, beginning=beginning, restarts=restarts)
+        with writer.alone:
+            restarts.clear()
+            beginning = resume(run, writer, restarts) or task.beginning
+            summary = execute(run, writer, beginning=beginning, restarts=restarts)
     except ArithmeticError as error:
         tile = task.tile
         raise ArithmeticError(f"columns {tile.first} to {tile.last - 1}, counted from {tile.first}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -13,14 +14,18 @@ import torch
 from rich.console import Console
 from torch.utils._pytree import tree_map
 
+from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
+from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.config.sections import Output
 from bmi_noahpy.distributed.cluster import connected, count_workers, run_tasks
 from bmi_noahpy.distributed.extras import require
 from bmi_noahpy.distributed.gather import gather
-from bmi_noahpy.distributed.plan import Tile, column_numbers, cut, open_plan
+from bmi_noahpy.distributed.plan import Tile, column_numbers, cut, has_plan, open_plan
 from bmi_noahpy.distributed.tile_run import TileResult, TileTask, newest_restart
+from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
 from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, progress_bar, require_forcing
@@ -68,21 +73,17 @@ def launch_tiles(
     how, begin = how or Launch(), time.perf_counter()
     spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
     path = (how.output or spec.file).absolute()
-    if path.suffix == ".zarr":
-        require("zarr", "output.file ends in .zarr")
-    if configuration.spin_up is not None:
-        raise ValueError(
-            "spin_up: the spin-up of a run in tiles would settle in each tile on its own. Run `noahpy spin-up` first, "
-            "and begin with its state: restart.from."
-        )
-    overwrite = how.overwrite or spec.overwrite
-    if path.exists() and not overwrite:
+    _check(configuration, path)
+    folder, overwrite = path.with_name(path.name + ".tiles"), how.overwrite or spec.overwrite
+    if path.exists() and not (overwrite or (how.resume and has_plan(folder))):
         raise FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
-    run = prepare(configuration, execution=how.execution)
-    require_forcing(run)
-    beginning = _beginning(run, how.restart_from)
-    folder = path.with_name(path.name + ".tiles")
-    with connected(workers, scheduler) as client:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(SoleWriter(path, "Wait until it ends, or write elsewhere: --output, output.file."))
+        clear_leftovers(path.parent, f"{path.name}.")
+        run = prepare(configuration, execution=how.execution)
+        require_forcing(run)
+        beginning = _beginning(run, how.restart_from)
+        client = stack.enter_context(connected(workers, scheduler))
         count = count_workers(client)
         size = run.domain.columns if client is None and tile_columns is None else None
         tiles = [Tile(0, 0, size)] if size is not None else cut(run.domain.columns, count, tile_columns)
@@ -92,11 +93,23 @@ def launch_tiles(
         with progress_bar(progress) as bar:
             shown = bar.add_task("Tiles", total=len(tiles))
             results = run_tasks(client, tasks, lambda result: bar.advance(shown))
-    gather(path, run, spec, tiles, folder)
-    if configuration.restart is not None:
-        _gather_restart(run, path, tiles, folder)
-    shutil.rmtree(folder)
+        gather(path, run, spec, tiles, folder)
+        if configuration.restart is not None:
+            _gather_restart(run, path, tiles, folder)
+        shutil.rmtree(folder)
     return _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
+
+
+def _check(configuration: Configuration, path: Path) -> None:
+    """Refuse what cannot run in tiles, before any time is spent."""
+    if path.suffix == ".zarr":
+        require("zarr", "output.file ends in .zarr")
+    if configuration.spin_up is not None:
+        raise ValueError(
+            "spin_up: the spin-up of a run in tiles would settle in each tile on its own. Run the configuration once "
+            "without tiles, with a short period and spin_up.file, and begin with the state in that file: restart.from."
+        )
+    check_target(path, files_read(configuration))
 
 
 def _task(run: Run, spec: Any, tile: Tile, folder: Path, beginning: Beginning | None, one_thread: bool) -> TileTask:

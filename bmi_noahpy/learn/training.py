@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bmi_noahpy.atomic import replaced
+from bmi_noahpy.atomic import clear_leftovers, replaced
+from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.files.targets import check_target
 
 Loss = Callable[[int], Tensor]
 Report = Callable[[int, float], None]
@@ -50,13 +52,24 @@ def train(
     Raises
     ------
     TrainingError : naming epoch and value.
-    ValueError : for a checkpoint of another module.
+    ValueError : for a checkpoint of another module, or one that another process is writing.
     """
     optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=6)
     session = _Session(module, optimizer, scheduler)
-    if checkpoint is not None and Path(checkpoint).is_file():
-        session.restore(Path(checkpoint))
+    if checkpoint is None:
+        return _train(session, loss, epochs, None, report)
+    path = Path(checkpoint).absolute()
+    check_target(path, key="checkpoint")
+    with SoleWriter(path, "Wait until it ends, or give each training a checkpoint of its own."):
+        clear_leftovers(path.parent, f"{path.name}.")
+        if path.is_file():
+            session.restore(path)
+        return _train(session, loss, epochs, path, report)
+
+
+def _train(session: _Session, loss: Loss, epochs: int, checkpoint: Path | None, report: Report | None) -> list[float]:
+    module, optimizer, scheduler = session.module, session.optimizer, session.scheduler
     for epoch in range(len(session.losses), epochs):
         optimizer.zero_grad()
         value = loss(epoch)
@@ -71,7 +84,7 @@ def train(
         optimizer.step()
         scheduler.step(value.item())
         if checkpoint is not None:
-            session.save(Path(checkpoint))
+            session.save(checkpoint)
         if report is not None:
             report(epoch, value.item())
     module.load_state_dict(session.best)

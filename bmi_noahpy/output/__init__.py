@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_noahpy.atomic import replaced
+from bmi_noahpy.atomic import clear_leftovers, replaced
+from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output.journal import Journal, count_records
 from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
@@ -27,6 +29,8 @@ from noahpy_core.state import Forcing
 SHARE_OF_TIME = 20.0
 """A file that takes long to bring up to date is brought up to date as rarely, so that it takes at most 1 / 20."""
 RUN_ID = "run_id"
+COMPLETE = "run_complete"
+"""Attribute of a file: 1 when it holds all the records of its run, 0 as long as the run can go on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +42,7 @@ class OutputMark:
     run_id : Identity of the run, that of the output file.
     records : Complete records.
     names : Names of the variables of the file.
+    sampling : Which steps a record is made of, in words.
     count, begin, numbers : The steps since the last record: how many, the beginning of the first [s since start], and
         what they add up to, for one variable after another.
     """
@@ -48,6 +53,7 @@ class OutputMark:
     count: int
     begin: float
     numbers: NDArray[np.float64]
+    sampling: str = ""
 
 
 class OutputWriter:
@@ -68,12 +74,22 @@ class OutputWriter:
     spec : Output section of the configuration: ``variables``, ``every``, ``daily``, ``compression``.
     overwrite : Replace an existing file; otherwise it is an error.
     flush_seconds : Shortest time between two versions of the file. [s]
+    wait : How long to wait for another process that is writing it. [s]
     """
 
     def __init__(
-        self, path: str | Path, run: Any, spec: Any, *, overwrite: bool = False, flush_seconds: float = 5.0
+        self,
+        path: str | Path,
+        run: Any,
+        spec: Any,
+        *,
+        overwrite: bool = False,
+        flush_seconds: float = 5.0,
+        wait: float = 0.0,
     ) -> None:
         self.path = Path(path)
+        remedy = "Wait until it ends, or write elsewhere: --output, output.file."
+        self.alone = SoleWriter(self.path.absolute(), remedy, wait)
         self.run_id = uuid.uuid4().hex
         self._run = run
         self._overwrite = overwrite
@@ -82,6 +98,7 @@ class OutputWriter:
         self._variables = choose_variables(spec.variables)
         if run.forcing is None and any(variable.needs_forcing for variable in self._variables):
             raise KeyedError("output.variables", "forcing is asked for, but the configuration has none to write.")
+        self._sampling = f"daily {', '.join(spec.daily)}" if spec.daily else f"every {spec.every} steps"
         self._sampler = make_sampler(
             self._variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
         )
@@ -133,11 +150,13 @@ class OutputWriter:
 
         Does nothing when the other run wrote other variables; the first record then covers fewer steps.
         """
-        if mark.names == tuple(self._rows.names):
+        if (mark.names, mark.sampling) == (tuple(self._rows.names), self._sampling):
             self._take_over(mark)
 
     def check(self) -> None:
-        """Raise FileExistsError when the file is there and may not be replaced."""
+        """Raise FileExistsError when the file is there and may not be replaced, RefusedTarget when it is no file."""
+        check_target(self.path)
+        check_target(self.journal_path)
         if self.path.exists() and not self._overwrite:
             raise FileExistsError(
                 f"output file {self.path} exists. Use --overwrite (output.overwrite) to replace it, --resume to "
@@ -149,9 +168,18 @@ class OutputWriter:
         self._overwrite = True
 
     def __enter__(self) -> OutputWriter:
-        """Create the file. Raises FileExistsError when it is there and may not be replaced."""
+        """Create the file. Raises what `check` does, and InUse when another process is writing it."""
+        self.alone.__enter__()
+        try:
+            return self._begin()
+        except BaseException:
+            self.alone.__exit__(None, None, None)
+            raise
+
+    def _begin(self) -> OutputWriter:
         self.check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(self.path.parent, f"{self.path.name}.")
         if not self._keep:
             # First the file under its new identity: a journal never lies beside the file of another run.
             self.journal_path.unlink(missing_ok=True)
@@ -169,7 +197,10 @@ class OutputWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is left and close, after an error too."""
-        self.close()
+        try:
+            self.close()
+        finally:
+            self.alone.__exit__(None, None, None)
 
     def write(self, first: int, count: int, outputs: Mapping[str, Tensor], forcing: Forcing | None = None) -> None:
         """Take the results of a block of steps.
@@ -208,6 +239,7 @@ class OutputWriter:
             count=partial.count,
             begin=partial.begin,
             numbers=self._rows.pack_values(partial.values),
+            sampling=self._sampling,
         )
 
     def close(self) -> None:
@@ -221,6 +253,9 @@ class OutputWriter:
         self._journal.remove()
         self._journal = None
 
+    def _is_complete(self) -> bool:
+        return self._end >= (self._run.steps - 0.5) * float(self._run.step)
+
     def _publish(self) -> None:
         """Make the netCDF file anew from all records."""
         begin = time.monotonic()
@@ -228,6 +263,7 @@ class OutputWriter:
             dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
             try:
                 dataset.setncattr(RUN_ID, self.run_id)
+                dataset.setncattr(COMPLETE, np.int32(self._is_complete()))
                 self._rows.write(dataset, self._open_journal())
             finally:
                 dataset.close()
@@ -235,6 +271,11 @@ class OutputWriter:
         self._next_version = end + max(self._flush_seconds, SHARE_OF_TIME * (end - begin))
 
     def _take_over(self, mark: OutputMark) -> None:
+        if mark.sampling != self._sampling:
+            raise ValueError(
+                f"{self.path}: the restart belongs to an output of records {mark.sampling}, this run writes "
+                f"{self._sampling}. Use the same output section, or start the run anew with --overwrite."
+            )
         if mark.names != tuple(self._rows.names):
             raise ValueError(
                 f"{self.path}: the restart belongs to an output of {', '.join(mark.names)}, this run writes "
@@ -265,6 +306,15 @@ class OutputWriter:
         if self._journal is None:
             raise RuntimeError(f"output file {self.path}: not open. Use OutputWriter in a with statement.")
         return self._journal
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is the output of a run that ended before its period did."""
+    try:
+        with netCDF4.Dataset(path) as dataset:
+            return RUN_ID in dataset.ncattrs() and not int(getattr(dataset, COMPLETE, 1))
+    except (OSError, RuntimeError, ValueError, TypeError):
+        return False
 
 
 def run_id_of(path: Path) -> str | None:

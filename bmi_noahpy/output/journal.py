@@ -32,7 +32,9 @@ class Journal:
         held = count_records(path, width)
         if keep > held:
             raise ValueError(f"{path}: holds {held} records, {keep} are needed.")
-        self._file = open(path, "r+b" if path.exists() else "w+b", buffering=0)  # noqa: SIM115
+        # Never through a link: somebody else may have put it there.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self._file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
         self._file.truncate(keep * self._bytes)
         self._file.seek(0, os.SEEK_END)
         self.records = keep

@@ -165,6 +165,8 @@ class _Advance:
             if block.count:
                 self._writer.write(self.done, block.count, block.outputs, block.forcing)
                 self.residuals.take(self.done, block.outputs)
+                if self._restarts is not None:
+                    self._restarts.follow(self.done, block.forcing)
             if block.failure is not None:
                 raise block.failure
             self.done, self._state = last, block.final_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from rich.console import Console
 
 from bmi_noahpy.config import Configuration
+from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile, SpinUp
 from bmi_noahpy.config.sections import Output
+from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import Run, prepare
 from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
@@ -73,11 +76,28 @@ def launch(
             "--resume: the configuration has no restart section, so there is nothing to go on from. "
             'Add one, like restart: {every: "30 days"}.'
         )
+    spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
+    check_target(how.output or spec.file, files_read(configuration))
+    if configuration.spin_up is not None and configuration.spin_up.file is not None:
+        others = {**files_read(configuration), "output.file": [how.output or spec.file]}
+        check_target(configuration.spin_up.file, others, key="spin_up.file")
     run = prepare(configuration, execution=how.execution, device=how.device)
     require_forcing(run)
-    spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
     writer = OutputWriter(how.output or spec.file, run, spec, overwrite=how.overwrite or spec.overwrite)
     files = _files(run, configuration.restart, writer.path)
+    with contextlib.ExitStack() as stack:
+        # From before the earlier output is looked at until the last file is written.
+        stack.enter_context(writer.alone)
+        if configuration.restart is not None:
+            stack.enter_context(files.alone)
+            files.clear()
+        return _launch(run, how, (writer, files), say, progress)
+
+
+def _launch(
+    run: Run, how: Launch, outputs: tuple[OutputWriter, RestartFiles], say: Say, progress: Console | None
+) -> RunSummary:
+    writer, files = outputs
     beginning = resume(run, writer, files) if how.resume else None
     if beginning is not None:
         say(f"Going on after step {beginning.step} of {run.steps}.")
@@ -86,7 +106,7 @@ def launch(
             say("No restart file to go on from: running from the beginning.")
         writer.check()
         beginning = _beginning(run, writer, how.restart_from, say, progress)
-    restarts = files if configuration.restart is not None else None
+    restarts = files if run.configuration.restart is not None else None
     return execute(run, writer, beginning=beginning, restarts=restarts, progress=progress)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
 
 from bmi_noahpy.calibration.file.sections import (
     Objective,
@@ -22,6 +22,7 @@ from bmi_noahpy.calibration.file.sections import (
 from bmi_noahpy.calibration.file.specs import WantedParameters
 from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, read_configuration
 from bmi_noahpy.config.errors import Problems
+from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.sections import Section
 
 BASE = "base"
@@ -41,7 +42,9 @@ def _read_run(value: Any, info: ValidationInfo) -> Configuration:
         if base is None:
             return read_configuration(changes, folder)
         path = (folder / Path(base).expanduser()).absolute()
-        return read_configuration(merged(load_mapping(path), changes), path.parent, name=path.stem)
+        found = read_configuration(merged(load_mapping(path), changes), path.parent, name=path.stem)
+        found._source = path
+        return found
     except ConfigurationError as error:
         raise Problems(error.problems) from None
 
@@ -75,6 +78,16 @@ class Calibration(Section):
     starts: Starts = Field(default_factory=lambda: Starts(), description="from where")
     sensitivity: Sensitivity = Field(default_factory=lambda: Sensitivity(), description="of `noahpy sensitivity`")
     results: Results = Field(default_factory=lambda: Results.model_construct(folder=Path("calibration")))
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    def files_read(self) -> dict[str, list[Path]]:
+        """Key -> the files it stands for, those of the run among them."""
+        found = {f"run.{key}": files for key, files in files_read(self.run).items()}
+        found["observations"] = [entry.file for entry in self.observations]
+        if self._source is not None:
+            found["the calibration"] = [self._source]
+        return found
 
     def with_results(self, folder: Path | None) -> Calibration:
         """The same with another results folder (None: its own)."""

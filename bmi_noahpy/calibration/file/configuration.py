@@ -39,6 +39,7 @@ def read_calibration(mapping: Any, folder: str | Path = ".", *, source: str = ""
         calibration = Calibration.model_validate(mapping, context={"folder": Path(folder), "read": {}})
     except ValidationError as error:
         raise ConfigurationError(explain(error, Calibration), source) from None
+    calibration._source = Path(source) if source else None
 
     problems = check(calibration)
     if problems:

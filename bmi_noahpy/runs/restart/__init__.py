@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bmi_noahpy.output import OutputWriter, run_id_of
+from bmi_noahpy.output import OutputWriter, is_unfinished, run_id_of
 from bmi_noahpy.runs.execute import Beginning
 from bmi_noahpy.runs.restart.files import RestartFiles, RestartWarning, check_fit
 from bmi_noahpy.runs.restart.fingerprint import SHAPE, differences, fingerprint
@@ -29,8 +29,8 @@ __all__ = [
 def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
     """Where a run goes on whose output file is there, and prepare the writer for it; None when there is nothing.
 
-    The newest restart file counts that is whole and whose records are at hand. A run that was killed before it wrote
-    one begins anew, over its unfinished output.
+    The newest restart file counts that is whole and whose records are at hand. A run that was killed, or ended with an
+    error, before it wrote one begins anew, over its unfinished output.
 
     Raises
     ------
@@ -49,12 +49,12 @@ def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | N
             )
         writer.resume(restart.mark)
         return Beginning(restart.step, restart.state)
-    if writer.journal_path.exists():
+    if writer.journal_path.exists() or is_unfinished(writer.path):
         writer.replace()
     elif writer.path.exists():
         raise FileExistsError(
-            f"output file {writer.path} exists, and there are no restart files of its run in {files.folder}. "
-            "Use --overwrite instead of --resume to run anew."
+            f"output file {writer.path} is complete, or not NoahPy's, and there are no restart files of its run in "
+            f"{files.folder}. Use --overwrite instead of --resume to run anew."
         )
     return None
 

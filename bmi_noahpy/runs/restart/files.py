@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.atomic import clear_leftovers
+from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import end_of_step
 from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
+from bmi_noahpy.runs.restart.followed import Followed, retraced
 from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
-from noahpy_core.state import State
+from noahpy_core.state import Forcing, State
 
 NEVER = 2**62
 
@@ -40,6 +43,19 @@ class RestartFiles:
         self._every = NEVER if every is None else max(round(every / float(run.step)), 1)
         self._fingerprint = fingerprint(run)
         self._written: list[Path] = []
+        self._followed, self._next = Followed(run), 0
+        self.alone = SoleWriter(folder / name, "Wait until it ends, or give each run a restart.folder of its own.")
+
+    def clear(self) -> None:
+        """Remove what killed runs left of these files."""
+        clear_leftovers(self.folder, f"{self._name}_")
+
+    def follow(self, first: int, forcing: Forcing) -> None:
+        """Note the forcing of the steps from `first` on, ``[time, column]``, which were taken."""
+        if first != self._next:
+            self._followed = Followed(self._run, first)
+        self._followed.take(forcing)
+        self._next = first + len(forcing.air_temperature)
 
     def next_after(self, step: int) -> int:
         """Number of steps, above `step`, after which a file is due."""
@@ -53,7 +69,8 @@ class RestartFiles:
         """Write the state after `step` steps, then delete the oldest file beyond the number to keep."""
         time = end_of_step(self._run, step - 1)
         path = self.folder / f"{self._name}_{str(time).replace('-', '').replace(':', '')}.nc"
-        write_restart(path, Restart(np.datetime64(self._run.start, "s"), time, step, state, self._fingerprint, mark))
+        start, followed = np.datetime64(self._run.start, "s"), self._followed.described()
+        write_restart(path, Restart(start, time, step, state, self._fingerprint, mark, followed))
         self._written = [*(known for known in self._written if known != path), path]
         while len(self._written) > self._keep:
             self._written.pop(0).unlink(missing_ok=True)
@@ -86,8 +103,22 @@ class RestartFiles:
         for path, restart in reversed(usable):
             if restart.mark is not None and restart.mark.records <= records:
                 check_fit(path, restart, self._run)
+                self._go_on(path, restart)
                 return restart
         return None
+
+    def _go_on(self, path: Path, restart: Restart) -> None:
+        """Follow what the run that wrote a file has followed, or raise RestartError when that was something else."""
+        if restart.step > self._run.steps or restart.start != np.datetime64(self._run.start, "s"):
+            return  # Refused by whoever goes on from it, who can say why.
+        followed = retraced(self._run, int(restart.followed.get("first step", 0)), restart.step)
+        changed = list(differences(restart.followed, followed.described()))
+        if changed:
+            raise RestartError(
+                f"restart file {path}: belongs to another run: {'; '.join(changed)}. Use the configuration and the "
+                "forcing of the run that is to go on, or begin anew with --overwrite."
+            )
+        self._followed, self._next = followed, restart.step
 
     def _listed(self) -> list[Path]:
         return sorted(self.folder.iterdir()) if self.folder.is_dir() else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,17 @@ def digest(values: Any) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:DIGITS]
 
 
+def digest_of_file(path: Path) -> str:
+    """A short text that differs when the content of a file does; ``absent`` when there is none."""
+    if not path.is_file():
+        return "absent"
+    with path.open("rb") as file:
+        total = hashlib.sha256()
+        while part := file.read(2**20):
+            total.update(part)
+    return total.hexdigest()[:DIGITS]
+
+
 def _scheme(scheme: Any) -> str:
     """A name, with the arguments of one's own schemes; their weights are compared as such, wherever they come from."""
     return scheme if isinstance(scheme, str) else f"{scheme.name} {dict(scheme.arguments)}"
@@ -78,6 +90,8 @@ def _differences_within(name: str, theirs: Fingerprint, ours: Fingerprint) -> It
             continue
         if name == "schemes":
             yield f"schemes.{key}: {there} there, {here} here"
+        elif isinstance(here, Mapping) and isinstance(there, Mapping):
+            yield from _differences_within(key, there, here)
         else:
             yield f"{name} differ in {key}"
 

@@ -49,6 +49,7 @@ class Restart:
     state : Everything the model carries.
     fingerprint : What the run that goes on must have in common.
     mark : Where the output file stood; None when no output was written.
+    followed : What the run has followed up to then, as `bmi_noahpy.runs.restart.followed.Followed` describes it.
     """
 
     start: np.datetime64
@@ -57,6 +58,7 @@ class Restart:
     state: State
     fingerprint: Fingerprint
     mark: OutputMark | None = None
+    followed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def write_restart(path: Path, restart: Restart) -> None:
@@ -66,6 +68,7 @@ def write_restart(path: Path, restart: Restart) -> None:
         "start": str(restart.start),
         "step": restart.step,
         "fingerprint": json.dumps(restart.fingerprint, sort_keys=True),
+        "followed": json.dumps(restart.followed, sort_keys=True),
     }
     with replaced(path) as partial, netCDF4.Dataset(partial, "w", format="NETCDF4") as dataset:
         dataset.setncatts(
@@ -109,8 +112,8 @@ def read_restart(path: Path, like: State) -> Restart:
         raise DamagedRestart(f"restart file {path}: cannot be read ({error}). Use another one.") from error
     if content is None:
         raise DamagedRestart(f"restart file {path}: is damaged, or no restart file. Use another one.")
-    start, time, step, fingerprint, arrays, mark = content
-    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark)
+    start, time, step, (fingerprint, followed), arrays, mark = content
+    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed)
 
 
 def _named(state: State) -> dict[str, Tensor]:
@@ -152,6 +155,7 @@ def _write_mark(group: Any, mark: OutputMark) -> None:
             "run_id": mark.run_id,
             "records": mark.records,
             "names": json.dumps(mark.names),
+            "sampling": mark.sampling,
             "count": mark.count,
             "begin": mark.begin,
         }
@@ -180,7 +184,8 @@ def _read(dataset: Any) -> tuple[Any, ...]:
     arrays = {name: np.asarray(variable[...]) for name, variable in dataset.variables.items() if name != "time"}
     mark = _read_mark(dataset.groups[OUTPUT]) if OUTPUT in dataset.groups else None
     start = np.datetime64(dataset.start, "s")
-    return start, time, int(dataset.step), json.loads(dataset.fingerprint), arrays, mark
+    plain = json.loads(dataset.fingerprint), json.loads(getattr(dataset, "followed", "{}"))
+    return start, time, int(dataset.step), plain, arrays, mark
 
 
 def _read_mark(group: Any) -> OutputMark:
@@ -189,6 +194,7 @@ def _read_mark(group: Any) -> OutputMark:
         run_id=group.run_id,
         records=int(group.records),
         names=tuple(json.loads(group.names)),
+        sampling=str(getattr(group, "sampling", "")),
         count=int(group.count),
         begin=float(group.begin),
         numbers=numbers,
