@@ -15,6 +15,7 @@ from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import build_processes
 from noahpy_core.run_checks import check_step_length
+from noahpy_core.shape_checks import check_shapes
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -80,9 +81,11 @@ class NoahModel(ModelPart):
 
         Raises
         ------
+        ShapeError : Something given is no tensor, or has another shape than a step needs.
         ValueError : `dt` is a number that is not positive.
         """
         if not isinstance(dt, Tensor):
             check_step_length(dt)
+        check_shapes(state, forcing, parameters, self.column.layers, series=False)
         after, fluxes = self.step(state, forcing, parameters, dt)
         return after, fluxes

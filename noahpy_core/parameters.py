@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,7 +95,7 @@ class SoilParameters:
 
     def _mixed(self, share: Tensor) -> SoilParameters:
         """The properties of mineral and organic soil together."""
-        values: dict[str, Tensor | None] = {
+        values: dict[str, Any] = {
             name: mixture(getattr(self, name), organic, share) for name, organic in ORGANIC_SOIL.items()
         }
         for name, organic in ORGANIC_LIMITS.items():

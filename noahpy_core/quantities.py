@@ -38,6 +38,7 @@ def quantity(
         "standard_name": standard_name,
         "bounds": bounds,
         "differentiable": differentiable,
+        "optional": optional,
     }
     if optional:
         return dataclasses.field(default=None, metadata=metadata)

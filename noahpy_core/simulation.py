@@ -20,6 +20,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
+from noahpy_core.shape_checks import check_shapes
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -162,10 +163,12 @@ def run(
     Raises
     ------
     KeyError : An output is neither in `State` nor in `Fluxes`.
+    ShapeError : Something given is no tensor, or has another shape than a run needs.
     ValueError : "compiled", and it cannot be; a step length or an interval that is not positive.
     """
     check_outputs(outputs)
     check_step_length(dt)
+    check_shapes(state, forcing, parameters, model.column.layers, series=True)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
     compiled, steps = is_compiled(model, execution), forcing.air_temperature.shape[0]
@@ -216,7 +219,9 @@ def _no_records(state: State, name: str) -> Tensor:
 
 
 def check_outputs(names: Sequence[str]) -> None:
-    """Raise KeyError for a name that is neither in `State` nor in `Fluxes`."""
+    """Raise KeyError for a name that is neither in `State` nor in `Fluxes`, ValueError for one outside a list."""
+    if isinstance(names, str):
+        raise ValueError(f"outputs: {names!r} is one name, not a list of names. Give [{names!r}].")
     known = {path for path, _ in quantities(State)} | {path for path, _ in quantities(Fluxes)} | {"soil.moisture"}
     for name in names:
         if name not in known:

@@ -105,7 +105,7 @@ def test_learned_conductivity_keeps_dry_and_saturated_soil_as_they_are(seed):
 def test_learned_conductivity_leaves_gravel_and_bedrock_to_the_built_in_relation():
     learned, soil = LearnedThermalConductivity(), CASE.parameters.soil
     coarse = soil.material > 0
-    built_in = NoahModel(CASE.column).soil_thermal
+    built_in = NoahModel(CASE.column).schemes["soil_thermal"]
     wet, ice = 0.4 * soil.porosity, 0.2 * soil.porosity
     assert coarse.sum().item() > 3
     gravel = soil.material == 1

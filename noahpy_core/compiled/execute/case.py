@@ -17,6 +17,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
+from noahpy_core.shape_checks import check_shapes
 from noahpy_core.state import Forcing, State
 
 READERS = {
@@ -109,8 +110,10 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
 
     Raises
     ------
+    ShapeError : Something is no tensor, or of another shape than is needed.
     NotCompiled : Tensors of different types, or not on the CPU.
     """
+    check_shapes(*trees, model.column.layers, series=timed)
     dtype = trees[0].skin_temperature.dtype
     absent, sources, leaves = set(), list[Source](), list[Tensor]()
     for name, tree in zip(NAMES, trees, strict=True):
@@ -127,10 +130,6 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
         if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
             raise unlike(source, leaf, dtype)
     steps = trees[1].air_temperature.shape[0] if timed else 1
-    for source, leaf in zip(sources, leaves, strict=True):
-        if timed and source[0] == "forcing" and leaf.shape[0] != steps:
-            found = f"{'.'.join(source)} has the shape {tuple(leaf.shape)}"
-            raise ValueError(f"{found}, but air_temperature {steps} times. Give as many.")
     columns = max(leaf.shape[-1] for leaf in leaves)
     shape = Shape(model.options, model.column.layers, dtype, frozenset(absent))
     return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves

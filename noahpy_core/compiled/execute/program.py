@@ -18,6 +18,7 @@ from noahpy_core.compiled.emit.instructions import Target
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.execute.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
+from noahpy_core.errors import ShapeError
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
 
@@ -60,7 +61,7 @@ class Program:
         for k, (source, layers) in enumerate(self.sources):
             tensor = self.constants[source[1]] if own and source[0] == "constant" else tensors.get(source)
             if tensor is not None:
-                table[k] = entry(tensor, layers, columns, timed=source[0] == "forcing")
+                table[k] = entry(tensor, layers, columns, timed=source[0] == "forcing", name=".".join(map(str, source)))
         return table
 
     def output_table(self, tensors: Mapping[str, Tensor], columns: int) -> np.ndarray:
@@ -68,7 +69,7 @@ class Program:
         table = np.zeros((len(self.results), len(ENTRY)), dtype=np.int64)
         for path, tensor in tensors.items():
             k = self.result_position[path]
-            table[k] = entry(tensor, self.results[k][1], columns, timed=True)
+            table[k] = entry(tensor, self.results[k][1], columns, timed=True, name=path)
         return table
 
     # --- calls ------------------------------------------------------------------------------------------------------
@@ -242,13 +243,24 @@ def _address(value: Any) -> int:
     return int(value)
 
 
-def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool) -> tuple[int, int, int, int]:
-    """Address, and distances of columns, layers and times in numbers."""
+def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool, name: str) -> tuple[int, int, int, int]:
+    """Address, and distances of columns, layers and times in numbers.
+
+    Parameters
+    ----------
+    layers, columns : That the kernel will read; 0 layers for a quantity without.
+    timed : Whether time is the first dimension.
+    name : For the message of the error.
+
+    Raises
+    ------
+    ShapeError : The kernel would read beyond the memory of the tensor.
+    """
     strides = tensor.stride()
     expected = 1 + (layers > 0) + timed
     if tensor.ndim != expected:
-        raise ValueError(f"compiled: a tensor of shape {tuple(tensor.shape)} where {expected} dimensions are expected.")
+        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, where {expected} dimensions are needed.")
     if tensor.shape[-1] not in (1, columns) or (layers and tensor.shape[-2] != layers):
-        raise ValueError(f"compiled: a tensor of shape {tuple(tensor.shape)} for {columns} columns, {layers} layers.")
+        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, others {columns} columns, {layers} layers.")
     column = 0 if tensor.shape[-1] == 1 else strides[-1]
     return tensor.data_ptr(), column, strides[-2] if layers else 0, strides[0] if timed else 0
