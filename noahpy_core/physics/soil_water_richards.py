@@ -1,0 +1,137 @@
+"""Soil water by the implicit Richards equation: nothing is created, and what water cannot give is not evaporated."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.numerics import at_least, at_most, positive_part
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.retention import frozen_pore_space
+from noahpy_core.physics.richards import Flow, System
+from noahpy_core.physics.richards_solver import solve_richards
+from noahpy_core.roots import with_derivative_of
+
+
+class SoilDemand(NamedTuple):
+    """Water asked of the soil, 0 or more. [kg m-2 s-1]"""
+
+    soil: Tensor
+    """Evaporation of the first layer, ``[column]``: down to 0.02 m3 m-3 of liquid water."""
+    roots: Tensor
+    """Uptake of each layer, ``[layer, column]``: down to its wilting point."""
+
+
+class RichardsWater(NamedTuple):
+    """Soil water after the step, ``[layer, column]`` [m3 m-3], and its fluxes, ``[column]`` [kg m-2 s-1].
+
+    Each layer's balance closes to round-off with these fluxes.
+    """
+
+    liquid: Tensor
+    ice: Tensor
+    infiltration: Tensor
+    exfiltration: Tensor
+    """Pressed out of a full column at its surface."""
+    surface_runoff: Tensor
+    """Supply that does not enter."""
+    exchange: Tensor
+    """Down from each layer to the next, ``[layer - 1, column]``."""
+    drainage: Tensor
+    soil_evaporation: Tensor
+    root_uptake: Tensor
+    """``[layer, column]``."""
+
+
+class RichardsSoilWater(nn.Module):
+    """The implicit Richards step with ponding, limited uptake, gravity drainage and frozen ground.
+
+    Parameters
+    ----------
+    infiltration : A capacity from the variability of rain and soil within the column's area (Schaake et al. 1996), one
+        more member of the minimum of supply and ponded capacity; None leaves those two.
+    """
+
+    def __init__(self, column: SoilColumn, infiltration: nn.Module | None = None) -> None:
+        super().__init__()
+        self.column = column
+        self.infiltration = infiltration
+
+    def forward(
+        self, liquid: Tensor, ice: Tensor, supply: Tensor, demand: SoilDemand, parameters: Parameters,
+        dt: Tensor | float,
+    ) -> RichardsWater:  # fmt: skip
+        """Move liquid water for one step; ice stays.
+
+        Parameters
+        ----------
+        liquid, ice : At the start, ``[layer, column]``. [m3 m-3]
+        supply : Water reaching the ground. [kg m-2 s-1]
+        demand : Evaporation and root uptake asked for. [kg m-2 s-1]
+        parameters : With resolved soil parameters.
+        dt : [s]
+
+        Raises
+        ------
+        ConvergenceError : naming the columns whose equations were not solved.
+        """
+        soil = parameters.soil
+        assert soil.wilting_point is not None
+        capacity = self._subgrid(liquid, ice, supply, parameters, dt)
+        admitted = supply if capacity is None else at_most(supply, capacity)
+        flow = Flow(
+            old=liquid,
+            thickness=self.column.thickness.expand_as(liquid),
+            soil_demand=demand.soil / WATER_DENSITY,
+            root_demand=demand.roots / WATER_DENSITY,
+            root_minimum=at_least(soil.wilting_point, MINIMUM_MOISTURE).expand_as(liquid),
+            supply=admitted / WATER_DENSITY,
+            drainage_factor=parameters.general.drainage_factor.expand_as(supply),
+            dt=dt + torch.zeros_like(supply),
+        )
+        system = solve_richards(frozen_pore_space(soil, ice), flow)
+        return _balanced(system, flow, ice, supply)
+
+    def _subgrid(
+        self, liquid: Tensor, ice: Tensor, supply: Tensor, parameters: Parameters, dt: Tensor | float
+    ) -> Tensor | None:
+        """Capacity by the variability within the area, at least the conductivity of full ground. [kg m-2 s-1]"""
+        if self.infiltration is None:
+            return None
+        soil = parameters.soil
+        capacity: Tensor = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
+        conductivity = frozen_pore_space(soil, ice)[3][0]
+        return at_least(capacity, conductivity * WATER_DENSITY)
+
+
+def _balanced(system: System, flow: Flow, ice: Tensor, supply: Tensor) -> RichardsWater:
+    """Fluxes between layers from the balance of the layers below, so that nothing is left over.
+
+    What the iteration left undone, of the size of round-off, goes into the infiltration of ponded ground and into the
+    water of the first layer otherwise, whose infiltration is then exactly the supply.
+    """
+    thickness, dt = flow.thickness, flow.dt
+    soil_sink = torch.cat([system.soil_evaporation[None], torch.zeros_like(flow.old[1:])])
+    gained = thickness * (system.content - flow.old) / dt + soil_sink + system.root_uptake
+    from_top = torch.cumsum(gained, 0)
+    entered = from_top[-1] + system.drainage
+    left = flow.supply - entered
+    surface = torch.where(system.ponded, entered, flow.supply)
+    corrected = system.content[:1] + torch.where(system.ponded, 0.0, left * dt / thickness[0])
+    content = torch.cat([with_derivative_of(corrected, system.content[:1]), system.content[1:]])
+    infiltration = positive_part(surface) * WATER_DENSITY
+    return RichardsWater(
+        liquid=content,
+        ice=ice,
+        infiltration=infiltration,
+        exfiltration=positive_part(-surface) * WATER_DENSITY,
+        surface_runoff=supply - infiltration,
+        exchange=(entered - from_top[:-1]) * WATER_DENSITY,
+        drainage=system.drainage * WATER_DENSITY,
+        soil_evaporation=system.soil_evaporation * WATER_DENSITY,
+        root_uptake=system.root_uptake * WATER_DENSITY,
+    )
