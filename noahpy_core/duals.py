@@ -105,11 +105,9 @@ def choose(condition: Tensor, yes: Dual | Tensor | float, no: Dual | Tensor | fl
 
 
 def _chosen(condition: Tensor, a: Slope, b: Slope) -> Slope:
-    if a is None and b is None:
-        return None
-    if a is None:
-        return torch.where(condition, 0.0, b)
-    return torch.where(condition, a, 0.0 if b is None else b)
+    if a is not None:
+        return torch.where(condition, a, 0.0 if b is None else b)
+    return None if b is None else torch.where(condition, 0.0, b)
 
 
 def _scaled(a: Slope, factor: Tensor | float) -> Slope:

@@ -1,9 +1,4 @@
-"""Roots of nonlinear equations, one system per column, and the derivative that goes with them.
-
-A root is found without derivative by an iteration of unknown length. The derivative is that of the equations, not of
-the iteration: chord steps from the root, ``x - J^-1 F(x; parameters)`` with the Jacobian J held, whose graph is the
-implicit function theorem. One step gives first derivatives, n steps derivatives up to order n.
-"""
+"""Roots of nonlinear equations, one system per column, found by an iteration of unknown length."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.recording import recorder
 
 Solver = Callable[..., tuple[Tensor, Tensor]]
@@ -21,12 +17,8 @@ Description = Callable[[Tensor, Sequence[Tensor]], str]
 """Takes a mask of the columns not solved and the values given to the solver; returns what to tell the user."""
 
 
-class ConvergenceError(RuntimeError):
-    """A column's equations were not solved."""
-
-
 def find_root(solve: Solver, values: Sequence[Tensor], what: str, describe: Description) -> Tensor:
-    """The root that `solve` finds, without derivative.
+    """The root that `solve` finds, without derivative (`noahpy_core.numerics.implicit_root` gives it one).
 
     Parameters
     ----------
@@ -45,7 +37,7 @@ def find_root(solve: Solver, values: Sequence[Tensor], what: str, describe: Desc
         root, solved = solve(*held)
         recording.require(solved, what)
         return root
-    return _Root.apply(solve, describe, *held)  # type: ignore[no-any-return, no-untyped-call]
+    return _Root.apply(solve, describe, *held)
 
 
 class _Root(torch.autograd.Function):
@@ -56,7 +48,7 @@ class _Root(torch.autograd.Function):
         with torch.no_grad():
             root, solved = solve(*values)
         if not bool(solved.all()):
-            raise ConvergenceError(describe(~solved, values))
+            raise ConvergenceError(describe(~solved, values), (~solved).nonzero().flatten().tolist())
         return root
 
     @staticmethod
@@ -67,20 +59,12 @@ class _Root(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[Any, ...], solve: Solver, describe: Description, *values: Tensor
     ) -> tuple[Tensor, int]:
+        batch = info.batch_size
+
         def flat(value: Tensor, dim: int | None) -> Tensor:
-            value = value.unsqueeze(-1).expand(*value.shape, info.batch_size) if dim is None else value.movedim(dim, -1)
+            value = value.unsqueeze(-1).expand(*value.shape, batch) if dim is None else value.movedim(dim, -1)
             return value.flatten(-2)
 
-        root = find_root(solve, [flat(v, d) for v, d in zip(values, in_dims[2:], strict=True)], "", describe)
-        return root.unflatten(-1, (root.shape[-1] // info.batch_size, info.batch_size)), root.ndim
-
-
-def with_derivative_of(value: Tensor, source: Tensor) -> Tensor:
-    """The value of one tensor with the derivative of another: for two that are equal but for round-off.
-
-    A compiled run does not compute `source`, its derivative does.
-    """
-    recording = recorder()
-    if recording is not None:
-        return recording.graft(value, source)
-    return value.detach() + (source - source.detach())
+        given = (flat(value, dim) for value, dim in zip(values, in_dims[2:], strict=True))
+        root = _Root.apply(solve, describe, *given)
+        return root.unflatten(-1, (root.shape[-1] // batch, batch)), root.ndim

@@ -11,19 +11,21 @@ References
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
-from noahpy_core.errors import ConvergenceError
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
-from noahpy_core.recording import iterate_until, recorder
+from noahpy_core.recording import iterate_until
+from noahpy_core.roots import find_root
 
 
 class Conduction(NamedTuple):
@@ -145,13 +147,8 @@ def solve_freezing(
     ConvergenceError : naming the columns that were not solved.
     """
     layers = (soil.clapp_hornberger_b, soil.saturated_suction, soil.porosity, temperature, total, *system)
-    values = [value.expand_as(temperature).detach() for value in layers]
-    recording = recorder()
-    if recording is not None:
-        root, solved = _solve(curve, *values)
-        recording.require(solved, "enthalpy heat step")
-        return root
-    return _FreezingRoot.apply(curve, *values)
+    values = [value.expand_as(temperature) for value in layers]
+    return find_root(functools.partial(_solve, curve), values, "enthalpy heat step", _describe)
 
 
 def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,35 +156,6 @@ def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
     none = torch.zeros_like(b)
     soil = SoilParameters(b, none, suction, porosity, none, none, none)
     return _solve_nonlinear(curve, Conduction(*system), temperature, total, soil)
-
-
-class _FreezingRoot(torch.autograd.Function):
-    """The iteration, opaque to transformations: a batch dimension is more columns."""
-
-    @staticmethod
-    def forward(curve: FreezingCurve, *values: Tensor) -> Tensor:
-        with torch.no_grad():
-            root, solved = _solve(curve, *values)
-        if not bool(solved.all()):
-            unsolved = (~solved).nonzero().flatten().tolist()
-            raise ConvergenceError(_describe(~solved, temperature=values[3], total=values[4]), unsolved)
-        return root
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, int]:
-        def flat(value: Tensor, dim: int | None) -> Tensor:
-            value = value.unsqueeze(-1).expand(*value.shape, info.batch_size) if dim is None else value.movedim(dim, -1)
-            return value.flatten(1)
-
-        columns = next(
-            v.shape[-1] if d is None else v.movedim(d, -1).shape[-2] for v, d in zip(values, in_dims[1:], strict=True)
-        )
-        root = _FreezingRoot.apply(curve, *(flat(value, dim) for value, dim in zip(values, in_dims[1:], strict=True)))
-        return root.unflatten(1, (columns, info.batch_size)), 2
 
 
 SOLVES_OF_A_GUESS = 12
@@ -253,7 +221,8 @@ def _solve_nonlinear(
     return root, solved
 
 
-def _describe(unsolved: Tensor, temperature: Tensor, total: Tensor) -> str:
+def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
+    temperature, total = values[3:5]
     columns = unsolved.nonzero().flatten().tolist()
     first = columns[0]
     return (

@@ -140,7 +140,6 @@ class Unknown(NamedTuple):
         wet = torch.exp(power * torch.log(at_least(saturation, self.switch))) / self.switch_power
         return torch.where(saturation <= self.switch, saturation, self.switch * (1.0 + (wet - 1.0) / power))
 
-
     def of_pressure(self, head: Tensor, pores: PoreSpace) -> Tensor:
         """u of a full layer at a head above -psi_s. [m]"""
         power = pores.b + 3.0
@@ -228,9 +227,7 @@ def conduction_at(head: Dual, log_head: Dual, pores: PoreSpace) -> Conduction:
     cube = saturation * saturation * saturation
     below = (retention * cube - pores.least_potential) * pores.scale
     drained = (retention * retention * cube - pores.least_conductance) * pores.conductivity
-    return Conduction(
-        choose(full, pores.full_potential(head), below), choose(full, pores.full_conductivity, drained)
-    )
+    return Conduction(choose(full, pores.full_potential(head), below), choose(full, pores.full_conductivity, drained))
 
 
 def _rows(slope: Tensor | None, start: int | None, end: int | None) -> Tensor | None:

@@ -1,7 +1,8 @@
 """The implicit, mixed-form Richards equation for liquid water with ice as an obstacle.
 
 Each layer's balance, dz (W - W_old) = dt (q_above - q_below - e), has everything on its right at the end of the step.
-Every term is monotone in the unknowns, so the system has one solution, bounded and free of oscillation (an M-function).
+Within one soil every term is monotone in the unknowns, so the system has one solution, bounded and free of oscillation
+(an M-function); between very different soils it may depart from that a little.
 
 References
 ----------
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE
 from noahpy_core.duals import Dual, choose
-from noahpy_core.numerics import at_most
+from noahpy_core.numerics import at_most, positive_part
 from noahpy_core.physics.retention import (
     TINY,
     PoreSpace,
@@ -132,6 +133,7 @@ def _given(content: Dual, minimum: Tensor | float) -> Dual:
     part = (content - minimum) * (1.0 / UPTAKE_RANGE)
     # Round-off must not decide on which side of its kink a layer stands that the iteration has put there.
     above = part.value > 1.0 + 256.0 * torch.finfo(part.value.dtype).eps
+    part = part - positive_part(part.value - 1.0).detach()
     rising = choose(part.value > 0.0, part, torch.zeros_like(part.value))
     return choose(above, torch.ones_like(part.value), rising)
 

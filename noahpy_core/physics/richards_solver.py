@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE
-from noahpy_core.numerics import solve_tridiagonal
+from noahpy_core.numerics import implicit_root, solve_tridiagonal
 from noahpy_core.physics.retention import PoreSpace, Unknown, pore_space
 from noahpy_core.physics.richards import UPTAKE_RANGE, Flow, System, equations, unknown_for
-from noahpy_core.recording import iterate_until, recorder
-from noahpy_core.roots import find_root, with_derivative_of
+from noahpy_core.recording import iterate_until
+from noahpy_core.roots import find_root
 
 TOLERANCE = 1.0e-12
 """Largest residual of a solved layer, relative to its storage and fluxes."""
@@ -43,13 +43,15 @@ class Strategy(NamedTuple):
 
 
 STRATEGIES = (Strategy(100, 12, 20, 0.2, 0.5), Strategy(100, 5, 12, 0.3, 0.8), Strategy(200, 5, 30, 0.1, 0.5))
+LIMIT = sum(strategy.rounds for strategy in STRATEGIES)
+"""Largest number of tridiagonal solves."""
 SHORTEST = 1.0e-3
 PRESSURE = 10.0
 """Head above that of a pond on the surface which the iteration may reach. [m]"""
 
 
 def solve_richards(primary: Sequence[Tensor], flow: Flow) -> System:
-    """The equations at the end of the step, with derivatives of first order (compiled) or second order (eager).
+    """The equations at the end of the step, with their first and second derivatives.
 
     Parameters
     ----------
@@ -65,19 +67,19 @@ def solve_richards(primary: Sequence[Tensor], flow: Flow) -> System:
     held = Flow(*(part.detach() for part in flow))
     with torch.no_grad():
         unknown = unknown_for(held_pores, held)
-    root = find_root(_newton, [*primary, *flow, *unknown], "soil water step", _describe)
+    root = find_root(newton, [*primary, *flow, *unknown], "soil water step", _describe)
     with torch.no_grad():
         at_root = equations(root, held_pores, held, unknown, jacobian=True)
-    u = root
-    for _ in range(2 if recorder() is None else 1):
+
+    def change(u: Tensor) -> Tensor:
         residual = equations(u, pores, flow, unknown, jacobian=False).residual
-        change = solve_tridiagonal(at_root.lower, at_root.diagonal, at_root.upper, residual)
-        # The value stays that of the root: a step from it could cross a kink where pressure is nearly undetermined.
-        u = with_derivative_of(root, u - change)
-    return equations(u, pores, flow, unknown, jacobian=False)
+        return -solve_tridiagonal(at_root.lower, at_root.diagonal, at_root.upper, residual)
+
+    # The value stays that of the root: a step from it could cross a kink where pressure is nearly undetermined.
+    return equations(implicit_root(root, change), pores, flow, unknown, jacobian=False)
 
 
-def _newton(*values: Tensor) -> tuple[Tensor, Tensor]:
+def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
     """u of every layer, and whether each column's was found."""
     count = len(Flow._fields)
     pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4 : 4 + count]), Unknown(*values[4 + count :])
@@ -108,8 +110,7 @@ def _newton(*values: Tensor) -> tuple[Tensor, Tensor]:
         return torch.where(solved, u, proposal), count + 1.0, solved
 
     unsolved = torch.zeros_like(start[0], dtype=torch.bool)
-    limit = sum(strategy.rounds for strategy in STRATEGIES)
-    root, _, solved = iterate_until(round_of, (start, torch.zeros_like(start[0]), unsolved), limit)
+    root, _, solved = iterate_until(round_of, (start, torch.zeros_like(start[0]), unsolved), LIMIT)
     return root, solved
 
 
@@ -150,7 +151,7 @@ def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
     room, old = values[2], values[4]
     return (
         f"soil water step: {len(columns)} of {unsolved.numel()} columns did not converge in "
-        f"{sum(strategy.rounds for strategy in STRATEGIES)} solves; first column {first} with liquid water "
+        f"{LIMIT} solves; first column {first} with liquid water "
         f"{old[:, first].tolist()} in pores of {room[:, first].tolist()} m3 m-3. "
         "Check its forcing and parameters for values far outside their bounds."
     )

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow, System
 from noahpy_core.physics.richards_solver import solve_richards
-from noahpy_core.roots import with_derivative_of
 
 
 class SoilDemand(NamedTuple):
@@ -47,7 +47,7 @@ class RichardsWater(NamedTuple):
     """``[layer, column]``."""
 
 
-class RichardsSoilWater(nn.Module):
+class RichardsSoilWater(ModelPart):
     """The implicit Richards step with ponding, limited uptake, gravity drainage and frozen ground.
 
     Parameters
@@ -121,8 +121,8 @@ def _balanced(system: System, flow: Flow, ice: Tensor, supply: Tensor) -> Richar
     entered = from_top[-1] + system.drainage
     left = flow.supply - entered
     surface = torch.where(system.ponded, entered, flow.supply)
-    corrected = system.content[:1] + torch.where(system.ponded, 0.0, left * dt / thickness[0])
-    content = torch.cat([with_derivative_of(corrected, system.content[:1]), system.content[1:]])
+    correction = torch.where(system.ponded, 0.0, left * dt / thickness[0]).detach()
+    content = torch.cat([(system.content[0] + correction)[None], system.content[1:]])
     infiltration = positive_part(surface) * WATER_DENSITY
     return RichardsWater(
         liquid=content,

@@ -1,0 +1,162 @@
+"""The implicit Richards step: what it keeps, what it limits, and that its equations are solved as they should be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from water_columns import CLASSES, FLOOR, STEPS, WaterCase, hard_columns
+
+from noahpy_core.physics.retention import pore_space
+from noahpy_core.physics.richards import System, equations, unknown_for
+from noahpy_core.physics.soil_water_richards import RichardsWater, SoilDemand
+from noahpy_core.tables import soil_parameters
+
+ROUND_OFF = 1.0e-14
+
+
+def faces(water: RichardsWater) -> torch.Tensor:
+    """Downward flux through every face, from the surface to the bottom. [m s-1]"""
+    surface = water.infiltration - water.exfiltration
+    return torch.cat([surface[None], water.exchange, water.drainage[None]]) / 1000.0
+
+
+def taken(water: RichardsWater) -> torch.Tensor:
+    """Uptake from every layer. [m s-1]"""
+    return (water.root_uptake + torch.cat([water.soil_evaporation[None], 0.0 * water.root_uptake[1:]])) / 1000.0
+
+
+@pytest.fixture(scope="module")
+def hard() -> tuple[WaterCase, RichardsWater]:
+    case = hard_columns(400, seed=3)
+    return case, case.step()
+
+
+def test_every_layer_keeps_its_balance_to_round_off(hard):
+    case, water = hard
+    flux = faces(water)
+    gained = case.column.thickness * (water.liquid - case.liquid)
+    residual = gained - case.dt * (flux[:-1] - flux[1:] - taken(water))
+    size = case.column.thickness * case.liquid + case.dt * flux.abs().amax(0)
+    assert (residual.abs() / size).max() < ROUND_OFF
+
+
+def test_liquid_water_stays_between_its_floor_and_the_room_that_ice_leaves(hard):
+    case, water = hard
+    assert (water.liquid - (case.parameters.soil.porosity - case.ice)).max() < 1.0e-12
+    lowest = torch.minimum(case.liquid, torch.tensor(FLOOR, dtype=torch.float64))
+    assert (lowest - water.liquid).max() < 1.0e-12
+    assert torch.equal(water.ice, case.ice)
+
+
+def test_fluxes_are_within_what_is_asked_and_given(hard):
+    case, water = hard
+    for flux in (water.infiltration, water.exfiltration, water.surface_runoff, water.drainage):
+        assert (flux >= 0.0).all()
+    assert torch.allclose(water.infiltration + water.surface_runoff, case.supply, rtol=1e-15, atol=0.0)
+    assert ((water.soil_evaporation >= 0.0) & (water.soil_evaporation <= case.demand.soil * (1.0 + 1.0e-15))).all()
+    assert ((water.root_uptake >= 0.0) & (water.root_uptake <= case.demand.roots * (1.0 + 1.0e-15))).all()
+    assert (water.infiltration == case.supply).any(), "no column takes in all"
+    assert (water.surface_runoff > 0.0).any(), "no column is ponded"
+    assert (water.soil_evaporation < 0.999 * case.demand.soil).any(), "no evaporation is limited"
+
+
+def of_class(case: WaterCase, numbers: torch.Tensor) -> WaterCase:
+    """The same columns, each of one class of soil throughout, without ice."""
+    soil = soil_parameters(numbers.expand_as(case.liquid)).resolved()
+    parameters = dataclasses.replace(case.parameters, soil=soil)
+    return dataclasses.replace(case, parameters=parameters, ice=torch.zeros_like(case.liquid))
+
+
+def somewhere(case: WaterCase, seed: int = 0) -> tuple[System, torch.Tensor]:
+    """The equations at random unknowns, from dry to under pressure."""
+    pores, flow = pore_space(*case.primary()), case.flow()
+    unknown = unknown_for(pores, flow)
+    generator = torch.Generator().manual_seed(seed)
+    u = unknown.full * 1.3 * torch.rand(case.liquid.shape, generator=generator, dtype=torch.float64) ** 2
+    return equations(u.requires_grad_(), pores, flow, unknown, jacobian=True), u
+
+
+def test_the_jacobian_is_that_of_the_residual():
+    """The chord steps that carry derivatives need it exact."""
+    system, u = somewhere(hard_columns(200, seed=5, layers=(0.1, 0.3, 0.6, 1.0)))
+    bands = {-1: system.lower, 0: system.diagonal, 1: system.upper}
+    for k in range(4):
+        row = torch.autograd.grad(system.residual[k].sum(), u, retain_graph=True)[0]
+        size = row.abs().sum(0) + 1.0e-15
+        for offset, band in bands.items():
+            if 0 <= k + offset < 4:
+                assert ((band[k] - row[k + offset]).abs() / size).max() < 1.0e-10, (k, offset)
+
+
+def test_in_one_soil_a_flux_grows_with_the_water_above_and_falls_with_that_below():
+    """Then the equations have one solution, within its bounds, however long the step and thick the layers."""
+    classes = torch.tensor(CLASSES)
+    case = of_class(hard_columns(20 * len(classes), seed=6, layers=(0.05, 0.5, 0.5, 2.0)), classes.repeat(20))
+    system, _ = somewhere(case)
+    size = system.diagonal
+    assert (system.lower / size).max() < 1.0e-12
+    assert (system.upper / size).max() < 1.0e-12
+
+
+@pytest.mark.parametrize("dt", STEPS)
+def test_no_class_of_soil_creates_or_loses_water_from_dry_to_full_with_and_without_ice(dt):
+    classes = torch.tensor(CLASSES)
+    saturation = torch.tensor([0.0, 0.05, 0.3, 0.7, 0.95, 1.0], dtype=torch.float64)
+    ice_share = torch.tensor([0.0, 0.5, 0.95, 1.0], dtype=torch.float64)
+    grid = torch.cartesian_prod(classes.to(torch.float64), saturation, ice_share)
+    case = hard_columns(len(grid), seed=1)
+    soil = soil_parameters(grid[:, 0].to(torch.int64).expand_as(case.liquid)).resolved()
+    total = FLOOR + (soil.porosity - FLOOR) * grid[:, 1]
+    ice = (total - FLOOR) * grid[:, 2]
+    case = dataclasses.replace(
+        case, ice=ice, liquid=total - ice, dt=torch.full_like(case.dt, dt),
+        parameters=dataclasses.replace(case.parameters, soil=soil),
+    )  # fmt: skip
+    water = case.step()
+    stored = (case.column.thickness * (water.liquid - case.liquid)).sum(0)
+    flux = faces(water)
+    assert (stored - case.dt * (flux[0] - flux[-1] - taken(water).sum(0))).abs().max() < 1.0e-14
+
+
+def resting(case: WaterCase, **changes: object) -> WaterCase:
+    """The same columns with nothing asked or given."""
+    none = torch.zeros_like(case.supply)
+    general = dataclasses.replace(case.parameters.general, drainage_factor=none)
+    parameters = dataclasses.replace(case.parameters, general=general)
+    demand = SoilDemand(none, torch.zeros_like(case.liquid))
+    return dataclasses.replace(case, supply=none, demand=demand, parameters=parameters, **changes)
+
+
+def test_a_closed_column_comes_to_rest_in_hydrostatic_equilibrium():
+    case = resting(hard_columns(1, seed=2, layers=(0.1,) * 20), dt=torch.tensor([1.0e7], dtype=torch.float64))
+    case = of_class(case, torch.tensor([9]))
+    case = dataclasses.replace(case, liquid=0.6 * case.parameters.soil.porosity)
+    for _ in range(40):
+        case = dataclasses.replace(case, liquid=case.step().liquid)
+    b, suction, room, _ = case.primary()
+    saturation = case.liquid / room
+    level = -suction * saturation**-b - case.column.node_depth
+    above_water_table = level[saturation < 0.999]
+    assert len(above_water_table) > 8
+    assert above_water_table.max() - above_water_table.min() < 0.05
+
+
+def test_steady_seepage_carries_the_supply_through_every_layer():
+    """With free drainage a steady supply below the saturated conductivity leaves K(S) equal to it."""
+    case = resting(hard_columns(4, seed=2, layers=(0.1, 0.2, 0.3, 0.5, 0.8)))
+    case = of_class(case, torch.tensor([1, 7, 9, 11]))
+    soil = case.parameters.soil
+    supply = 0.3 * soil.saturated_hydraulic_conductivity[0] * 1000.0
+    general = dataclasses.replace(case.parameters.general, drainage_factor=torch.ones_like(supply))
+    parameters = dataclasses.replace(case.parameters, general=general)
+    case = dataclasses.replace(
+        case, parameters=parameters, supply=supply, liquid=0.5 * soil.porosity, dt=torch.full_like(supply, 1.0e7)
+    )
+    for _ in range(30):
+        water = case.step()
+        case = dataclasses.replace(case, liquid=water.liquid)
+    assert torch.allclose(faces(water) * 1000.0, supply.expand(6, 4), rtol=1.0e-9)
+    expected = 0.3 ** (1.0 / (2.0 * soil.clapp_hornberger_b + 3.0))
+    assert torch.allclose(water.liquid / soil.porosity, expected, rtol=1.0e-6)
