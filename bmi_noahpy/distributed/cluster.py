@@ -19,6 +19,11 @@ LOST_WORKERS = 20
 def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     """A Dask client: of the scheduler at an address, or of a new cluster of so many processes here; None with neither.
 
+    Whoever reaches a scheduler can run any program as its user. So the processes of a cluster made here talk with each
+    other encrypted, and only to holders of credentials that are made for it, kept in memory, and gone at its end; there
+    is no dashboard. A scheduler at an address is as safe as whoever started it made it: Dask's settings
+    ``distributed.comm.tls`` apply.
+
     Raises
     ------
     MissingPackage : Dask is not installed.
@@ -38,15 +43,25 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         with distributed.Client(scheduler) as client:
             yield client
         return
-    settings = {"distributed.scheduler.allowed-failures": LOST_WORKERS}
+    require("cryptography", why)
     with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
+        dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}),
+        local_cluster(workers) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def local_cluster(workers: int) -> Any:
+    """Processes of this machine and their scheduler, which nobody without their credentials can talk to."""
+    distributed = require("distributed", "--workers")
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        security=distributed.Security.temporary(),
+    )
 
 
 def count_workers(client: Any) -> int:

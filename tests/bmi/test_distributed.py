@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from bmi_noahpy.cli import app
 from bmi_noahpy.distributed import extras, launch_tiles
+from bmi_noahpy.distributed.cluster import local_cluster
 from bmi_noahpy.distributed.plan import PlanError, cut
 from bmi_noahpy.distributed.tile_run import run_tile
 from bmi_noahpy.runs.launch import Launch, launch
@@ -203,6 +204,66 @@ def test_a_failing_tile_says_which_columns_it_has(folder, monkeypatch):
     monkeypatch.setattr("bmi_noahpy.distributed.tile_run.execute", failing)
     with pytest.raises(ArithmeticError, match="columns 0 to 31, counted from 0: column 3"):
         launch_tiles(configuration(folder), tile_columns=32)
+
+
+def test_nobody_without_the_credentials_of_a_cluster_can_talk_to_it():
+    distributed = pytest.importorskip("distributed")
+    psutil = pytest.importorskip("psutil")
+    with local_cluster(0) as cluster:
+        assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
+        port = int(cluster.scheduler_address.rpartition(":")[2])
+        open_ports = {c.laddr.port for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN}
+        assert open_ports == {port}, "a dashboard, or another door, is open"
+        for address, security in (
+            (f"tcp://127.0.0.1:{port}", None),
+            (cluster.scheduler_address, distributed.Security.temporary()),
+        ):
+            with pytest.raises(OSError, match=r"(?i)timed out|comm|connect"):
+                distributed.Client(address, security=security, timeout="0.5s")
+
+
+def test_a_run_that_ended_before_its_tiles_were_planned_is_begun_anew(folder):
+    (folder / "out.nc.tiles").mkdir()
+    assert launch_tiles(configuration(folder), Launch(resume=True), tile_columns=48).steps_done == 48
+
+
+def test_a_folder_of_somebody_else_is_not_taken_for_tiles(folder):
+    (folder / "out.nc.tiles").mkdir()
+    (folder / "out.nc.tiles" / "thesis.tex").write_text("years of work")
+    with pytest.raises(PlanError, match=r"holds 'thesis\.tex'"):
+        launch_tiles(configuration(folder), Launch(overwrite=True), tile_columns=48)
+    assert (folder / "out.nc.tiles" / "thesis.tex").exists()
+
+
+def test_finished_tiles_of_another_forcing_are_not_gathered(folder, monkeypatch):
+    def stopping(task):
+        if task.tile.number == 1:
+            raise KeyboardInterrupt
+        return run_tile(task)
+
+    monkeypatch.setattr("bmi_noahpy.distributed.cluster.run_tile", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        launch_tiles(configuration(folder), tile_columns=48)
+    monkeypatch.undo()
+    with xarray.open_dataset(folder / "weather.nc") as data:
+        other = data.load()
+    name = next(name for name in other.data_vars if "temperature" in str(name) or name in ("Tair", "t2m"))
+    (other.assign({name: other[name] + 1.0})).to_netcdf(folder / "weather.nc")
+    with pytest.raises(PlanError, match="differs in files"):
+        launch_tiles(configuration(folder), Launch(resume=True))
+
+
+def test_a_run_that_ended_while_its_tiles_were_gathered_is_gathered(folder, monkeypatch):
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bmi_noahpy.distributed.tiles.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            launch_tiles(configuration(folder), tile_columns=48)
+    assert (folder / "out.nc").exists()
+    assert launch_tiles(configuration(folder), Launch(resume=True)).steps_done == 48
+    assert not (folder / "out.nc.tiles").exists()
 
 
 @pytest.mark.slow

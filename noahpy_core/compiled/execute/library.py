@@ -1,21 +1,14 @@
 """Machine code of kernels: made by LLVM in this process, kept on disk for the next one.
 
-A file of the cache holds one kernel. Its name is a digest of everything the code depends on: the source of this
-package, the schemes, number of layers and number type, the processor, and the versions of torch and LLVM. Files appear
-complete or not at all, so any number of processes may write them at once.
+A kernel's name in the cache (`noahpy_core.compiled.execute.cache`) is a digest of everything the code depends on: the
+source of this package, the schemes, number of layers and number type, the processor, the versions of torch and LLVM.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import dataclasses
 import functools
 import hashlib
-import io
-import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,32 +16,11 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-import numpy as np
 import torch
 
-CACHE_VARIABLE = "NOAHPY_CACHE"
-"""Environment variable with the folder of the cache; empty for none."""
+from noahpy_core.compiled.execute.cache import Artefact, keep, kept
+
 _lock = threading.Lock()
-
-
-@dataclasses.dataclass(frozen=True)
-class Artefact:
-    """A compiled kernel.
-
-    Parameters
-    ----------
-    name : Of its function.
-    code : Object file.
-    scratch : Numbers of scratch memory it needs.
-    constants : Tables it reads.
-    messages : What to say of a step that failed.
-    """
-
-    name: str
-    code: bytes
-    scratch: int
-    constants: list[np.ndarray]
-    messages: list[str]
 
 
 class Function:
@@ -72,17 +44,11 @@ def vector_bytes() -> int:
 
 def load_or_build(key: str, build: Callable[[], Artefact]) -> Artefact:
     """The artefact of a key, from the cache or built and put there."""
-    path = _cache_file(key)
-    if path is not None:
-        kept = _read(path)
-        if kept is not None:
-            return kept
-    made = build()
-    if path is not None:
-        # A full or unwritable disk must not stop a run.
-        with contextlib.suppress(OSError):
-            _write(path, made)
-    return made
+    found = kept(key)
+    if found is None:
+        found = build()
+        keep(key, found)
+    return found
 
 
 def digest(*parts: Any) -> str:
@@ -102,15 +68,6 @@ def assemble(text: str) -> bytes:
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         return bytes(machine.emit_object(module))
-
-
-def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None when the environment says not to."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen is not None:
-        return Path(chosen) if chosen else None
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "noahpy"
 
 
 def _machine() -> Any:
@@ -135,53 +92,3 @@ def _source_digest() -> str:
         total.update(path.relative_to(package).as_posix().encode())
         total.update(path.read_bytes())
     return total.hexdigest()
-
-
-def _cache_file(key: str) -> Path | None:
-    folder = cache_folder()
-    if folder is None:
-        return None
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        return None
-    return folder / f"{key}.npz"
-
-
-def _write(path: Path, artefact: Artefact) -> None:
-    about = {"name": artefact.name, "scratch": artefact.scratch, "messages": artefact.messages}
-    about["sum"] = hashlib.sha256(artefact.code).hexdigest()
-    arrays = {f"constant_{k}": constant for k, constant in enumerate(artefact.constants)}
-    content = io.BytesIO()
-    np.savez(
-        content,
-        about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),
-        code=np.frombuffer(artefact.code, dtype=np.uint8),
-        **arrays,  # type: ignore[arg-type]
-    )
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.getvalue())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _read(path: Path) -> Artefact | None:
-    """What a file holds, or None if it is absent or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            about = json.loads(content["about"].tobytes())
-            code = content["code"].tobytes()
-            count = sum(name.startswith("constant_") for name in content.files)
-            constants = [content[f"constant_{k}"] for k in range(count)]
-    except FileNotFoundError:
-        return None
-    except Exception:
-        return None
-    if hashlib.sha256(code).hexdigest() != about.get("sum"):
-        return None
-    return Artefact(about["name"], code, about["scratch"], constants, about["messages"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from noahpy_core.compiled.execute import library
-from noahpy_core.compiled.execute.library import CACHE_VARIABLE, Artefact, Function, assemble, digest, load_or_build
+from noahpy_core.compiled.execute import cache, library
+from noahpy_core.compiled.execute.cache import CACHE_VARIABLE, Artefact, CacheWarning, cache_folder
+from noahpy_core.compiled.execute.library import Function, assemble, digest, load_or_build
 
 CODE = """
 define void @answer(ptr %p) {
@@ -54,7 +56,7 @@ def test_a_kernel_is_built_once_and_comes_back_whole(folder):
     for one, other in zip(kept.constants, made.constants, strict=True):
         np.testing.assert_array_equal(one, other)
     assert answers(kept)
-    assert [path.name for path in folder.iterdir()] == ["key.npz"]
+    assert [path.name for path in folder.iterdir()] == ["key.kernel"]
 
 
 def truncated(share: float) -> Callable[[Path], None]:
@@ -90,10 +92,10 @@ DAMAGES = {
 def test_a_damaged_file_is_built_again(folder, damage):
     build = Builder()
     load_or_build("key", build)
-    damage(folder / "key.npz")
+    damage(folder / "key.kernel")
     assert answers(load_or_build("key", build))
     assert build.calls == 2
-    if (folder / "key.npz").is_file():
+    if (folder / "key.kernel").is_file():
         assert answers(load_or_build("key", build))
         assert build.calls == 2, "the new file was not kept"
     assert not list(folder.glob("*.part"))
@@ -113,7 +115,7 @@ def test_without_the_variable_the_cache_of_the_user_is_used(tmp_path, monkeypatc
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     load_or_build("key", Builder())
-    assert [path.name for path in (tmp_path / "noahpy").iterdir()] == ["key.npz"]
+    assert [path.name for path in (tmp_path / "noahpy").iterdir()] == ["key.kernel"]
 
 
 def test_a_folder_that_cannot_be_made_does_no_harm(tmp_path, monkeypatch):
@@ -127,7 +129,7 @@ def test_a_disk_that_is_full_does_no_harm_and_leaves_nothing_behind(folder, monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(library.os, "replace", full)
+    monkeypatch.setattr(cache.os, "replace", full)
     assert answers(load_or_build("key", Builder()))
     assert list(folder.iterdir()) == []
 
@@ -138,11 +140,103 @@ def test_a_folder_that_cannot_be_written_does_no_harm(folder):
     assert answers(load_or_build("key", Builder()))
 
 
+def one_bit_flipped(place: int, bit: int, path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1 << bit
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(12))
+def test_no_flipped_bit_is_ever_loaded(folder, number):
+    """600 of them: every byte of the head, of the archive's directory, and some of all that is between."""
+    load_or_build("key", Builder())
+    whole = (folder / "key.kernel").read_bytes()
+    chance = random.Random(number)
+    places = [*range(0, 60), *range(len(whole) - 240, len(whole))]
+    for _ in range(50):
+        place = chance.choice(places) if chance.random() < 0.6 else chance.randrange(len(whole))
+        one_bit_flipped(place, chance.randrange(8), folder / "key.kernel")
+        assert cache.kept("key") is None
+        (folder / "key.kernel").write_bytes(whole)
+    assert cache.kept("key") is not None
+
+
+def test_a_flipped_bit_in_the_directory_of_the_archive_is_noticed(folder):
+    """There it drops the constants, which the code then reads from nowhere."""
+    build = Builder()
+    load_or_build("key", build)
+    one_bit_flipped((folder / "key.kernel").read_bytes().rindex(b"constant_0"), 0, folder / "key.kernel")
+    assert len(load_or_build("key", build).constants) == 2
+    assert build.calls == 2
+
+
+def test_a_kernel_under_the_name_of_another_is_not_loaded(folder):
+    load_or_build("key", Builder())
+    (folder / "key.kernel").rename(folder / "other.kernel")
+    assert cache.kept("other") is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_others_may_write_is_not_loaded_and_said_so(folder, what):
+    build = Builder()
+    load_or_build("key", build)
+    place = folder if what == "folder" else folder / "key.kernel"
+    place.chmod(place.stat().st_mode | 0o020)
+    cache._warn.cache_clear()
+    with pytest.warns(CacheWarning, match=rf"NOAHPY_CACHE: .*{place.name} belongs to another user, or others may"):
+        assert answers(load_or_build("key", build))
+    assert build.calls == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_only_the_user_and_root_are_trusted(tmp_path):
+    about = list(tmp_path.stat())
+    for owner, trusted in ((os.geteuid(), True), (0, True), (os.geteuid() + 4321, False)):
+        about[4] = owner
+        assert cache.is_ours(os.stat_result(about)) is trusted
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_a_link_is_not_followed(folder, tmp_path):
+    load_or_build("key", Builder())
+    (folder / "key.kernel").rename(tmp_path / "elsewhere")
+    (folder / "key.kernel").symlink_to(tmp_path / "elsewhere")
+    assert cache.kept("key") is None
+
+
+def test_a_relative_folder_stays_where_it_was_when_the_working_directory_changes(tmp_path, monkeypatch):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path)
+    cache._absolute.cache_clear()
+    monkeypatch.setenv(CACHE_VARIABLE, "kernels-of-a-test")
+    first = cache_folder()
+    monkeypatch.chdir(tmp_path / "below")
+    assert first == cache_folder() == tmp_path / "kernels-of-a-test"
+
+
+def test_without_a_home_there_is_still_a_cache(tmp_path, monkeypatch):
+    for name in (CACHE_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", homeless)
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    build = Builder()
+    load_or_build("key", build)
+    load_or_build("key", build)
+    assert build.calls == 1
+    assert [path.name for path in tmp_path.rglob("*.kernel")] == ["key.kernel"]
+
+
 def test_writers_and_readers_of_the_same_kernel_at_once_all_get_it(folder):
     with ThreadPoolExecutor(max_workers=8) as pool:
         found = list(pool.map(lambda _: load_or_build("key", Builder()), range(64)))
     assert {artefact.code for artefact in found} == {assemble(CODE)}
-    assert [path.name for path in folder.iterdir()] == ["key.npz"]
+    assert [path.name for path in folder.iterdir()] == ["key.kernel"]
 
 
 def test_the_name_of_a_kernel_depends_on_all_that_its_code_depends_on(monkeypatch):
@@ -190,7 +284,7 @@ def test_processes_build_a_kernel_at_once_and_a_later_one_finds_it(tmp_path):
     results = {result_of(process) for process in [start(tmp_path) for _ in range(2)]}
     assert len(results) == 1
     (file,) = tmp_path.iterdir()
-    assert file.suffix == ".npz"
+    assert file.suffix == ".kernel"
     before = file.stat().st_mtime_ns
     assert {result_of(start(tmp_path, refuse=True))} == results
     assert file.stat().st_mtime_ns == before
