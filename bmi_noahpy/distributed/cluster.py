@@ -13,6 +13,12 @@ Report = Callable[[TileResult], None]
 
 LOST_WORKERS = 20
 """Workers that may die on one tile before Dask gives it up: a machine that goes down takes many."""
+SETTINGS: dict[str, Any] = {
+    "distributed.scheduler.allowed-failures": LOST_WORKERS,
+    # The processes have ports for a browser, which ask for no credentials: nothing is shown there.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
 
 
 @contextlib.contextmanager
@@ -45,7 +51,7 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         return
     require("cryptography", why)
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": LOST_WORKERS}),
+        dask.config.set(SETTINGS),
         local_cluster(workers) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -53,15 +59,21 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
 
 
 def local_cluster(workers: int) -> Any:
-    """Processes of this machine and their scheduler, which nobody without their credentials can talk to."""
+    """Processes of this machine and their scheduler, which nobody without their credentials can talk to.
+
+    Made under `SETTINGS`.
+    """
     distributed = require("distributed", "--workers")
-    return distributed.LocalCluster(
+    cluster = distributed.LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
         dashboard_address=None,
         security=distributed.Security.temporary(),
     )
+    # Without a dashboard Dask still opens the port of one.
+    cluster.scheduler.http_server.stop()
+    return cluster
 
 
 def count_workers(client: Any) -> int:

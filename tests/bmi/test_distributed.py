@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import sys
 import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,7 @@ from typer.testing import CliRunner
 
 from bmi_noahpy.cli import app
 from bmi_noahpy.distributed import extras, launch_tiles
-from bmi_noahpy.distributed.cluster import local_cluster
+from bmi_noahpy.distributed.cluster import SETTINGS, local_cluster
 from bmi_noahpy.distributed.plan import PlanError, cut
 from bmi_noahpy.distributed.tile_run import run_tile
 from bmi_noahpy.runs.launch import Launch, launch
@@ -209,7 +212,8 @@ def test_a_failing_tile_says_which_columns_it_has(folder, monkeypatch):
 def test_nobody_without_the_credentials_of_a_cluster_can_talk_to_it():
     distributed = pytest.importorskip("distributed")
     psutil = pytest.importorskip("psutil")
-    with local_cluster(0) as cluster:
+    dask = pytest.importorskip("dask")
+    with dask.config.set(SETTINGS), local_cluster(0) as cluster:
         assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
         port = int(cluster.scheduler_address.rpartition(":")[2])
         open_ports = {c.laddr.port for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN}
@@ -218,8 +222,22 @@ def test_nobody_without_the_credentials_of_a_cluster_can_talk_to_it():
             (f"tcp://127.0.0.1:{port}", None),
             (cluster.scheduler_address, distributed.Security.temporary()),
         ):
-            with pytest.raises(OSError, match=r"(?i)timed out|comm|connect"):
+            with pytest.raises(OSError, match=r"(?i)timed out|comm|connect|certificate"):
                 distributed.Client(address, security=security, timeout="0.5s")
+
+
+@pytest.mark.slow
+def test_workers_show_nothing_to_a_browser():
+    dask, psutil = pytest.importorskip("dask"), pytest.importorskip("psutil")
+    pytest.importorskip("distributed")
+    with dask.config.set(SETTINGS), local_cluster(1):
+        (worker,) = [p for p in psutil.Process().children() if "spawn_main" in " ".join(p.cmdline())]
+        ports = [c.laddr.port for c in worker.net_connections() if c.status == psutil.CONN_LISTEN]
+        assert ports
+        for port in ports:
+            for page in ("health", "info/main/workers.html", "metrics", "status"):
+                with pytest.raises((urllib.error.URLError, OSError, http.client.HTTPException)):
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5)
 
 
 def test_a_run_that_ended_before_its_tiles_were_planned_is_begun_anew(folder):
