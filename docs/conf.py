@@ -18,6 +18,10 @@ release = version = noahpy_core.__version__
 
 extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "reference/generated"]
+# Commands in tutorials are those of this environment, in lines of a page.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+os.environ["COLUMNS"] = "110"
+
 html_theme = "furo"
 html_title = f"NoahPy {release}"
 
