@@ -157,7 +157,7 @@ def by_sce_ua(fit: Fit, most: int, repetitions: int) -> Found:
 def validation_scores(fit: Fit, found: Found) -> dict[str, np.ndarray]:
     """KGE of every series in the years that were not fitted, ``[repetition]``."""
     with torch.no_grad():
-        targets = within(fit.targets, fit.calibration.validation)
+        targets = within(fit.targets, fit.calibration.validation.span)
         simulated = fit.simulate(found.unknowns, targets)
     return {
         target.name: np.array([scores(column, target.values.numpy()).kge for column in one.numpy().T])

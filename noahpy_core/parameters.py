@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.export import register_dataclass
 
 from noahpy_core.column import SoilColumn
-from noahpy_core.physics.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
+from noahpy_core.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
 from noahpy_core.quantities import container, quantity
 from noahpy_core.state import LAYER
 
@@ -24,7 +24,7 @@ class SoilParameters:
 
     The four after `material` may be None: they then follow from the primary ones, as in the routine that once made
     Noah's soil table (the formulas of Cosby et al. 1984 and Chen and Dudhia 2001), and gradients reach the primaries.
-    The two on organic matter are None in mineral soil (`noahpy_core.physics.organic_soil`).
+    The two on organic matter are None in mineral soil (`noahpy_core.organic_soil`).
     """
 
     clapp_hornberger_b: Tensor = quantity("1", "exponent b of the retention curve", dims=LAYER, bounds=(2.0, 20.0))

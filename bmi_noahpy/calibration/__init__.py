@@ -13,9 +13,11 @@ from bmi_noahpy.calibration.results.calibrated import write_calibrated
 from bmi_noahpy.calibration.results.outcome import Outcome
 from bmi_noahpy.calibration.results.report import print_outcome
 from bmi_noahpy.calibration.results.scoring import PERIODS, mean_score
+from bmi_noahpy.calibration.results.split_scores import split_scores
 from bmi_noahpy.calibration.search import Search
 from bmi_noahpy.calibration.sensitivity.analysis import analyse, load_analysis
 from bmi_noahpy.calibration.session import calibrate
+from bmi_noahpy.calibration.splits import calibrate_splits
 
 __all__ = [
     "PERIODS",
@@ -25,11 +27,13 @@ __all__ = [
     "Search",
     "analyse",
     "calibrate",
+    "calibrate_splits",
     "load_analysis",
     "load_calibration",
     "mean_score",
     "print_outcome",
     "read_calibration",
+    "split_scores",
     "within",
     "write_calibrated",
 ]

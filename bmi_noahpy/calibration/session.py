@@ -19,9 +19,11 @@ from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
+from bmi_noahpy.calibration.results.ensemble import StartScore, build_ensemble
 from bmi_noahpy.calibration.results.figures import convergence_figure, parameter_figure, series_figures
 from bmi_noahpy.calibration.results.outcome import Outcome
 from bmi_noahpy.calibration.results.scoring import (
+    ENSEMBLE,
     PERIODS,
     ScoreRow,
     compare,
@@ -40,7 +42,7 @@ from bmi_noahpy.runs.launch import Launch, launch
 from bmi_noahpy.runs.spin_up import SpinUpWarning
 
 CHECKPOINT, CALIBRATED, TRAJECTORY = "checkpoint.pt", "calibrated.yaml", "trajectory.nc"
-TABLES = ("scores.csv", "parameters.csv", "convergence.csv")
+TABLES = ("scores.csv", "parameters.csv", "convergence.csv", "starts.csv")
 Say = Callable[[str], None]
 
 
@@ -166,19 +168,28 @@ def _best(search: Search) -> Tensor:
 def _finish(search: Search, folder: Path) -> Outcome:
     fit, title = search.fit, search.fit.run.configuration.name
     best = _best(search)
-    compared = compare(fit, best)
+    ensemble = build_ensemble(fit, search.progress.best)
+    compared = compare(fit, best).with_prediction(ENSEMBLE, ensemble.mean)
     rows, found = score_rows(fit, compared), estimates(fit, best)
     files = [
         write_calibrated(fit, best, folder / CALIBRATED),
         write_scores(folder / TABLES[0], rows),
         _write_estimates(folder / TABLES[1], found),
         _write_history(folder / TABLES[2], search),
+        _write_starts(folder / TABLES[3], ensemble.scores),
         _run_calibrated(folder),
-        *series_figures(fit, compared, rows, folder),
+        *series_figures(fit, compared, ensemble, rows, folder),
         convergence_figure(search.progress.history, title, folder),
         parameter_figure(found, title, folder),
     ]
-    return dataclasses.replace(_outcome(search, folder, interrupted=False), scores=rows, estimates=found, files=files)
+    return dataclasses.replace(
+        _outcome(search, folder, interrupted=False),
+        scores=rows,
+        starts=ensemble.scores,
+        coverage={period: ensemble.coverage(fit.targets, fit, period) for period in PERIODS},
+        estimates=found,
+        files=files,
+    )
 
 
 def _outcome(search: Search, folder: Path, *, interrupted: bool) -> Outcome:
@@ -206,6 +217,12 @@ def _write_estimates(path: Path, found: list[Estimate]) -> Path:
     names = [field.name for field in dataclasses.fields(Estimate)]
     rows = [[value if isinstance(value, str) else f"{value:.10g}" for value in vars(one).values()] for one in found]
     return write_rows(path, names, rows)
+
+
+def _write_starts(path: Path, found: list[StartScore]) -> Path:
+    header = ("start", "weight", "quantity", "period", "nse")
+    rows = [[one.start + 1, f"{one.weight:.6g}", one.quantity, one.period, f"{one.nse:.6g}"] for one in found]
+    return write_rows(path, header, rows)
 
 
 def _write_history(path: Path, search: Search) -> Path:

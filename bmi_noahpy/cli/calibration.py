@@ -30,20 +30,20 @@ def calibrate(
 ) -> None:
     """Fit parameters, initial values and biases of the forcing to observations."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.calibration import calibrate, load_calibration
+        from bmi_noahpy.calibration import calibrate_splits, load_calibration
 
         if resume and overwrite:
             raise ValueError("--resume and --overwrite: one goes on, the other begins anew. Give only one of them.")
         console = error_console()
-        outcome = calibrate(
+        outcomes = calibrate_splits(
             load_calibration(file).with_results(results),
             resume=resume,
             overwrite=overwrite,
             say=lambda text: console.print(text, markup=False),
             progress=console,
         )
-        _print_outcome(outcome)
-    if outcome.interrupted:
+        _print_outcomes(outcomes)
+    if any(outcome.interrupted for outcome in outcomes.values()):
         raise typer.Exit(INTERRUPTED)
 
 
@@ -64,6 +64,17 @@ def sensitivity(
         print_tables(found, output_console())
         for path in write_report(found, calibration.results.folder):
             output_console().print(f"Sensitivity: {path}", markup=False, soft_wrap=True)
+
+
+def _print_outcomes(outcomes: dict[str, Outcome]) -> None:
+    from bmi_noahpy.calibration.results.report import print_split_scores
+
+    for name, outcome in outcomes.items():
+        if name:
+            output_console().print(f"Split {name}", markup=False)
+        _print_outcome(outcome)
+    if len(outcomes) > 1:
+        print_split_scores(list(outcomes.values()), output_console())
 
 
 def _print_outcome(outcome: Outcome) -> None:

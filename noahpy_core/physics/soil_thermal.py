@@ -8,8 +8,8 @@ from torch import Tensor
 from noahpy_core.constants import HEAT_CAPACITY_SOIL_AIR, HEAT_CAPACITY_SOIL_ICE, HEAT_CAPACITY_SOIL_WATER
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import safe_divide
+from noahpy_core.organic_soil import mixture
 from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
-from noahpy_core.physics.organic_soil import mixture
 from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, Transitions
 
 CONDUCTIVITY_ICE = 2.2

@@ -80,6 +80,7 @@ def test_everything_about_a_calibration_is_in_its_folder(calibrated):
         "parameters.csv",
         "parameters.png",
         "scores.csv",
+        "starts.csv",
         "trajectory.nc",
     }
     text = words(result.stdout)

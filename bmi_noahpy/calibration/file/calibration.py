@@ -18,6 +18,7 @@ from bmi_noahpy.calibration.file.sections import (
     SpinUp,
     Starts,
     Stop,
+    Validation,
 )
 from bmi_noahpy.calibration.file.specs import WantedParameters
 from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, read_configuration
@@ -70,7 +71,10 @@ class Calibration(Section):
         default=[], description="file, or a list of files with what counts in them; `noahpy sensitivity` needs none"
     )
     calibration: Span | None = Field(default=None, description="period that is fitted; null: all of the run")
-    validation: Span | None = Field(default=None, description="period that is only scored")
+    validation: Validation | None = Field(
+        default=None,
+        description="{start, end} of the period that is only scored, and splits: null, swap or leave_one_year_out",
+    )
     spin_up: SpinUp | None = Field(default=None, description="first part of the run, repeated before it")
     objective: Objective = Field(default_factory=lambda: Objective(), description="what is made small")
     optimiser: Optimiser = Field(default_factory=lambda: Optimiser(), description="how")

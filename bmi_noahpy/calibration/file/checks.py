@@ -11,7 +11,7 @@ import numpy as np
 
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.file.observed import read_file
-from bmi_noahpy.calibration.file.sections import Span, hours
+from bmi_noahpy.calibration.file.sections import hours
 from bmi_noahpy.calibration.file.specs import DERIVED, Wanted
 from bmi_noahpy.config.checks import GIVEN_ELSEWHERE
 from bmi_noahpy.config.errors import ConfigurationWarning, Problem
@@ -84,15 +84,15 @@ def _cells(calibration: Calibration) -> Iterator[Problem]:
 
 def _periods(calibration: Calibration) -> Iterator[Problem]:
     first, last = run_span(calibration)
-    for name in ("calibration", "validation"):
-        span: Span | None = getattr(calibration, name)
+    validation = None if calibration.validation is None else calibration.validation.span
+    for name, span in (("calibration", calibration.calibration), ("validation", validation)):
         if span is not None and (span.start < first or span.end > last):
             text = f"{hours(span.start)} to {hours(span.end)} is not within the run, {hours(first)} to {hours(last)}."
             yield Problem(name, f"{text} Shorten it, or lengthen run.period.")
-    if calibration.validation is not None:
+    if validation is not None:
         if calibration.calibration is None:
             yield Problem("calibration", "missing, but there is a validation. Give the period that is fitted.")
-        elif calibration.validation.overlaps(calibration.calibration):
+        elif validation.overlaps(calibration.calibration):
             yield Problem("validation", "overlaps calibration. What is fitted cannot validate: separate them.")
     spin_up = calibration.spin_up
     if spin_up is not None and span_end(first, spin_up.period) > last:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_noahpy.config.errors import suggest
@@ -30,23 +32,77 @@ DEFAULT_ERRORS = {
 assert set(DEFAULT_ERRORS) == set(LABELS)
 
 
-class Span(Section):
+class Interval(Section):
     """From a moment to another, the second not included."""
 
     start: Instant = Field(description="UTC time from which observations count")
     end: Instant = Field(description="UTC time up to which observations count")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Span:
+    def _ordered(self) -> Interval:
         if self.end <= self.start:
             raise ValueError(
                 f"ends {self.end.isoformat()}, not after its start {self.start.isoformat()}. Exchange them."
             )
         return self
 
+    def mask(self, times: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """Which times are in it."""
+        return (times >= np.datetime64(self.start, "ns")) & (times < np.datetime64(self.end, "ns"))
+
+
+class Span(Interval):
+    """An interval, without a part of it if that is given."""
+
+    without: Interval | None = Field(default=None, description="{start, end} of a part that does not count")
+
+    def mask(self, times: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        """Which times count."""
+        inside = super().mask(times)
+        return inside if self.without is None else inside & ~self.without.mask(times)
+
     def overlaps(self, other: Span) -> bool:
-        """Whether both have moments in common."""
-        return self.start < other.end and other.start < self.end
+        """Whether both have moments in common; one that lies in the part left out of the other does not."""
+        if self.start >= other.end or other.start >= self.end:
+            return False
+        return not (_holds(self.without, other) or _holds(other.without, self))
+
+
+def _holds(left_out: Interval | None, span: Interval) -> bool:
+    return left_out is not None and left_out.start <= span.start and span.end <= left_out.end
+
+
+Splits = Literal["swap", "leave_one_year_out"]
+
+
+class Validation(Section):
+    """The period that is only scored, or how the observations are split again and again into both periods."""
+
+    start: Instant | None = Field(default=None, description="UTC time from which observations are only scored")
+    end: Instant | None = Field(default=None, description="UTC time up to which observations are only scored")
+    splits: Splits | None = Field(
+        default=None,
+        description="swap: both periods change places in a second calibration; leave_one_year_out: as many "
+        "calibrations as years, each scored on the year it does not know; null: one calibration",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Validation:
+        years = self.splits == "leave_one_year_out"
+        if years and (self.start is not None or self.end is not None):
+            raise ValueError("'leave_one_year_out' takes every year in turn. Remove start and end.")
+        if not years and (self.start is None or self.end is None):
+            raise ValueError("needs start and end. Give both, or splits: leave_one_year_out.")
+        if self.start is not None and self.end is not None:
+            Span(start=self.start, end=self.end)
+        return self
+
+    @property
+    def span(self) -> Span | None:
+        """The period; None where every year is taken in turn."""
+        if self.start is None or self.end is None:
+            return None
+        return Span(start=self.start, end=self.end)
 
 
 class Use(Section):
@@ -109,6 +165,11 @@ class Objective(Section):
         default=0.0,
         description="weight of the mean squared distance of the unbounded parameters from the run's own; about 1e-3 "
         "keeps what the observations do not determine off its bounds",
+    )
+    forcing_prior: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.01,
+        description="weight of the squared distance of each factor of the forcing from 1, in steps of 20 %; keeps "
+        "weather from making up for what is wrong with the model",
     )
 
 

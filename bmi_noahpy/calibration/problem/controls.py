@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bmi_noahpy.calibration.file.specs import Wanted, parameter_metadata
+from bmi_noahpy.calibration.file.specs import ORGANIC, Wanted, parameter_metadata
 from bmi_noahpy.calibration.intervals import position_of, unknown_of
 from bmi_noahpy.config.values import spread as spread_values
 from bmi_noahpy.runs.prepare import Run
 from noahpy_core.quantities import get_quantity
 
 UNTOUCHED = -1
+FACTOR_STEP = 0.2
+"""What a factor of the forcing may well differ from 1, as a logarithm: gauges and reanalyses are off by that much. [1]
+"""
 DEPARTURE_MARGIN = 0.02
 """Least distance of a first departure from its limits, in parts of their interval. [1]"""
 
@@ -106,6 +109,15 @@ class Controls:
             for control, own in zip(self.controls, self._slices, strict=True)
         }
 
+    def forcing_departures(self, unknowns: Tensor) -> Tensor:
+        """Logarithm of each factor of the forcing over `FACTOR_STEP`, ``[factor, start]``."""
+        factors = [
+            control.values(unknowns[own])
+            for control, own in zip(self.controls, self._slices, strict=True)
+            if control.wanted.path.startswith("forcing.") and control.wanted.mode == "factor"
+        ]
+        return torch.log(torch.cat([unknowns[:0], *factors])) / FACTOR_STEP
+
     def spread_out(
         self, values: Mapping[str, Tensor], base: Mapping[str, Tensor], *, own: bool = False
     ) -> dict[str, Tensor]:
@@ -143,6 +155,8 @@ def base_values(run: Run, wanted: Sequence[Wanted]) -> dict[str, Tensor]:
             value = initial_value(run, name)
         else:
             value = get_quantity(run.parameters, one.path)
+            if value is None and name in ORGANIC:
+                value = torch.zeros_like(run.parameters.soil.porosity)
         values[one.path] = value if value.ndim == 2 else value[None]
     return values
 

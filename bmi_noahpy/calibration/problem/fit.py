@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
@@ -145,6 +147,9 @@ class Fit:
             for factor, model, target in zip(factors, simulated, self.fitted, strict=True)
         ]
         scaled = [factor[..., None] * slope for factor, slope in zip(factors, jacobian, strict=True)]
+        departures, slopes_of_departures = self._forcing_departures(unknowns)
+        residuals.append(departures)
+        scaled.append(slopes_of_departures)
         prior = (self.calibration.objective.prior / count) ** 0.5
         residuals.append(prior * (unknowns - self._own))
         scaled.append((prior * torch.eye(count, dtype=unknowns.dtype))[:, None].expand(count, starts, count))
@@ -155,6 +160,12 @@ class Fit:
         """Starts whose Jacobians fit into memory together."""
         numbers = self.controls.count * sum(len(target.values) for target in self.fitted)
         return max(JACOBIAN_MEMORY // (4 * 8 * numbers), 1)
+
+    @property
+    def air_temperature(self) -> NDArray[np.float64]:
+        """Of each step, ``[step, column]``, as the file has it. [K]"""
+        values = self._forcing.air_temperature
+        return values.expand(values.shape[0], self.run.domain.columns).double().numpy()
 
     def forcing_bytes(self) -> bytes:
         """The forcing of the run, to tell whether it is the same."""
@@ -181,8 +192,21 @@ class Fit:
         found = losses(objective, self.fitted, simulated)
         if objective.prior:
             found = found + objective.prior * ((unknowns - self._own) ** 2).mean(0)
+        if objective.forcing_prior:
+            found = found + (self.controls.forcing_departures(unknowns) ** 2).sum(0) * objective.forcing_prior
         self.lowest.note(found.detach(), simulated)
         return found
+
+    def _forcing_departures(self, unknowns: Tensor) -> tuple[Tensor, Tensor]:
+        """Residuals ``[factor, start]`` of the prior of the forcing's factors, and their Jacobian."""
+        scale = self.calibration.objective.forcing_prior**0.5
+        with torch.enable_grad():
+            leaf = unknowns.detach().requires_grad_()
+            residuals = scale * self.controls.forcing_departures(leaf)
+            # Starts do not mix: the slopes of a sum over starts are those of each start.
+            slopes = [torch.autograd.grad(row.sum(), leaf, retain_graph=True)[0].T for row in residuals]
+        none = unknowns.new_zeros(0, unknowns.shape[1], unknowns.shape[0])
+        return residuals.detach(), torch.stack(slopes) if slopes else none
 
     @property
     def _forward_mode(self) -> bool:

@@ -25,7 +25,7 @@ from noahpy_core.state import Forcing, SoilState, State, Tree, map_tensors
 NEW_SNOW_DENSITY = 250.0
 """Density of snow that the run does not have at its start. [kg m-3]"""
 
-STATE_OF_SOIL = ("soil.porosity", "soil.clapp_hornberger_b", "soil.saturated_suction")
+STATE_OF_SOIL = ("soil.organic_matter", "soil.porosity", "soil.clapp_hornberger_b", "soil.saturated_suction")
 """Parameters that the initial state must fit."""
 
 
@@ -90,7 +90,7 @@ class InputMaker:
     def _initial(self, state: State, parameters: Parameters, given: Mapping[str, Tensor]) -> State:
         """The initial state with calibrated values; soil water never exceeds porosity."""
         temperature = given.get("initial.soil_temperature", state.soil.temperature)
-        moisture = at_most(given.get("initial.soil_moisture", state.soil.moisture), parameters.soil.porosity)
+        moisture = at_most(given.get("initial.soil_moisture", state.soil.moisture), parameters.soil.resolved().porosity)
         if self.run.configuration.initial.soil_liquid == EQUILIBRIUM:
             liquid = equilibrium_liquid(temperature, moisture, parameters, self.run.model.supercooled_water)
         else:

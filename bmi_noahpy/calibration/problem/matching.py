@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 
 from bmi_noahpy.calibration.file.calibration import Calibration
@@ -39,8 +38,7 @@ def within(targets: Sequence[Target], span: Span | None) -> list[Target]:
     """The parts of targets in a period (None: all)."""
     if span is None:
         return list(targets)
-    start, end = np.datetime64(span.start, "ns"), np.datetime64(span.end, "ns")
-    found = [target.within(start, end) for target in targets]
+    found = [target.only(span.mask(target.times)) for target in targets]
     return [target for target in found if target is not None]
 
 

@@ -135,9 +135,9 @@ class Target:
         series = own[0] - own[1] if len(own) == 2 else own[0]
         return self.sampling.of(series if self.level is None else self.level.of(series))
 
-    def within(self, start: np.datetime64, end: np.datetime64) -> Target | None:
-        """The part of the series in a period; None when there is none."""
-        chosen = np.flatnonzero((self.times >= start) & (self.times < end))
+    def only(self, counting: NDArray[np.bool_]) -> Target | None:
+        """The part of the series that counts, ``[observation]``; None when there is none."""
+        chosen = np.flatnonzero(counting)
         if chosen.size == 0:
             return None
         index = torch.as_tensor(chosen)

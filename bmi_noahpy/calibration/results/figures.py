@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.results.ensemble import Ensemble
 from bmi_noahpy.calibration.results.scoring import AFTER, BEFORE, Compared, ScoreRow
 from bmi_noahpy.calibration.results.uncertainty import Estimate
 from bmi_noahpy.observations.csv import Pairs
@@ -21,8 +22,13 @@ STYLES = {BEFORE: (COLOURS[5], 0.8), AFTER: (COLOURS[1], 1.1)}
 ESTIMATES_SHOWN = 60
 
 
-def series_figures(fit: Fit, compared: Compared, rows: Sequence[ScoreRow], folder: Path) -> list[Path]:
-    """Observed, configured and calibrated series, one panel for each observed one, one figure for each kind."""
+def series_figures(
+    fit: Fit, compared: Compared, ensemble: Ensemble, rows: Sequence[ScoreRow], folder: Path
+) -> list[Path]:
+    """Observed, configured and calibrated series, one panel for each observed one, one figure for each kind.
+
+    The band of 90 % of the ensemble is shaded, and so is the validation period.
+    """
     paths = []
     for name, quantities in FIGURES.items():
         chosen = [number for number, target in enumerate(compared.targets) if target.quantity in quantities]
@@ -32,11 +38,26 @@ def series_figures(fit: Fit, compared: Compared, rows: Sequence[ScoreRow], folde
         figure = new_figure(fit.run.configuration.name, 13.0, 1.2 + 2.0 * len(chosen))
         panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
         for axes, number in zip(panels, chosen, strict=True):
+            _band(axes, compared, ensemble, number)
             _series_panel(axes, fit, compared, number, rows)
         lines, labels = panels[0].get_legend_handles_labels()
         figure.legend(lines, labels, loc="outside upper right", ncols=4, frameon=False)
         paths.append(save(figure, folder / f"observed_{name}.png"))
     return paths
+
+
+def _band(axes: Axes, compared: Compared, ensemble: Ensemble, number: int) -> None:
+    target = compared.targets[number]
+    zero = MELTING_POINT if target.quantity in CELSIUS else 0.0
+    low, high = (
+        Pairs(target.times, (ensemble.mean[number] + side * ensemble.half_width[number]).numpy(), target.values.numpy())
+        for side in (-1.0, 1.0)
+    )
+    lower, upper = low.with_gaps(), high.with_gaps()
+    axes.fill_between(
+        lower.times, lower.simulated - zero, upper.simulated - zero, color=COLOURS[1], alpha=0.15, linewidth=0,
+        label="90 % of ensemble",
+    )  # fmt: skip
 
 
 def _series_panel(axes: Axes, fit: Fit, compared: Compared, number: int, rows: Sequence[ScoreRow]) -> None:
@@ -45,13 +66,12 @@ def _series_panel(axes: Axes, fit: Fit, compared: Compared, number: int, rows: S
     observed = target.values.numpy()
     line = Pairs(target.times, observed, observed).with_gaps()
     axes.plot(line.times, line.observed - zero, color="black", linewidth=1.2, label="observed")
-    for run, simulated in compared.simulated.items():
-        colour, width = STYLES[run]
-        line = Pairs(target.times, simulated[number].numpy(), observed).with_gaps()
+    for run, (colour, width) in STYLES.items():
+        line = Pairs(target.times, compared.simulated[run][number].numpy(), observed).with_gaps()
         axes.plot(line.times, line.simulated - zero, color=colour, linewidth=width, label=run)
     if zero:
         axes.axhline(0.0, color="grey", linewidth=0.5)
-    validation = fit.calibration.validation
+    validation = None if fit.calibration.validation is None else fit.calibration.validation.span
     if validation is not None:
         span = np.datetime64(validation.start, "ns"), np.datetime64(validation.end, "ns")
         axes.axvspan(*span, color="grey", alpha=0.12, linewidth=0)  # type: ignore[arg-type]

@@ -8,24 +8,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.atomic import replaced
-from bmi_noahpy.calibration.file.sections import Span
+from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.fit import Fit
-from bmi_noahpy.calibration.problem.targets import Target
+from bmi_noahpy.calibration.problem.targets import Steps, Target
+from bmi_noahpy.observations.benchmarks import BENCHMARKS, benchmarks
 from bmi_noahpy.observations.scores import Scores, scores
 
-BEFORE, AFTER = "configured", "calibrated"
+BEFORE, AFTER, ENSEMBLE = "configured", "calibrated", "ensemble"
 PERIODS = ("calibration", "validation")
 
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Simulated values of all observations, by the run as configured and as calibrated."""
+    """Predictions of all observations: of the run as configured, as calibrated, of the ensemble, and of benchmarks."""
 
     targets: Sequence[Target]
     simulated: dict[str, list[Tensor]]
+
+    def with_prediction(self, name: str, values: list[Tensor]) -> Compared:
+        """The same with one more prediction, after those of runs and before those of benchmarks."""
+        runs = {run: found for run, found in self.simulated.items() if run not in BENCHMARKS}
+        others = {run: found for run, found in self.simulated.items() if run in BENCHMARKS}
+        return Compared(self.targets, {**runs, name: values, **others})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +55,21 @@ def compare(fit: Fit, unknowns: Tensor) -> Compared:
         BEFORE: fit.simulate(None, fit.targets),
         AFTER: fit.simulate(unknowns, fit.targets),
     }
-    return Compared(fit.targets, {run: [one[:, 0] for one in found] for run, found in simulated.items()})
+    predictions = {run: [one[:, 0] for one in found] for run, found in simulated.items()}
+    return Compared(fit.targets, predictions | _benchmarks(fit))
+
+
+def _benchmarks(fit: Fit) -> dict[str, list[Tensor]]:
+    """What simple predictions make of each series, knowing the calibration period and the weather."""
+    found: dict[str, list[Tensor]] = {name: [] for name in BENCHMARKS}
+    end = Steps(fit.run.start, fit.run.step, fit.run.steps).end
+    air = fit.air_temperature
+    for target in fit.targets:
+        known = inside(fit.calibration, target, "calibration")
+        own = benchmarks(target.times, target.values.numpy(), known, end, air[:, target.cell])
+        for name, values in own.items():
+            found[name].append(torch.as_tensor(values))
+    return found
 
 
 def score_rows(fit: Fit, compared: Compared) -> list[ScoreRow]:
@@ -54,7 +77,7 @@ def score_rows(fit: Fit, compared: Compared) -> list[ScoreRow]:
     rows = []
     for number, target in enumerate(compared.targets):
         for period in PERIODS:
-            chosen = _inside(target, getattr(fit.calibration, period), period)
+            chosen = inside(fit.calibration, target, period)
             if not chosen.any():
                 continue
             for run, simulated in compared.simulated.items():
@@ -63,10 +86,36 @@ def score_rows(fit: Fit, compared: Compared) -> list[ScoreRow]:
     return rows
 
 
-def _inside(target: Target, span: Span | None, period: str) -> np.ndarray:
-    if span is None:
-        return np.full(target.times.shape, period == "calibration")
-    return (target.times >= np.datetime64(span.start, "ns")) & (target.times < np.datetime64(span.end, "ns"))
+def inside(calibration: Calibration, target: Target, period: str) -> NDArray[np.bool_]:
+    """Which observations of a series are in a period: "calibration" or "validation"."""
+    if period == "validation":
+        span = None if calibration.validation is None else calibration.validation.span
+    else:
+        span = calibration.calibration
+    return np.full(target.times.shape, period == "calibration") if span is None else span.mask(target.times)
+
+
+def below_benchmarks(rows: Sequence[ScoreRow], period: str) -> list[str]:
+    """Series whose prediction has a larger error in a period than a benchmark, each with the best of these."""
+    rmse = {(row.series, row.run): row.scores.rmse for row in rows if row.period == period}
+    lines = []
+    for series in dict.fromkeys(name for name, _ in rmse):
+        own = rmse.get((series, ENSEMBLE), rmse.get((series, AFTER), float("nan")))
+        others = {name: rmse[series, name] for name in BENCHMARKS if np.isfinite(rmse.get((series, name), np.nan))}
+        best = min(others, key=lambda name: others[name], default=None)
+        if best is not None and own > others[best]:
+            lines.append(f"{series}: RMSE {own:.3g}, {best} {others[best]:.3g}")
+    return lines
+
+
+def worsened(rows: Sequence[ScoreRow]) -> list[str]:
+    """Series and periods in which the calibrated run has a larger error than the configured one."""
+    rmse = {(row.series, row.period, row.run): row.scores.rmse for row in rows}
+    return [
+        f"{series} ({period}): RMSE {rmse[series, period, BEFORE]:.3g} -> {after:.3g}"
+        for (series, period, run), after in rmse.items()
+        if run == AFTER and after > rmse[series, period, BEFORE]
+    ]
 
 
 def mean_score(rows: Sequence[ScoreRow], quantity: str, period: str, run: str = AFTER, score: str = "nse") -> float:
@@ -74,7 +123,8 @@ def mean_score(rows: Sequence[ScoreRow], quantity: str, period: str, run: str = 
     values = [
         getattr(row.scores, score) for row in rows if (row.quantity, row.period, row.run) == (quantity, period, run)
     ]
-    return float(np.nanmean(values)) if values else float("nan")
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")
 
 
 def current_scores(fit: Fit) -> dict[str, float]:

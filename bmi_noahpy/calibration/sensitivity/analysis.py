@@ -17,7 +17,7 @@ from torch import Tensor
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.file.checks import run_span
 from bmi_noahpy.calibration.file.configuration import load_calibration, read_calibration
-from bmi_noahpy.calibration.file.specs import DERIVED, parameter_metadata
+from bmi_noahpy.calibration.file.specs import DERIVED, ORGANIC, parameter_metadata
 from bmi_noahpy.calibration.problem.controls import Control, build_controls
 from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, trajectory
 from bmi_noahpy.calibration.problem.targets import OUTPUTS, Level, Steps, level_of
@@ -81,7 +81,8 @@ def load_analysis(path: str | Path) -> Calibration:
         return load_calibration(path)
     soil = mapping.get("soil") or {}
     given = soil.get("parameters") or {}
-    follows = [f"soil.{name}" for name in DERIVED if soil.get("hydraulics") == "derived" and name not in given]
+    open_names = (*(DERIVED if soil.get("hydraulics") == "derived" else ()), *ORGANIC)
+    follows = [f"soil.{name}" for name in open_names if name not in given]
     asked: dict[str, Any] = {
         name: {} for name in parameter_metadata() if name.partition(".")[0] not in ("forcing", "initial")
     }

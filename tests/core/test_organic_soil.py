@@ -7,8 +7,8 @@ import torch
 from random_columns import random_case
 
 from noahpy_core import NoahModel, Options, run
+from noahpy_core.organic_soil import organic_share
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.organic_soil import organic_share
 from noahpy_core.physics.soil_thermal import CoteKonrad2005, heat_capacity, solids_heat_capacity
 from noahpy_core.simulation import equilibrium_liquid
 from noahpy_core.state import map_tensors

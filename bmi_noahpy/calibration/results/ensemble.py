@@ -1,0 +1,123 @@
+"""The prediction of all starts that fit as well as the observations can tell, and the band in which values lie.
+
+The best start is one of many that the observations do not tell apart, and chosen by chance among them. All of them
+together predict better, and what they differ by is part of the uncertainty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bmi_noahpy.calibration.problem.fit import Fit
+from bmi_noahpy.calibration.problem.targets import Target
+from bmi_noahpy.calibration.results.scoring import PERIODS, inside
+from bmi_noahpy.observations.scores import scores
+
+EXCESS = 0.25
+"""Mean squared misfit, in errors of the observations, by which a member may be worse than the best: half an error."""
+NORMAL_90 = 1.6449
+
+
+@dataclasses.dataclass(frozen=True)
+class StartScore:
+    """Mean NSE over the series of a quantity in a period, by one start."""
+
+    start: int
+    weight: float
+    quantity: str
+    period: str
+    nse: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """Predictions of several starts for all observations.
+
+    Parameters
+    ----------
+    members : Numbers of the starts.
+    weights : Of the members, adding up to 1, ``[member]``.
+    mean : Weighted mean of the members for each target, ``[observation]``.
+    half_width : Half the width of the band of 90 %, for each target, ``[observation]``.
+    scores : Of every member, by quantity and period.
+    """
+
+    members: tuple[int, ...]
+    weights: Tensor
+    mean: list[Tensor]
+    half_width: list[Tensor]
+    scores: list[StartScore]
+
+    def coverage(self, targets: Sequence[Target], fit: Fit, period: str) -> float:
+        """Share of the observations of a period within the band; NaN without observations."""
+        within, count = 0, 0
+        for number, target in enumerate(targets):
+            chosen = torch.as_tensor(inside(fit.calibration, target, period))
+            misfit = (target.values - self.mean[number]).abs()[chosen]
+            within += int((misfit <= self.half_width[number][chosen]).sum())
+            count += int(chosen.sum())
+        return within / count if count else float("nan")
+
+
+def build_ensemble(fit: Fit, unknowns: Tensor) -> Ensemble:
+    """The members among starts ``[unknown, start]`` that have converged.
+
+    Notes
+    -----
+    A start is a member if the mean squared misfit of the calibration period, in errors of the observations, is at
+    most `EXCESS` above the smallest; its weight falls by e over that range. The band is that of a normal distribution
+    whose variance is the spread of the members plus, series by series, the mean squared misfit of the ensemble in the
+    calibration period.
+    """
+    with torch.no_grad():
+        simulated = fit.simulate(unknowns, fit.targets)
+    calibrated = [torch.as_tensor(inside(fit.calibration, target, "calibration")) for target in fit.targets]
+    members, weights = _members(_misfits(fit.targets, simulated, calibrated))
+
+    mean, half_width = [], []
+    for target, values, chosen in zip(fit.targets, simulated, calibrated, strict=True):
+        own = values[:, list(members)]
+        centre = own @ weights
+        spread = ((own - centre[:, None]) ** 2) @ weights
+        error = (((centre - target.values) ** 2)[chosen]).mean() if bool(chosen.any()) else own.new_tensor(torch.nan)
+        mean.append(centre)
+        half_width.append(NORMAL_90 * torch.sqrt(spread + error))
+    return Ensemble(members, weights, mean, half_width, _start_scores(fit, simulated, members, weights))
+
+
+def _start_scores(fit: Fit, simulated: Sequence[Tensor], members: Sequence[int], weights: Tensor) -> list[StartScore]:
+    found = []
+    for member, weight in zip(members, weights.tolist(), strict=True):
+        for period in PERIODS:
+            series: dict[str, list[float]] = {}
+            for target, values in zip(fit.targets, simulated, strict=True):
+                chosen = inside(fit.calibration, target, period)
+                nse = scores(values[:, member].numpy()[chosen], target.values.numpy()[chosen]).nse
+                series.setdefault(target.quantity, []).append(nse)
+            found += [
+                StartScore(member, weight, quantity, period, float(np.mean(finite)))
+                for quantity, values_of in series.items()
+                if (finite := [value for value in values_of if np.isfinite(value)])
+            ]
+    return found
+
+
+def _misfits(targets: Sequence[Target], simulated: Sequence[Tensor], calibrated: Sequence[Tensor]) -> Tensor:
+    """Mean squared misfit of the calibration period in errors of the observations, ``[start]``."""
+    total, count = torch.zeros_like(simulated[0][0]), 0
+    for target, values, chosen in zip(targets, simulated, calibrated, strict=True):
+        total = total + (((values - target.values[:, None]) / target.error) ** 2)[chosen].sum(0)
+        count += int(chosen.sum())
+    return total / max(count, 1)
+
+
+def _members(misfits: Tensor) -> tuple[tuple[int, ...], Tensor]:
+    excess = misfits.nan_to_num(torch.inf) - misfits.nan_to_num(torch.inf).min()
+    members = tuple((excess <= EXCESS).nonzero()[:, 0].tolist())
+    weights = torch.exp(-excess[list(members)] / EXCESS)
+    return members, weights / weights.sum()

@@ -1,0 +1,105 @@
+"""Simple predictions of an observed series, which a model has to beat before its score means anything.
+
+Each is fitted on the values of some times, those of a calibration, and predicts at all times. None knows a value of
+the times that it is judged at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.datetime64]
+Mask = NDArray[np.bool_]
+
+DAY = np.timedelta64(1, "D")
+YEAR_DAYS = 365.2425
+SEASON_HALF_WIDTH = 15.0
+"""Days before and after a date whose values make its mean seasonal course."""
+MEANS_IN_DAYS = (1, 7, 30, 90)
+"""Lengths of the running means of air temperature that the regression takes."""
+NEAR_DAYS = 10.0
+"""How far in the year a value may be from the date that it stands for."""
+
+SEASON, REGRESSION, LAST_YEAR = "seasonal course", "air temperature regression", "last year"
+BENCHMARKS = (SEASON, REGRESSION, LAST_YEAR)
+
+
+def benchmarks(times: Times, values: Floats, fitted: Mask, air_times: Times, air: Floats) -> dict[str, Floats]:
+    """Predictions at all times, by name; NaN where one cannot be made.
+
+    Parameters
+    ----------
+    times : Of the observed values, rising, ``[observation]``.
+    values : Observed, NaN where missing, ``[observation]``.
+    fitted : The values that benchmarks may know, ``[observation]``.
+    air_times : Of the air temperature, rising, ``[record]``.
+    air : Air temperature, ``[record]``. [K]
+    """
+    known = fitted & np.isfinite(values)
+    return {
+        SEASON: seasonal_course(times, values, known),
+        REGRESSION: air_temperature_regression(times, values, known, air_times, air),
+        LAST_YEAR: value_a_year_away(times, values, known),
+    }
+
+
+def seasonal_course(times: Times, values: Floats, known: Mask) -> Floats:
+    """Mean of the known values within half a month of the same date in any year."""
+    date = _days(times) % YEAR_DAYS
+    return np.array([_mean(values[known & (_apart(date, own) <= SEASON_HALF_WIDTH)]) for own in date])
+
+
+def value_a_year_away(times: Times, values: Floats, known: Mask) -> Floats:
+    """Persistence from year to year: the known value nearest to the same date of the year before, or else after."""
+    day = _days(times)
+    own, given = day[known], values[known]
+    found = np.full(values.shape, np.nan)
+    if not own.size:
+        return found
+
+    for number, now in enumerate(day):
+        for shift in (-YEAR_DAYS, YEAR_DAYS):
+            nearest = int(np.abs(own - (now + shift)).argmin())
+            if abs(own[nearest] - (now + shift)) <= NEAR_DAYS:
+                found[number] = given[nearest]
+                break
+    return found
+
+
+def air_temperature_regression(times: Times, values: Floats, known: Mask, air_times: Times, air: Floats) -> Floats:
+    """Linear regression on the means of air temperature over the last 1, 7, 30 and 90 days, by least squares."""
+    predictors = np.column_stack([np.ones(times.shape), *trailing_means(times, air_times, air).values()])
+    usable = known & np.isfinite(predictors).all(axis=1)
+    if usable.sum() <= predictors.shape[1]:
+        return np.full(values.shape, np.nan)
+    weights, *_ = np.linalg.lstsq(predictors[usable], values[usable], rcond=None)
+    return np.asarray(predictors @ weights, dtype=np.float64)
+
+
+def trailing_means(times: Times, air_times: Times, air: Floats) -> Mapping[int, Floats]:
+    """Mean air temperature over the days before each time, by their number; over what there is at the beginning."""
+    total = np.concatenate([[0.0], np.cumsum(air)])
+    end = np.maximum(np.searchsorted(air_times, times, side="right"), 1)
+    means = {}
+    for days in MEANS_IN_DAYS:
+        begin = np.minimum(np.searchsorted(air_times, times - days * DAY, side="right"), end - 1)
+        means[days] = (total[end] - total[begin]) / (end - begin)
+    return means
+
+
+def _days(times: Times) -> Floats:
+    return np.asarray((times - np.datetime64("2000-01-01")) / DAY, dtype=np.float64)
+
+
+def _apart(date: Floats, own: float) -> Floats:
+    """Days between dates of the year, the short way round."""
+    apart = np.abs(date - own)
+    return np.minimum(apart, YEAR_DAYS - apart)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if values.size else float("nan")
