@@ -2,7 +2,8 @@
 
 What stands in ``__all__`` here, in `noahpy_core`, and in the namespaces that the two list, is public; every other
 path is private and may change. Names are imported when they are first asked for, so that ``import bmi_noahpy`` costs
-nothing and does not import torch.
+little and does not import torch. `BmiNoahPy` alone is there at once: bmi-tester looks it up in the dictionary of the
+module.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bmi_noahpy.component.bmi import BmiNoahPy
+
 if TYPE_CHECKING:
     from bmi_noahpy import calibration, cli, example, verification
     from bmi_noahpy.calibration.file.calibration import Calibration
     from bmi_noahpy.calibration.file.configuration import load_calibration, read_calibration
     from bmi_noahpy.calibration.results.outcome import Outcome
     from bmi_noahpy.calibration.session import calibrate
-    from bmi_noahpy.component.bmi import BmiNoahPy
     from bmi_noahpy.component.dated import DatedBmiNoahPy
     from bmi_noahpy.config import Configuration, load_configuration, read_configuration
     from bmi_noahpy.config.errors import ConfigurationError, ConfigurationWarning

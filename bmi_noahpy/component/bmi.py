@@ -24,7 +24,16 @@ METADATA = Path(__file__).resolve().parents[1] / "data" / "NoahPy"
 
 
 class NotInitialized(RuntimeError):
-    """A function that needs a run was called before initialize(), or after finalize()."""
+    """A function that needs a run was called before initialize(), or after finalize().
+
+    Parameters
+    ----------
+    function : Its name.
+    """
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"{function}: the model is not initialized. Call initialize(config_file) first.")
+        self.function = function
 
 
 class UnreachableTime(ValueError, NotImplementedError):
@@ -32,7 +41,16 @@ class UnreachableTime(ValueError, NotImplementedError):
 
     Also a `NotImplementedError`: pymt takes that as a request to step and interpolate itself, which is what its users
     expect of such times, and needed when they chose another unit of time, since pymt then passes that unit.
+
+    Parameters
+    ----------
+    time, now : Asked for, and of the component. [s]
+    reason : Why it cannot be reached.
     """
+
+    def __init__(self, time: float, now: float, reason: str) -> None:
+        super().__init__(f"update_until: time {time} s {reason}")
+        self.time, self.now = time, now
 
 
 class BmiNoahPy(GridFunctions, Bmi):
@@ -81,21 +99,26 @@ class BmiNoahPy(GridFunctions, Bmi):
         ValueError : what was set is not acceptable.
         ArithmeticError : the step gave a value that is not finite.
         """
-        self._active("update").take_step()
+        self._active("update").take_steps(1)
 
     def update_until(self, time: float) -> None:
-        """Take steps until a time in seconds since the start, which must be the end of a step."""
+        """Take steps until a time in seconds since the start, which must be the end of a step.
+
+        Rates are then means over all these steps, depths their sum; states and diagnostics are those of the last one.
+
+        Raises
+        ------
+        UnreachableTime : The time is past, or between two steps.
+        RuntimeError, ValueError, ArithmeticError : As `update`; the steps before the one that failed are taken.
+        """
         active = self._active("update_until")
         now, step = active.time, active.run.step
         steps = (time - now) / step
         if not math.isfinite(steps) or steps < 0:
-            raise UnreachableTime(f"update_until: time {time} s lies before the current time {now} s.")
+            raise UnreachableTime(time, now, f"lies before the current time {now} s.")
         if abs(steps - round(steps)) > 1e-9 * max(1.0, time / step):
-            raise UnreachableTime(
-                f"update_until: time {time} s is not a whole number of steps of {step} s from now, {now} s."
-            )
-        for _ in range(round(steps)):
-            active.take_step()
+            raise UnreachableTime(time, now, f"is not a whole number of steps of {step} s from now, {now} s.")
+        active.take_steps(round(steps))
 
     def finalize(self) -> None:
         """Release everything. Arrays obtained from `get_value_ptr` no longer follow the model."""
@@ -109,7 +132,7 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def get_extension(self, name: str) -> GradientExtension | None:
         """Functions beyond BMI: ``"gradient"``, see `bmi_noahpy.gradient.protocol`. None for an unknown name."""
-        return GradientExtension(self) if name == "gradient" else None
+        return GradientExtension(self._active) if name == "gradient" else None
 
     # --- information ------------------------------------------------------------------------------------------------
 
@@ -209,7 +232,7 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def _active(self, function: str) -> SteppedRun:
         if self._run is None:
-            raise NotInitialized(f"{function}: the model is not initialized. Call initialize(config_file) first.")
+            raise NotInitialized(function)
         return self._run
 
     def _values(self, function: str) -> ValueStore:

@@ -8,51 +8,42 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.quantities import Bounds
-from noahpy_core.state import LAYER, Fluxes, State
-
-
-@dataclasses.dataclass(frozen=True)
-class Moment:
-    """What a derived quantity may be computed from: the state after a step of `step` seconds and the step's fluxes."""
-
-    state: State
-    fluxes: Fluxes | None
-    column: SoilColumn
-    step: float
-
-    def flux(self, name: str) -> Tensor:
-        """A member of `Fluxes`, zero before the first step."""
-        if self.fluxes is None:
-            return torch.zeros_like(self.state.skin_temperature)
-        return getattr(self.fluxes, name)
+from noahpy_core.state import LAYER
 
 
 @dataclasses.dataclass(frozen=True)
 class Derived:
-    """A derived quantity, with the same metadata as `noahpy_core.quantities.quantity`."""
+    """A derived quantity, with the same metadata as `noahpy_core.quantities.quantity`.
+
+    Parameters
+    ----------
+    averaged : Whether it is made of fluxes, and so a mean or a sum over the time they are the mean of.
+    """
 
     units: str
-    read: Callable[[Moment], Tensor]
+    read: Callable[[StepResult], Tensor]
     dims: tuple[str, ...] = ()
     bounds: Bounds | None = None
+    averaged: bool = False
 
 
-def subsurface_runoff(moment: Moment) -> Tensor:
+def subsurface_runoff(result: StepResult) -> Tensor:
     """All water leaving the lowest layer: gravity drainage and saturation excess (Noah: RUNOFF2). [kg m-2 s-1]"""
-    return moment.flux("drainage") + moment.flux("saturation_excess")
+    return result.flux("drainage") + result.flux("saturation_excess")
 
 
-def runoff_depth(moment: Moment) -> Tensor:
-    """Surface and subsurface runoff of one step, as a depth of water. [m]"""
-    return (moment.flux("surface_runoff") + subsurface_runoff(moment)) * moment.step / WATER_DENSITY
+def runoff_depth(result: StepResult) -> Tensor:
+    """Surface and subsurface runoff of the last call, as a depth of water. [m]"""
+    return (result.flux("surface_runoff") + subsurface_runoff(result)) * result.span / WATER_DENSITY
 
 
-def snow_density(moment: Moment) -> Tensor:
+def snow_density(result: StepResult) -> Tensor:
     """Water equivalent over depth, 0 without snow. [kg m-3]"""
-    snow = moment.state.snow
+    snow = result.state.snow
     return torch.where(snow.depth > 0, snow.water_equivalent / torch.where(snow.depth > 0, snow.depth, 1.0), 0.0)
 
 
@@ -70,26 +61,26 @@ def depth_mean(values: Tensor, column: SoilColumn, top: float, bottom: float) ->
 
 
 def _mean_temperature(top: float, bottom: float) -> Derived:
-    return Derived("K", lambda moment: depth_mean(moment.state.soil.temperature, moment.column, top, bottom))
+    return Derived("K", lambda result: depth_mean(result.state.soil.temperature, result.column, top, bottom))
 
 
 def _mean_moisture(top: float, bottom: float) -> Derived:
-    return Derived("m3 m-3", lambda moment: depth_mean(moment.state.soil.moisture, moment.column, top, bottom))
+    return Derived("m3 m-3", lambda result: depth_mean(result.state.soil.moisture, result.column, top, bottom))
 
 
 def _mass(top: float, bottom: float) -> Derived:
-    def read(moment: Moment) -> Tensor:
-        return (overlap(moment.column, top, bottom) * moment.state.soil.moisture).sum(0) * WATER_DENSITY
+    def read(result: StepResult) -> Tensor:
+        return (overlap(result.column, top, bottom) * result.state.soil.moisture).sum(0) * WATER_DENSITY
 
     return Derived("kg m-2", read)
 
 
 DERIVED: dict[str, Derived] = {
-    "moisture": Derived("m3 m-3", lambda moment: moment.state.soil.moisture, LAYER, (0.0, 1.0)),
-    "layer_thickness": Derived("m", lambda moment: moment.column.thickness, LAYER),
+    "moisture": Derived("m3 m-3", lambda result: result.state.soil.moisture, LAYER, (0.0, 1.0)),
+    "layer_thickness": Derived("m", lambda result: result.column.thickness, LAYER),
     "snow_density": Derived("kg m-3", snow_density),
-    "subsurface_runoff": Derived("kg m-2 s-1", subsurface_runoff),
-    "runoff_depth": Derived("m", runoff_depth),
+    "subsurface_runoff": Derived("kg m-2 s-1", subsurface_runoff, averaged=True),
+    "runoff_depth": Derived("m", runoff_depth, averaged=True),
     "temperature_0_10": _mean_temperature(0.0, 0.1),
     "temperature_10_40": _mean_temperature(0.1, 0.4),
     "temperature_40_100": _mean_temperature(0.4, 1.0),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from torch import Tensor
 
-from bmi_noahpy.component.variables import Variable
-from noahpy_core.quantities import get_quantity, replace_quantity
+from bmi_noahpy.component.sources import StateSource
 from noahpy_core.state import State
 
 
@@ -18,23 +16,23 @@ class Overwrite:
 
     Parameters
     ----------
-    variable : Which: a state, or the total soil water.
+    name : Under which they were set.
+    source : Which state.
     where : Elements that were set, of bool.
     value : Their values in core units.
-    kept : What is stored then, in place of `value` where the two differ by the rounding of a change of units.
+    stored : What is stored then, in place of `value` where the two differ by the rounding of a change of units.
     """
 
-    variable: Variable
+    name: str
+    source: StateSource
     where: Tensor
     value: Tensor
-    kept: tuple[Tensor, ...]
+    stored: tuple[Tensor, ...]
 
-    @classmethod
-    def recorded(cls, variable: Variable, where: Tensor, value: Tensor, after: State) -> Overwrite:
-        """The operation that has just led to the state `after`."""
-        soil = after.soil
-        kept = (soil.liquid_water, soil.ice) if _is_total(variable) else (get_quantity(after, variable.path),)
-        return cls(variable, where.to(value.device), value, kept)
+    @property
+    def path(self) -> str:
+        """Of the state."""
+        return self.source.path
 
     def apply(self, state: State, value: Tensor) -> State:
         """The state with the same values set again, and with the derivative by `value`.
@@ -44,17 +42,4 @@ class Overwrite:
         state : Before.
         value : `self.value`, or a leaf equal to it.
         """
-        if not _is_total(self.variable):
-            return self._set(state, self.variable.path, value, self.kept[0])
-        ice = torch.where(value < state.soil.ice, value, state.soil.ice)
-        state = self._set(state, "soil.liquid_water", value - ice, self.kept[0])
-        return self._set(state, "soil.ice", ice, self.kept[1])
-
-    def _set(self, state: State, path: str, value: Tensor, kept: Tensor) -> State:
-        # The bits that were stored, with the derivative of the rule that led to them.
-        exact = kept + (value - value.detach())
-        return replace_quantity(state, path, torch.where(self.where, exact, get_quantity(state, path)))
-
-
-def _is_total(variable: Variable) -> bool:
-    return variable.root == "derived"
+        return self.source.put_exactly(state, value, self.where, self.stored)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +15,22 @@ from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import MissingInput
 from bmi_noahpy.component.grids import Grid, make_grids
-from bmi_noahpy.component.taken_step import TakenStep
+from bmi_noahpy.component.sources import MEANS
+from bmi_noahpy.component.value_checks import Floats
 from bmi_noahpy.component.value_store import ValueStore
-from bmi_noahpy.component.variables import INPUTS, OUTPUTS
+from bmi_noahpy.component.variables import INPUTS, OUTPUTS, Variable, find_variable, variables
 from bmi_noahpy.config import load_configuration
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
+from bmi_noahpy.gradient.recording import Recording
+from bmi_noahpy.gradient.taken_step import TakenStep
 from bmi_noahpy.runs.prepare import Run, prepare
 from noahpy_core.execution import Step, step_function
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
 from noahpy_core.simulation import advance
-from noahpy_core.state import Forcing, State
-
-if TYPE_CHECKING:
-    from bmi_noahpy.gradient.window import Window
+from noahpy_core.state import Fluxes, Forcing, State
 
 
 class SteppedRun:
@@ -44,6 +48,7 @@ class SteppedRun:
     def __init__(self, path: Path) -> None:
         self.run: Run = prepare(load_configuration(path.resolve()))
         self.steps_taken = 0
+        self.recording = Recording()
         run, column = self.run, self.run.model.column
         depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
         self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths)
@@ -54,28 +59,44 @@ class SteppedRun:
             columns=run.domain.columns,
             step=run.step,
             first_forcing=None if run.forcing is None else run.forcing.at(0),
+            recording=self.recording,
         )
         self._quick_step = self._fresh_step()
         self._require_finite = FiniteCheck()
-        self.last_step: TakenStep | None = None
-        self.window: Window | None = None
-        self._calm = torch.zeros_like(self.values.state.skin_temperature)
+        self.last_call: tuple[TakenStep, ...] = ()
+        self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
 
     @property
     def time(self) -> float:
         """Seconds since the start."""
         return self.steps_taken * self.run.step
 
-    def take_step(self) -> None:
-        """One step. An error leaves everything as it was.
+    def take_steps(self, count: int) -> None:
+        """Take steps. Fluxes are shown as the mean over all of them, states as they are at the end.
+
+        An error leaves everything as it was before the step that failed.
 
         Raises
         ------
         RuntimeError : the forcing file has ended, or inputs are missing.
         ValueError : what was set is not acceptable.
-        ArithmeticError : the step gave a value that is not finite.
+        ArithmeticError : a step gave a value that is not finite.
         """
-        self.values.absorb()
+        self.values.accept_written()
+        self.recording.begin_call()
+        mean = MeanFluxes()
+        try:
+            for number in range(count):
+                taken, fluxes = self._take_step()
+                # Of a long call only as much is kept as tells that it was one.
+                self.last_call = (*self.last_call[-1:], taken) if number else (taken,)
+                if count > 1:
+                    mean.add(fluxes)
+        finally:
+            if mean.count > 1:
+                self.values.show_means(mean.value(), mean.count * self.run.step)
+
+    def _take_step(self) -> tuple[TakenStep, Fluxes]:
         self.values.check_before_step()
         taken = self._next_step()
         try:
@@ -90,10 +111,8 @@ class SteppedRun:
             raise
         self.values.advance(state, fluxes, taken.forcing)
         self.steps_taken += 1
-        self.last_step = taken
-        if self.window is not None and self.values.overwrites is not None:
-            self.window.add(taken, tuple(self.values.overwrites), state)
-            self.values.overwrites.clear()
+        self.recording.step_taken(taken, state)
+        return taken, fluxes
 
     def _fresh_step(self) -> Step:
         """A caller may look back one step; two more results are in the making or shown."""
@@ -102,7 +121,59 @@ class SteppedRun:
     @property
     def _stepper(self) -> Step:
         """Steps that are recorded are taken as they will be computed again on the way back."""
-        return self._quick_step if self.window is None else self.run.model
+        return self.run.model if self.recording.active else self._quick_step
+
+    # --- what the gradient extension asks for -----------------------------------------------------------------------
+
+    @property
+    def model(self) -> NoahModel:
+        """With its schemes."""
+        return self.run.model
+
+    @property
+    def step_length(self) -> float:
+        """Of a step. [s]"""
+        return self.run.step
+
+    @property
+    def state(self) -> State:
+        """Now, with everything that was set."""
+        self.values.accept_written()
+        return self.values.state
+
+    @property
+    def parameters(self) -> Parameters:
+        """Now, with everything that was set."""
+        self.values.accept_written()
+        return self.values.parameters
+
+    def named(self) -> Iterable[Variable]:
+        """All names."""
+        return variables().values()
+
+    def find(self, name: str) -> Variable:
+        """The variable of a name."""
+        return find_variable(name)
+
+    def size(self, grid: int) -> int:
+        """Number of values on a grid."""
+        return self.grids[grid].values
+
+    def get(self, name: str) -> Floats:
+        """A copy of the values, flat."""
+        return self.values.get(name)
+
+    def set(self, name: str, values: Any) -> None:
+        """Replace the values."""
+        self.values.set(name, values)
+
+    def accept_written(self) -> None:
+        """Take over what was written through pointers."""
+        self.values.accept_written()
+
+    def replace_state(self, state: State) -> None:
+        """Go on from another state."""
+        self.values.replace_state(state)
 
     def go_to(self, time: float) -> None:
         """Make the step that begins at `time` the next one; the state stays.
@@ -111,6 +182,7 @@ class SteppedRun:
         ------
         ValueError : No step begins then.
         """
+        self.values.accept_written()
         number = round(time / self.run.step) if math.isfinite(time) else -1
         if number < 0 or abs(number * self.run.step - time) > 1e-9 * max(self.run.step, time):
             raise ValueError(f"set_time: no step begins at {time} s. Give a multiple of {self.run.step} s.")
@@ -119,16 +191,14 @@ class SteppedRun:
     def _next_step(self) -> TakenStep:
         base = self._file()
         if base is not None and self.values.inputs.empty:
-            forcing, wind = base, (base.wind_speed, self._calm)
+            forcing, wind = base, (base.wind_speed, self._no_crosswind)
         else:
             forcing = self._forcing(base)
             x, y = (self.values.inputs.value(component, base) for component in ("wind.x", "wind.y"))
             assert x is not None
             assert y is not None
             wind = (x, y)
-        first = self.run.forcing is None and self.steps_taken == 0
-        humid = first and self.values.has_first_humidity(self.run.initial_state)
-        return TakenStep(self.values.state, forcing, self.values.parameters, wind, humid)
+        return TakenStep(self.values.state, forcing, self.values.parameters, wind, self.values.contents.guessed)
 
     def _file(self) -> Forcing | None:
         """What the file has for the next step."""
@@ -171,6 +241,31 @@ def _input_names(fields: tuple[str, ...]) -> list[str]:
     """BMI names of fields of `Forcing`."""
     sources = {f"forcing.{field}" for field in fields} | ({"wind.x", "wind.y"} if "wind_speed" in fields else set())
     return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]
+
+
+class MeanFluxes:
+    """Mean of the fluxes of several steps. What is no rate is that of the last one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: list[Tensor] = []
+        self._last: Fluxes | None = None
+
+    def add(self, fluxes: Fluxes) -> None:
+        """Add a step. Its tensors may be overwritten later."""
+        rates = [getattr(fluxes, name) for name in MEANS]
+        self._sums = (
+            [total + rate for total, rate in zip(self._sums, rates, strict=True)]
+            if self._sums
+            else [rate.clone() for rate in rates]
+        )
+        self.count, self._last = self.count + 1, fluxes
+
+    def value(self) -> Fluxes:
+        """The mean."""
+        assert self._last is not None
+        means = zip(MEANS, self._sums, strict=True)
+        return dataclasses.replace(self._last, **{name: total / self.count for name, total in means})
 
 
 class FiniteCheck:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
@@ -13,6 +15,36 @@ from noahpy_core.state import SnowState
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+ROUND_OFF = 1.0e-9
+"""Soil water that exceeds the porosity by no more is full. [m3 m-3]"""
+
+
+class RefusedValue(ValueError):
+    """A value that a variable cannot have.
+
+    Parameters
+    ----------
+    name : Of the variable.
+    reason : What is wrong, and what to do.
+    index : Flat index of the first such value; None when it is not about one value.
+    """
+
+    def __init__(self, name: str, reason: str, index: int | None = None) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name, self.reason, self.index = name, reason, index
+
+
+class ComputedValue(ValueError):
+    """A variable that cannot be set.
+
+    Parameters
+    ----------
+    name : Of the variable.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is computed by the model and cannot be set. Set an input, a state or a parameter.")
+        self.name = name
 
 
 def flat_values(variable: Variable, values: Any, size: int) -> Floats:
@@ -25,43 +57,80 @@ def flat_values(variable: Variable, values: Any, size: int) -> Floats:
     try:
         flat = np.array(values, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{variable.name}: values must be numbers. {error}") from error
+        raise RefusedValue(variable.name, f"values must be numbers. {error}") from error
     if flat.size != size:
-        raise ValueError(f"{variable.name}: {flat.size} values given, {size} needed.")
+        raise RefusedValue(variable.name, f"{flat.size} values given, {size} needed.")
     return flat
 
 
 def check_values(variable: Variable, values: Floats, where: Mask) -> None:
-    """Raise ValueError when a value in `where` is not finite or out of bounds."""
+    """Raise `RefusedValue` when a value in `where` is not finite, or out of bounds.
+
+    A parameter so small that it has fewer digits than other numbers (below 2.2e-308) is none that anybody wrote: it is
+    memory that a framework read beyond the end of its own array.
+    """
     name, units = variable.name, variable.units
-    wrong = np.flatnonzero(where & ~np.isfinite(values))
-    if wrong.size:
-        raise ValueError(f"{name}: value {values[wrong[0]]} at index {wrong[0]} is not finite.")
+    found = np.flatnonzero(where & ~np.isfinite(values))
+    if found.size:
+        raise RefusedValue(name, f"value {values[found[0]]} at index {found[0]} is not finite.", int(found[0]))
+    if variable.source.kind == "parameter":
+        found = np.flatnonzero(where & (values != 0) & (np.abs(values) < np.finfo(np.float64).tiny))
+        if found.size:
+            raise RefusedValue(
+                name,
+                f"value {values[found[0]]} at index {found[0]} is memory that holds no number. Give {values.size} "
+                "values, as many as the variable has.",
+                int(found[0]),
+            )
     if variable.bounds is None:
         return
     low, high = variable.bounds
-    wrong = np.flatnonzero(where & ((values < low) | (values > high)))
-    if wrong.size:
-        raise ValueError(
-            f"{name}: value {values[wrong[0]]:g} {units} at index {wrong[0]} is outside {low:g} to {high:g} {units}."
+    found = np.flatnonzero(where & ((values < low) | (values > high)))
+    if found.size:
+        raise RefusedValue(
+            name,
+            f"value {values[found[0]]:g} {units} at index {found[0]} is outside {low:g} to {high:g} {units}.",
+            int(found[0]),
         )
 
 
 def check_snow(snow: SnowState) -> None:
-    """Raise ValueError when the depth of a snowpack cannot hold its water: the density would not be that of snow."""
+    """Raise `RefusedValue` when the depth of a snowpack cannot hold its water: no snow is as dense as that."""
     water, depth = snow.water_equivalent / WATER_DENSITY, snow.depth
     wrong = ((water > 0) & (depth < water)).nonzero()
     if len(wrong):
         column = int(wrong[0])
-        raise ValueError(
-            f"snowpack__depth: {float(depth[column]):g} m at index {column} cannot hold the "
-            f"{float(water[column]):g} m of snowpack__leq_depth. Set both."
+        raise RefusedValue(
+            "snowpack__depth",
+            f"{float(depth[column]):g} m at index {column} cannot hold the {float(water[column]):g} m of "
+            "snowpack__leq_depth. Set both.",
+            column,
+        )
+
+
+def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor) -> None:
+    """Raise `RefusedValue` when the soil cannot hold its water, which the next step would cut off.
+
+    Parameters
+    ----------
+    name : Under which it was set.
+    total : Liquid water and ice, ``[layer, column]``. [m3 m-3]
+    porosity : Of the same shape. [m3 m-3]
+    where : What was set, of bool.
+    """
+    wrong = ((total > porosity + ROUND_OFF) & where).reshape(-1).nonzero()
+    if len(wrong):
+        index = int(wrong[0])
+        held = float(torch.as_tensor(porosity).expand(total.shape).reshape(-1)[index])
+        raise RefusedValue(
+            name,
+            f"{float(total.reshape(-1)[index]):g} m3 m-3 of water and ice at index {index} is more than the porosity "
+            f"there, {held:g} m3 m-3. Set less, or a larger soil__porosity first.",
+            index,
         )
 
 
 def check_settable(variable: Variable) -> None:
-    """Raise ValueError for what the model computes."""
+    """Raise `ComputedValue` for what the model computes."""
     if not variable.settable:
-        raise ValueError(
-            f"{variable.name} is computed by the model and cannot be set. Set an input, a state or a parameter."
-        )
+        raise ComputedValue(variable.name)

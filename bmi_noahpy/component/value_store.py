@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_noahpy.component.derived import DERIVED, Moment
+from bmi_noahpy.component.contents import Contents
 from bmi_noahpy.component.framework_inputs import FrameworkInputs
 from bmi_noahpy.component.mass_balance import MassBalance
 from bmi_noahpy.component.overwrites import Overwrite
-from bmi_noahpy.component.value_checks import Floats, Mask, check_settable, check_snow, check_values, flat_values
+from bmi_noahpy.component.sources import StateSource, TotalWaterSource
+from bmi_noahpy.component.value_checks import (
+    Floats,
+    Mask,
+    RefusedValue,
+    check_settable,
+    check_snow,
+    check_soil_water,
+    check_values,
+    flat_values,
+)
 from bmi_noahpy.component.variables import Variable, find_variable
+from bmi_noahpy.gradient.recording import Recording
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
@@ -34,7 +44,9 @@ class ValueStore:
     column : Soil layers.
     columns : Number of columns.
     step : Length of a time step. [s]
-    first_forcing : Forcing of the first step when a file gives it, shown until the first step is done.
+    first_forcing : Forcing of the first step when a file gives it, shown until the first step is done. Without one the
+        surface humidity of the initial state is a guess that gives way to the humidity of the air.
+    recording : Is told of states that are set.
     """
 
     def __init__(
@@ -46,30 +58,49 @@ class ValueStore:
         columns: int,
         step: float,
         first_forcing: Forcing | None,
+        recording: Recording,
     ) -> None:
         self._shapes = {0: (columns,), 1: (column.layers, columns), 2: (1,)}
-        self.state: State = self._expanded(state)
-        self.parameters: Parameters = self._expanded(parameters)
-        self.column = column
-        self.fluxes: Fluxes | None = None
-        self.forcing = first_forcing
-        self.inputs = FrameworkInputs(columns)
-        self.balance = MassBalance(self.state, column)
+        state = self._expanded(state)
+        self.contents = Contents(
+            state=state,
+            parameters=self._expanded(parameters),
+            column=column,
+            inputs=FrameworkInputs(columns),
+            balance=MassBalance(state, column),
+            guessed=torch.ones_like(state.skin_temperature, dtype=torch.bool) if first_forcing is None else None,
+            forcing=first_forcing,
+            span=step,
+        )
         self._step = step
+        self._recording = recording
         self._buffers: dict[str, tuple[Floats, Floats]] = {}
-        self._snow_was_set = False
-        self.overwrites: list[Overwrite] | None = None
+
+    @property
+    def state(self) -> State:
+        """At the end of the last step, with what was set since."""
+        return self.contents.state
+
+    @property
+    def parameters(self) -> Parameters:
+        """Now in force."""
+        return self.contents.parameters
+
+    @property
+    def inputs(self) -> FrameworkInputs:
+        """What a framework has set."""
+        return self.contents.inputs
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def get(self, name: str) -> Floats:
         """A copy of the values in BMI units, flat. NaN in an input that has no value yet."""
-        self.absorb()
+        self.accept_written()
         return self._read(find_variable(name))
 
     def pointer(self, name: str) -> Floats:
         """The array that shows the values from now on, the same one at every call."""
-        self.absorb()
+        self.accept_written()
         if name not in self._buffers:
             values = self._read(find_variable(name))
             self._buffers[name] = (values, values.copy())
@@ -84,16 +115,16 @@ class ValueStore:
         ------
         ValueError : when the variable is an output, or values have the wrong size, are not finite or out of bounds.
         """
-        self.absorb()
+        self.accept_written()
         variable = find_variable(name)
         check_settable(variable)
         new = flat_values(variable, values, self._size(variable))
-        self._take(variable, new, np.ones(new.shape, dtype=bool))
+        self._accept(variable, new, np.ones(new.shape, dtype=bool))
         self._refresh()
 
     def set_at(self, name: str, indices: Any, values: Any) -> None:
         """Replace the values at flat indices. Raises as `set`."""
-        self.absorb()
+        self.accept_written()
         variable = find_variable(name)
         check_settable(variable)
         index = self.index(name, indices)
@@ -101,7 +132,7 @@ class ValueStore:
         new[index] = flat_values(variable, values, index.size)
         given = np.zeros(new.shape, dtype=bool)
         given[index] = True
-        self._take(variable, new, given)
+        self._accept(variable, new, given)
         self._refresh()
 
     def index(self, name: str, indices: Any) -> NDArray[np.int64]:
@@ -112,7 +143,7 @@ class ValueStore:
             raise IndexError(f"{name}: index {wrong} is outside 0 to {size - 1}.")
         return index.astype(np.int64)
 
-    def absorb(self) -> None:
+    def accept_written(self) -> None:
         """Take over what was written through pointers.
 
         Raises
@@ -126,114 +157,85 @@ class ValueStore:
         ]
         if not written:
             return
-        before = self.state, self.parameters, self.inputs.copy()
-        recorded = len(self.overwrites or ())
+        before, recorded = self.contents.copy(), len(self._recording.overwrites)
         try:
             for variable, values, given in written:
                 check_settable(variable)
-                self._take(variable, values, given)
+                self._accept(variable, values, given)
         except ValueError:
-            self.state, self.parameters, self.inputs = before
-            if self.overwrites is not None:
-                del self.overwrites[recorded:]
+            self.contents = before
+            self._recording.forget_after(recorded)
             raise
         finally:
             self._refresh()
 
     def check_before_step(self) -> None:
         """Raise ValueError when states that were set contradict each other."""
-        if self._snow_was_set:
-            check_snow(self.state.snow)
-
-    def has_first_humidity(self, initial: State) -> bool:
-        """Whether the surface humidity is the first guess still."""
-        return torch.equal(self.state.surface.specific_humidity, initial.surface.specific_humidity)
+        if self.contents.snow_was_set:
+            check_snow(self.contents.state.snow)
 
     def replace_state(self, state: State) -> None:
         """Go on from another state."""
-        self.absorb()
-        self.state, self._snow_was_set = state, True
+        self.accept_written()
+        contents = self.contents
+        contents.state, contents.snow_was_set, contents.guessed = state, True, None
+        self._refresh()
+
+    def replace_contents(self, contents: Contents) -> None:
+        """Go on from what another run, or this one, held before."""
+        self.contents = contents
         self._refresh()
 
     def advance(self, state: State, fluxes: Fluxes, forcing: Forcing) -> None:
         """Publish the result of a step."""
-        self.balance.add_step(self.state, state, fluxes, forcing, self._step)
-        self.state, self.fluxes, self.forcing = state, fluxes, forcing
-        self._snow_was_set = False
+        contents = self.contents
+        contents.balance.add_step(contents.state, state, fluxes, forcing, self._step)
+        contents.state, contents.fluxes, contents.forcing, contents.span = state, fluxes, forcing, self._step
+        contents.snow_was_set, contents.guessed = False, None
+        self._refresh()
+
+    def show_means(self, fluxes: Fluxes, span: float) -> None:
+        """Show the mean over several steps, `span` seconds in all, in place of the fluxes of the last one."""
+        self.contents.fluxes, self.contents.span = fluxes, span
         self._refresh()
 
     # --- one variable -----------------------------------------------------------------------------------------------
 
     def _read(self, variable: Variable) -> Floats:
-        value = self._tensor(variable)
+        value = variable.source.read(self.contents)
         shape = self._shapes[variable.grid]
         if value is None:
-            empty = 0.0 if variable.root == "fluxes" else np.nan
-            return np.full(int(np.prod(shape)), empty)
-        flat = value.detach().expand(shape).reshape(-1).to("cpu", torch.float64).numpy().copy()
+            return np.full(int(np.prod(shape)), variable.source.missing)
+        flat: Floats = value.detach().expand(shape).reshape(-1).to("cpu", torch.float64).numpy().copy()
         return flat if variable.scale == 1.0 else flat * variable.scale
 
-    def _tensor(self, variable: Variable) -> Tensor | None:
-        """The core value, None when there is none yet."""
-        root, path = variable.root, variable.path
-        if root == "state":
-            return get_quantity(self.state, path)
-        if root == "parameters":
-            return self._parameter(path)
-        if root == "fluxes":
-            return None if self.fluxes is None else getattr(self.fluxes, path)
-        if root == "derived":
-            return DERIVED[path].read(Moment(self.state, self.fluxes, self.column, self._step))
-        if root == "balance":
-            return torch.tensor([self.balance.value(path)], dtype=torch.float64)
-        value = self.inputs.value(_input_field(variable), self.forcing)
-        if value is None and variable.optional and self.fluxes is not None:
-            return getattr(self.fluxes, path)
-        return value
-
-    def _parameter(self, path: str) -> Tensor:
-        """A parameter; for one that is None the value that it follows from, and no organic matter."""
-        value = get_quantity(self.parameters, path)
-        if value is None:
-            value = get_quantity(dataclasses.replace(self.parameters, soil=self.parameters.soil.resolved()), path)
-        return torch.zeros_like(self.parameters.soil.porosity) if value is None else value
-
-    def _take(self, variable: Variable, values: Floats, given: Mask) -> None:
-        """Take over the values in `given`, after checking them."""
-        asked = given
-        if self.overwrites is not None and variable.root == "parameters":
-            raise ValueError(
-                f"{variable.name}: parameters cannot change while steps are recorded. Call stop_recording() first."
+    def _accept(self, variable: Variable, values: Floats, asked: Mask) -> None:
+        """Take over the values in `asked`, after checking them."""
+        source, given = variable.source, asked
+        if self._recording.active and source.kind == "parameter":
+            raise RefusedValue(
+                variable.name, "parameters cannot change while steps are recorded. Call stop_recording() first."
             )
-        if variable.root == "state" or variable.path == "moisture":
+        if source.kind == "state":
             # Writing back what was read must not change a bit, whatever the conversion of units.
             given = given & _differs(values, self._read(variable))
         check_values(variable, values, given)
-        reference, shape = self.state.skin_temperature, self._shapes[variable.grid]
-        core = torch.from_numpy(values / variable.scale).to(reference).reshape(shape)
-        where = torch.from_numpy(given).to(reference.device).reshape(shape)
-        if variable.root == "state":
-            self.state = _merged(self.state, variable.path, core, where, get_quantity(self.state, variable.path))
-            self._snow_was_set |= variable.path.startswith("snow.")
-        elif variable.path == "moisture":
-            self._take_moisture(core, where)
-        elif variable.root == "parameters":
-            current = self._tensor(variable)
-            assert current is not None
-            self.parameters = _merged(self.parameters, variable.path, core, where, current)
-        else:
-            self.inputs.set(_input_field(variable), core, where)
-        if self.overwrites is not None and variable.root in ("state", "derived"):
-            self.overwrites.append(
-                Overwrite.recorded(variable, torch.from_numpy(asked).reshape(shape), core, self.state)
-            )
+        value, where = self._core(variable, values), self._mask(variable, given)
+        if isinstance(source, TotalWaterSource):
+            check_soil_water(variable.name, value, self.parameters.soil.resolved().porosity, where)
+        source.write(self.contents, value, where)
+        every = self._mask(variable, asked)
+        source.mark_set(self.contents, every)
+        if isinstance(source, StateSource):
+            self._recording.note(Overwrite(variable.name, source, every, value, source.stored(self.state)))
 
-    def _take_moisture(self, total: Tensor, where: Tensor) -> None:
-        """Total soil water: the ice stays and the liquid makes up the rest; less than the ice leaves ice only."""
-        soil = self.state.soil
-        ice = torch.minimum(soil.ice, total)
-        self.state = _merged(self.state, "soil.liquid_water", total - ice, where, soil.liquid_water)
-        self.state = _merged(self.state, "soil.ice", ice, where, soil.ice)
+    def _core(self, variable: Variable, values: Floats) -> Tensor:
+        like = self.state.skin_temperature
+        return torch.from_numpy(values / variable.scale).to(like).reshape(self._shapes[variable.grid])
+
+    def _mask(self, variable: Variable, where: Mask) -> Tensor:
+        device = self.state.skin_temperature.device
+        return torch.from_numpy(where).to(device).reshape(self._shapes[variable.grid])
 
     # --- buffers -------------------------------------------------------------------------------------------------
 
@@ -255,13 +257,6 @@ class ValueStore:
         return holder
 
 
-def _input_field(variable: Variable) -> str:
-    return f"wind.{variable.path}" if variable.root == "wind" else variable.path
-
-
-def _merged(holder: Any, path: str, new: Tensor, where: Tensor, current: Tensor) -> Any:
-    return replace_quantity(holder, path, torch.where(where, new, current))
-
-
 def _differs(values: Floats, published: Floats) -> Mask:
-    return ~((values == published) | (np.isnan(values) & np.isnan(published)))
+    same: Mask = (values == published) | (np.isnan(values) & np.isnan(published))
+    return ~same

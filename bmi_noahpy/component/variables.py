@@ -8,7 +8,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from bmi_noahpy.component.sources import Source
 
 Bounds = tuple[float, float]
 Role = Literal["input", "alternative", "output", "parameter", "balance"]
@@ -39,13 +42,15 @@ ALTERNATIVES = (
     ("land_surface_air_radiation~shortwave~downwelling__energy_flux", "forcing.shortwave_down"),
     ("land_surface_air_radiation~longwave~downwelling__energy_flux", "forcing.longwave_down"),
     ("atmosphere_water_precipitation__mass_flux", "forcing.precipitation"),
+    ("atmosphere_snow_precipitation__mass_flux", "forcing.snowfall"),
 )
-"""Other names of the inputs. They are not in `get_input_var_names`, because a framework would then demand both."""
+"""Other names of the inputs, and an input that the model can do without. They are not in `get_input_var_names`, because
+a framework would then demand them."""
 
 OUTPUTS = (
     # soil
     ("soil__temperature", "state.soil.temperature"),
-    ("soil_water__volume_fraction", "derived.moisture"),
+    ("soil_water__volume_fraction", "total.moisture"),
     ("soil_water~liquid__volume_fraction", "state.soil.liquid_water"),
     ("soil_ice__volume_fraction", "state.soil.ice"),
     ("soil_layer__thickness", "derived.layer_thickness"),
@@ -160,7 +165,18 @@ BALANCE = ("ngen::mass_in", "ngen::mass_out", "ngen::mass_stored", "ngen::mass_l
 
 
 class UnknownVariable(ValueError):
-    """A name the component does not know."""
+    """A name the component does not know.
+
+    Parameters
+    ----------
+    name : As it was given.
+    near : Valid names that look like it.
+    """
+
+    def __init__(self, name: str, near: tuple[str, ...]) -> None:
+        remedy = f"Did you mean {', '.join(near)}?" if near else "See get_input_var_names and get_output_var_names."
+        super().__init__(f"unknown variable {name!r}. {remedy}")
+        self.name, self.near = name, near
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,8 +186,7 @@ class Variable:
     Parameters
     ----------
     name : CSDMS Standard Name.
-    root, path : Where the value is: ``state``, ``forcing``, ``fluxes``, ``parameters``, ``wind``, ``derived`` or
-        ``balance``, and the dotted path in it.
+    source : Where its values come from.
     role : "input" and "output" are in the lists of names; "alternative" names, parameters and the balance are not.
     grid : Identifier of the grid: 0 the columns, 1 the soil layers of the columns, 2 a single number.
     scale : Core value times `scale` is the BMI value.
@@ -180,8 +195,7 @@ class Variable:
     """
 
     name: str
-    root: str
-    path: str
+    source: Source
     role: Role
     units: str
     grid: int
@@ -192,7 +206,7 @@ class Variable:
     @property
     def settable(self) -> bool:
         """Whether set_value accepts it: inputs, states and parameters, but not what the model computes."""
-        return self.root in ("state", "forcing", "parameters", "wind") or self.path == "moisture"
+        return self.source.kind != "result"
 
 
 def variables() -> dict[str, Variable]:
@@ -226,6 +240,7 @@ def _metadata() -> dict[str, dict[str, Any]]:
     found = {f"{root}.{path}": facts for root, cls in containers.items() for path, facts in quantities(cls)}
     for path, derived in DERIVED.items():
         found[f"derived.{path}"] = {"units": derived.units, "dims": derived.dims, "bounds": derived.bounds}
+    found["total.moisture"] = found.pop("derived.moisture")
     fastest = found["forcing.wind_speed"]["bounds"][1]
     wind = {"units": found["forcing.wind_speed"]["units"], "dims": (), "bounds": (-fastest, fastest)}
     found.update({"wind.x": wind, "wind.y": wind})
@@ -235,13 +250,15 @@ def _metadata() -> dict[str, dict[str, Any]]:
 
 
 def _variable(role: Role, row: tuple[str, ...], facts: dict[str, Any]) -> Variable:
-    name, source = row[:2]
-    root, _, path = source.partition(".")
+    from bmi_noahpy.component.sources import SOURCES
+
+    name, place = row[:2]
+    part, _, path = place.partition(".")
     units = row[2] if len(row) > 2 else facts["units"]
     scale = 1.0 if units == facts["units"] else SCALES[facts["units"], units]
     bounds = facts["bounds"] and (facts["bounds"][0] * scale, facts["bounds"][1] * scale)
-    grid = 2 if root == "balance" else 1 if "layer" in facts["dims"] else 0
-    return Variable(name, root, path, role, units, grid, scale, bounds, path in OPTIONAL_PATHS)
+    grid = 2 if part == "balance" else 1 if "layer" in facts["dims"] else 0
+    return Variable(name, SOURCES[part](path), role, units, grid, scale, bounds, path in OPTIONAL_PATHS)
 
 
 def _parameter_name(path: str) -> str:
@@ -265,6 +282,4 @@ def find_variable(name: str) -> Variable:
     known = _table()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
-    remedy = f"Did you mean {', '.join(near)}?" if near else "See get_input_var_names and get_output_var_names."
-    raise UnknownVariable(f"unknown variable {name!r}. {remedy}")
+    raise UnknownVariable(name, tuple(difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)))

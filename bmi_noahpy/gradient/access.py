@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_noahpy.component.variables import Variable, find_variable, variables
+from bmi_noahpy.gradient.protocol import STATE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bmi_noahpy.component.bmi import BmiNoahPy
-    from bmi_noahpy.component.stepped_run import SteppedRun
+    from bmi_noahpy.gradient.host import Host, Named
 
 Array = NDArray[Any]
 
 
 class WindowError(RuntimeError):
-    """A call does not fit the recording: nothing recorded, already recording, or still recording."""
+    """A call does not fit the recording: nothing recorded, already recording, or still recording.
+
+    Parameters
+    ----------
+    function : Name of the function that was called.
+    reason : What does not fit, and what to do.
+    """
+
+    def __init__(self, function: str, reason: str) -> None:
+        super().__init__(f"{function}: {reason}")
+        self.function, self.reason = function, reason
 
 
 class Access:
@@ -27,11 +37,12 @@ class Access:
 
     Parameters
     ----------
-    model : The component.
+    host : Gives the run behind the component; called with the name of the function that needs it, raises
+        `RuntimeError` when there is none.
     """
 
-    def __init__(self, model: BmiNoahPy) -> None:
-        self._model = model
+    def __init__(self, host: Callable[[str], Host]) -> None:
+        self._run = host
 
     # --- parameters -------------------------------------------------------------------------------------------------
 
@@ -39,7 +50,8 @@ class Access:
         """Parameters to differentiate by: all but switches, and but those that now follow from other parameters."""
         from bmi_noahpy.gradient.names import parameter_names
 
-        return tuple(parameter_names(self._run("get_parameter_names").values.parameters, variables().values()))
+        run = self._run("get_parameter_names")
+        return tuple(parameter_names(run.parameters, run.named()))
 
     def get_parameter_size(self, name: str) -> int:
         """Number of values: one for each column, or for each layer of each column (layer slowest)."""
@@ -61,7 +73,7 @@ class Access:
     def get_parameter(self, name: str, dest: Array) -> Array:
         """Copy the values into the caller's array."""
         self._parameter(name, "get_parameter")
-        return fill(name, dest, self._run("get_parameter").values.get(name))
+        return fill(name, dest, self._run("get_parameter").get(name))
 
     def set_parameter(self, name: str, src: Array) -> None:
         """Replace the values.
@@ -71,7 +83,7 @@ class Access:
         ValueError : A value is outside the bounds, or steps are being recorded.
         """
         self._parameter(name, "set_parameter")
-        self._run("set_parameter").values.set(name, src)
+        self._run("set_parameter").set(name, src)
 
     # --- state and time ---------------------------------------------------------------------------------------------
 
@@ -83,74 +95,61 @@ class Access:
         """Copy the state, bit by bit, into the caller's array."""
         from bmi_noahpy.gradient.names import to_numpy
 
-        return fill("@state", dest, to_numpy(self._flat_state("get_state")))
+        return fill(STATE, dest, to_numpy(self._flat_state("get_state")))
 
     def set_state(self, src: Array) -> None:
         """Go on from a state that `get_state` gave. Time and inputs stay as they are.
 
+        While steps are recorded this is part of the computation: what came before has no part in what follows, and
+        ``"@state"`` of the next step is the state given here.
+
         Raises
         ------
-        WindowError : Steps are being recorded.
         ValueError : It has another size, or a value is not finite.
         """
-        from bmi_noahpy.gradient.names import STATE_PATHS, unpack
-        from noahpy_core.quantities import replace_quantity
+        from bmi_noahpy.gradient.names import state_of
+        from bmi_noahpy.gradient.recording import WholeState
 
         run = self._run("set_state")
-        self._not_recording("set_state")
-        flat = self._vector("@state", src, self.get_state_size())
+        flat = self._vector(STATE, src, self.get_state_size())
         wrong = (~flat.isfinite()).nonzero()
         if len(wrong):
-            raise ValueError(f"@state: value {float(flat[wrong[0]])} at index {int(wrong[0])} is not finite.")
-        state = run.values.state
-        pieces = unpack(flat.to(state.skin_temperature), state)
-        for path in STATE_PATHS:
-            state = replace_quantity(state, path, pieces[path])
-        run.values.replace_state(state)
+            raise ValueError(f"{STATE}: value {float(flat[wrong[0]])} at index {int(wrong[0])} is not finite.")
+        like = run.state
+        flat = flat.to(like.skin_temperature)
+        run.replace_state(state_of(flat, like))
+        run.recording.note(WholeState(flat))
 
     def set_time(self, time: float) -> None:
         """Make the step that begins at `time`, in seconds since the start, the next one. The state stays.
 
-        With `set_state`, this repeats steps whose inputs come from a file, or depend on the season.
+        With `set_state`, this repeats steps whose inputs come from a file, or depend on the season. While steps are
+        recorded it only chooses which inputs the next ones have.
 
         Raises
         ------
-        WindowError : Steps are being recorded.
         ValueError : No step begins then.
         """
-        run = self._run("set_time")
-        self._not_recording("set_time")
-        run.go_to(time)
+        self._run("set_time").go_to(time)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _run(self, function: str) -> SteppedRun:
-        return self._model._active(function)
-
-    def _not_recording(self, function: str) -> None:
-        window = self._run(function).window
-        if window is not None and window.recording:
-            raise WindowError(f"{function}: steps are being recorded. Call stop_recording() first.")
-
-    def _parameter(self, name: str, function: str) -> Variable:
-        self._run(function)
-        variable = find_variable(name)
+    def _parameter(self, name: str, function: str) -> Named:
+        variable = self._run(function).find(name)
         if name not in self.get_parameter_names():
             raise ValueError(f"{function}: {name} is no parameter to differentiate by. See get_parameter_names().")
         return variable
 
-    def _size(self, variable: Variable) -> int:
-        return self._run(variable.name).grids[variable.grid].values
+    def _size(self, variable: Named) -> int:
+        return self._run(variable.name).size(variable.grid)
 
     def _length(self, name: str) -> int:
-        return self.get_state_size() if name == "@state" else self._size(find_variable(name))
+        return self.get_state_size() if name == STATE else self._size(self._run(name).find(name))
 
     def _flat_state(self, function: str) -> Tensor:
         from bmi_noahpy.gradient.names import pack
 
-        values = self._run(function).values
-        values.absorb()
-        return pack(values.state)
+        return pack(self._run(function).state)
 
     def _vector(self, what: str, values: Array, size: int) -> Tensor:
         """Numbers of a caller as a flat tensor of the right size."""

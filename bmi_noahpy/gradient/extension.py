@@ -65,33 +65,33 @@ class GradientExtension(Access):
         from bmi_noahpy.gradient.window import Window
 
         run = self._run("start_recording")
-        self._not_recording("start_recording")
+        if run.recording.active:
+            raise WindowError("start_recording", "steps are being recorded. Call stop_recording() first.")
         if spacing is not None and spacing < 1:
             raise ValueError(f"start_recording: a spacing of {spacing} steps. Give at least 1.")
-        run.values.absorb()
         checkpoints = Checkpoints(spacing, DEFAULT_MEMORY if memory is None else memory)
-        values = run.values
-        run.window = Window(run.run.model, values.state, values.parameters, run.run.step, checkpoints)
-        values.overwrites = []
+        window = Window(run.model, run.state, run.parameters, run.step_length, checkpoints, run.find)
+        run.recording.start(window)
 
     def stop_recording(self) -> None:
         """End the window."""
         run = self._run("stop_recording")
-        window = self._window("stop_recording")
-        if not window.recording:
-            raise WindowError("stop_recording: nothing is being recorded. Call start_recording() first.")
-        run.values.absorb()
-        window.recording, run.values.overwrites = False, None
+        self._window("stop_recording")
+        if not run.recording.active:
+            raise WindowError("stop_recording", "nothing is being recorded. Call start_recording() first.")
+        run.accept_written()
+        run.recording.stop()
 
     def recorded_steps(self) -> int:
-        """Steps that are recorded and not yet reversed."""
-        window = self._run("recorded_steps").window
+        """Calls of `update` or `update_until` that are recorded and not yet reversed."""
+        window = self._run("recorded_steps").recording.window
         return 0 if window is None else len(window)
 
     def add_adjoint_seed(self, name: str, seed: Array) -> None:
         """Add to the derivative of the objective by an output, or by ``"@state"``.
 
-        While recording, the output of the last `update`; afterwards, that of the step about to be reversed.
+        While recording, the output of the last `update` or `update_until`; afterwards, that of the one about to be
+        reversed. A seed of a mean over several steps reaches all of them.
 
         Raises
         ------
@@ -101,39 +101,38 @@ class GradientExtension(Access):
         from bmi_noahpy.gradient.names import require_output
 
         run, window = self._run("add_adjoint_seed"), self._window("add_adjoint_seed")
-        require_output(name)
+        require_output(name, run.find)
         if not len(window):
-            raise WindowError("add_adjoint_seed: no step is recorded. A seed belongs to the last update() recorded.")
-        if window.recording:
-            run.values.absorb()
-        if run.values.overwrites:
-            changed = run.values.overwrites[-1].variable.name
+            raise WindowError("add_adjoint_seed", "no step is recorded. A seed belongs to the last update() recorded.")
+        if run.recording.active:
+            run.accept_written()
+        if run.recording.overwrites:
+            changed = run.recording.overwrites[-1].name
             raise WindowError(
-                f"add_adjoint_seed: {changed} was set after the last update(), and a seed is for what the update gave. "
-                f"Add the seed of {name} before set_value."
+                "add_adjoint_seed",
+                f"{changed} was set after the last update(), and a seed is for what the update gave. "
+                f"Add the seed of {name} before it is set.",
             )
         window.seed(name, self._vector(name, seed, self._length(name)))
 
     def update_adjoint(self) -> None:
-        """Reverse the last step that is recorded and not yet reversed.
+        """Reverse the last `update` or `update_until` that is recorded and not yet reversed.
 
         Raises
         ------
         WindowError : Steps are still being recorded, or none is left.
         """
-        window = self._window("update_adjoint")
-        if window.recording:
-            raise WindowError("update_adjoint: steps are being recorded. Call stop_recording() first.")
+        window = self._closed_window("update_adjoint")
         if not len(window):
-            raise WindowError("update_adjoint: no recorded step is left. Call start_recording() and update() first.")
+            raise WindowError("update_adjoint", "no recorded step is left. Call start_recording() and update() first.")
         window.reverse()
 
     def get_adjoint(self, name: str, dest: Array) -> Array:
         """Copy the derivative of the objective into the caller's array.
 
-        For an input, by its value in the step just reversed; for a state, by the value that `set_value` gave it before
-        that step (0 where it gave none); for a parameter, by its value in all steps reversed so far; for ``"@state"``,
-        by the state before the step just reversed, in the end the initial one.
+        For an input, by its value in the call just reversed; for a state, by the value that `set_value` gave it before
+        that call (0 where it gave none); for a parameter, by its value in all steps reversed so far; for ``"@state"``,
+        by the state before the call just reversed, in the end the initial one.
 
         Raises
         ------
@@ -142,18 +141,22 @@ class GradientExtension(Access):
         """
         from bmi_noahpy.gradient.names import require_cause
 
-        window = self._window("get_adjoint")
-        if window.recording:
-            raise WindowError("get_adjoint: steps are being recorded. Call stop_recording() first.")
-        require_cause(name, self.get_parameter_names())
+        window = self._closed_window("get_adjoint")
+        require_cause(name, self._run("get_adjoint").find, self.get_parameter_names())
         return fill(name, dest, window.adjoint(name).detach().cpu().numpy())
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _window(self, function: str) -> Window:
-        window = self._run(function).window
+        window = self._run(function).recording.window
         if window is None:
-            raise WindowError(f"{function}: nothing is recorded. Call start_recording() first.")
+            raise WindowError(function, "nothing is recorded. Call start_recording() first.")
+        return window
+
+    def _closed_window(self, function: str) -> Window:
+        window = self._window(function)
+        if self._run(function).recording.active:
+            raise WindowError(function, "steps are being recorded. Call stop_recording() first.")
         return window
 
     def _derivative(self, function: str, of: Sequence[str], wrt: Sequence[str]) -> StepDerivative:
@@ -162,9 +165,14 @@ class GradientExtension(Access):
 
         run, parameters = self._run(function), self.get_parameter_names()
         for name in of:
-            require_output(name)
+            require_output(name, run.find)
         for name in wrt:
-            require_cause(name, parameters)
-        if run.last_step is None:
-            raise WindowError(f"{function}: no step is taken yet. Call update() first.")
-        return StepDerivative(run.run.model, run.last_step, run.run.step)
+            require_cause(name, run.find, parameters)
+        if not run.last_call:
+            raise WindowError(function, "no step is taken yet. Call update() first.")
+        if len(run.last_call) > 1:
+            raise WindowError(
+                function,
+                "the last update_until() took several steps. Record a window, or take them with update().",
+            )
+        return StepDerivative(run.model, run.last_call[0], run.step_length, run.find)

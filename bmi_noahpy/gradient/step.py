@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from bmi_noahpy.component.derived import Moment
-from bmi_noahpy.component.taken_step import TakenStep
 from bmi_noahpy.gradient.names import (
     FORCING_PATHS,
     PARAMETER_PATHS,
     STATE_PATHS,
     Core,
-    Result,
-    gather,
+    Find,
+    core_changes,
+    derivative_by,
     read_result,
-    spread,
 )
+from bmi_noahpy.gradient.taken_step import StepResult, TakenStep
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, replace_quantity
@@ -62,10 +61,10 @@ def with_core(step: TakenStep, values: Mapping[str, Tensor]) -> TakenStep:
     return dataclasses.replace(step, **holders)
 
 
-def take(model: NoahModel, step: TakenStep, dt: float) -> Result:
-    """Compute the step."""
+def compute_step(model: NoahModel, step: TakenStep, dt: float, span: float | None = None) -> StepResult:
+    """What a step of `dt` seconds gives, as part of a call that takes `span` seconds in all."""
     state, fluxes = model(step.start, step.forcing, step.parameters, dt)
-    return Result(Moment(state, fluxes, model.column, dt), fluxes, step.forcing)
+    return StepResult(state, fluxes, step.forcing, model.column, dt if span is None else span)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,41 +76,42 @@ class StepDerivative:
     model : With its schemes.
     step : What it was computed from.
     dt : Its length. [s]
+    find : Gives the variable of a name.
     """
 
     model: NoahModel
     step: TakenStep
     dt: float
+    find: Find
 
     def forward(self, of: Sequence[str], wrt: Sequence[str], seed: Tensor, sizes: Sequence[int]) -> Tensor:
         """d(of)/d(wrt) seed, flat, the names one after the other; `sizes` are those of `of`."""
-        changes = spread(wrt, seed, self.step)
+        changes = core_changes(wrt, self.find, seed, self.step)
         here = core_values(self.step)
         with forward_ad.dual_level():
             dual = {path: forward_ad.make_dual(here[path], change.to(here[path])) for path, change in changes.items()}
             with torch.no_grad():
-                result = take(self.model, with_core(self.step, dual), self.dt)
-                return torch.cat([_tangent(name, result, size) for name, size in zip(of, sizes, strict=True)])
+                result = compute_step(self.model, with_core(self.step, dual), self.dt)
+                return torch.cat([self._tangent(name, result, size) for name, size in zip(of, sizes, strict=True)])
 
     def backward(self, of: Sequence[str], wrt: Sequence[str], seeds: Sequence[Tensor]) -> Tensor:
         """seed^T d(of)/d(wrt), flat, the names one after the other."""
         leaves = {path: value.detach().requires_grad_() for path, value in core_values(self.step).items()}
         with torch.enable_grad():
-            result = take(self.model, with_core(self.step, leaves), self.dt)
-            gradients = pull(result, list(zip(of, seeds, strict=True)), leaves)
-        return torch.cat([gather(name, gradients, self.step) for name in wrt])
+            result = compute_step(self.model, with_core(self.step, leaves), self.dt)
+            gradients = pull_back(result, list(zip(of, seeds, strict=True)), self.find, leaves)
+        return torch.cat([derivative_by(name, self.find, gradients, self.step) for name in wrt])
+
+    def _tangent(self, name: str, result: StepResult, size: int) -> Tensor:
+        """Change of an output, zero where it has none."""
+        value = read_result(name, self.find, result)
+        change = None if value is None else forward_ad.unpack_dual(value).tangent
+        return torch.zeros(size, dtype=result.state.skin_temperature.dtype) if change is None else change
 
 
-def _tangent(name: str, result: Result, size: int) -> Tensor:
-    """Change of an output, zero where it has none."""
-    value = read_result(name, result)
-    change = None if value is None else forward_ad.unpack_dual(value).tangent
-    return torch.zeros(size, dtype=result.state.skin_temperature.dtype) if change is None else change
-
-
-def pull(result: Result, seeds: Sequence[tuple[str, Tensor]], leaves: Core) -> Core:
+def pull_back(result: StepResult, seeds: Sequence[tuple[str, Tensor]], find: Find, leaves: Core) -> Core:
     """Derivative by the leaves of the sum of seed times output."""
-    ends = [(read_result(name, result), seed) for name, seed in seeds]
+    ends = [(read_result(name, find, result), seed) for name, seed in seeds]
     reached = [(value, seed.to(value)) for value, seed in ends if value is not None and value.requires_grad]
     if not reached:
         return {path: torch.zeros_like(leaf) for path, leaf in leaves.items()}

@@ -138,7 +138,7 @@ def test_a_bad_value_through_a_pointer_is_reported_and_undone(model):
 
 @pytest.mark.parametrize(
     "name",
-    [variable.name for variable in variables().values() if variable.root == "state"],
+    [variable.name for variable in variables().values() if variable.source.kind == "state"],
 )
 def test_every_state_can_be_set_and_matters(tmp_path, name):
     changed, plain = cases.started(tmp_path), cases.started(tmp_path)

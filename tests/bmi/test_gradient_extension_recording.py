@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bmi_noahpy.gradient.checkpoints import FEWEST, Checkpoints
+from bmi_noahpy.gradient.extension import WindowError
 
 
 @pytest.fixture
@@ -243,29 +244,137 @@ def test_a_step_that_fails_is_not_recorded(model, monkeypatch):
 
 def test_inputs_of_a_framework_reach_the_humidity_of_the_first_surface(tmp_path):
     """Without a file the surface takes the humidity of the first air, which is part of the derivative."""
-    model = gradients.started(tmp_path, forcing=None)
-    extension = model.get_extension("gradient")
-    start = gradients.state(extension)
+    humidity = cases.weather()["specific_humidity"][0]
 
-    def run(humidity):
-        extension.set_state(start)
-        extension.set_time(0.0)
+    def started(folder, change):
+        model = gradients.started(tmp_path / folder, forcing=None)
+        model.get_extension("gradient").start_recording()
         cases.supply(model, 0)
-        model.set_value(gradients.HUMIDITY, np.array([humidity]))
+        model.set_value(gradients.HUMIDITY, np.array([humidity * change]))
         model.update()
-        return cases.read(model, gradients.LATENT)[0]
+        return model
 
-    extension.start_recording()
-    cases.supply(model, 0)
-    model.update()
+    model = started("middle", 1.0)
+    extension = model.get_extension("gradient")
     extension.add_adjoint_seed(gradients.LATENT, np.ones(1))
     extension.stop_recording()
     extension.update_adjoint()
-    humidity = cases.weather()["specific_humidity"][0]
-    expected = (run(humidity * 1.00001) - run(humidity * 0.99999)) / (2e-5 * humidity)
+    ends = [cases.read(started(f"end{change}", change), gradients.LATENT)[0] for change in (1.00001, 0.99999)]
+    expected = (ends[0] - ends[1]) / (2e-5 * humidity)
     assert gradients.adjoint(model, gradients.HUMIDITY)[0] == pytest.approx(expected, rel=1e-6)
     one_step = gradients.pulled(model, [gradients.LATENT], [gradients.HUMIDITY], np.ones(1))
     assert one_step[0] == pytest.approx(expected, rel=1e-4)
+
+
+# --- after a window
+
+
+def test_a_step_after_a_window_is_compiled_again(model, monkeypatch):
+    sweep(model, 2)
+
+    def eager(*arguments):
+        raise AssertionError("the step was taken eagerly")
+
+    monkeypatch.setattr(type(model._run.run.model), "forward", eager)
+    model.update()
+    model.get_extension("gradient").start_recording()
+    with pytest.raises(AssertionError, match="eagerly"):
+        model.update()
+
+
+# --- calls of several steps
+
+
+def test_a_seed_of_a_mean_over_several_steps_reaches_all_of_them(tmp_path):
+    """Rates and depths of update_until() by parameters, inputs and the state against differences."""
+    model = gradients.started(tmp_path, schemes={"phase_change": "enthalpy", "transitions": "smooth"})
+    extension = model.get_extension("gradient")
+    for _ in range(8):
+        model.update()
+    start, time = gradients.state(extension), model.get_current_time()
+    porosity = gradients.parameter(extension, gradients.POROSITY)
+    seeds = {gradients.RUNOFF: 1.0e4, gradients.LATENT: 0.1, "land_surface__temperature": 1.0}
+
+    def run(air=0.0, pores=0.0, state=0.0):
+        extension.set_state(start + state)
+        extension.set_time(time)
+        extension.set_parameter(gradients.POROSITY, porosity + pores)
+        model.set_value(gradients.AIR, np.array([277.0 + air]))
+        total = 0.0
+        for steps in (3, 1):
+            model.update_until(model.get_current_time() + steps * cases.STEP)
+            total += sum(weight * cases.read(model, name)[0] for name, weight in seeds.items())
+        return total
+
+    run()
+    extension.set_state(start)
+    extension.set_time(time)
+    extension.start_recording(spacing=2)
+    for steps in (3, 1):
+        model.update_until(model.get_current_time() + steps * cases.STEP)
+        for name, weight in seeds.items():
+            extension.add_adjoint_seed(name, np.array([weight]))
+    extension.stop_recording()
+    assert extension.recorded_steps() == 2
+    by_air = 0.0
+    while extension.recorded_steps():
+        extension.update_adjoint()
+        by_air += gradients.adjoint(model, gradients.AIR)[0]
+    by_pores, by_state = gradients.adjoint(model, gradients.POROSITY), gradients.adjoint(model, gradients.STATE)
+
+    def difference(name, size):
+        return (run(**{name: size}) - run(**{name: -size})) / (2.0 * np.abs(size).max())
+
+    assert by_air == pytest.approx(difference("air", 1e-4), rel=1e-5)
+    assert by_pores.sum() == pytest.approx(difference("pores", 1e-6), rel=1e-5)
+    one = np.zeros_like(start)
+    one[1] = 1.0e-5
+    assert by_state[1] == pytest.approx(difference("state", one), rel=1e-5)
+
+
+def test_the_derivative_of_one_step_is_refused_after_a_call_of_several(model):
+    model.update_until(model.get_current_time() + 3 * cases.STEP)
+    with pytest.raises(
+        WindowError, match=r"get_adjoint_derivative: the last update_until\(\) took several steps"
+    ) as error:
+        gradients.pulled(model, [gradients.LATENT], [gradients.AIR], np.ones(1))
+    assert error.value.function == "get_adjoint_derivative"
+
+
+# --- states and times that are replaced
+
+
+def test_a_state_set_inside_a_window_cuts_off_what_came_before(model):
+    """Its derivative is that of the next step's beginning; before it, only seeds of earlier outputs count."""
+    extension = model.get_extension("gradient")
+    kept, time = gradients.state(extension), model.get_current_time()
+    plain = sweep(model, 2)
+    extension.set_state(kept)
+    extension.set_time(time)
+    extension.start_recording()
+    model.update()
+    extension.set_state(kept)
+    extension.set_time(time)
+    for _ in range(2):
+        model.update()
+        extension.add_adjoint_seed(gradients.TEMPERATURE, np.linspace(1.0, 2.0, cases.LAYERS))
+        extension.add_adjoint_seed(gradients.RUNOFF, np.array([1.0e4]))
+    extension.stop_recording()
+    extension.update_adjoint()
+    extension.update_adjoint()
+    assert np.array_equal(gradients.adjoint(model, gradients.STATE), plain[0])
+    extension.update_adjoint()
+    assert not gradients.adjoint(model, gradients.STATE).any()
+    assert np.array_equal(gradients.adjoint(model, gradients.POROSITY), plain[1])
+
+
+def test_a_seed_after_the_state_was_replaced_is_refused(model):
+    extension = model.get_extension("gradient")
+    extension.start_recording()
+    model.update()
+    extension.set_state(gradients.state(extension))
+    with pytest.raises(WindowError, match=r"@state was set after the last update\(\)"):
+        extension.add_adjoint_seed(gradients.LATENT, np.ones(1))
 
 
 # --- memory
@@ -277,10 +386,10 @@ def test_recording_a_step_of_one_column_takes_less_than_four_kilobytes(tmp_path)
     extension = model.get_extension("gradient")
     cases.supply(model, 3)
     extension.start_recording()
-    window, steps = model._run.window, 2000
+    window, steps = model._run.recording.window, 2000
     for _ in range(3):
         model.update()
-    step, state = model._run.last_step, model._run.values.state
+    step, state = model._run.last_call[0], model._run.values.state
     tracemalloc.start()
     for _ in range(steps):
         window.add(step, (), state)

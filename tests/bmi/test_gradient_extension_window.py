@@ -108,6 +108,8 @@ def adjoints(folder, steps, year, transitions):
     driver = Driver(folder, 1, transitions)
     values = {name: gradients.parameter(driver.extension, name) for name in PARAMETERS}
     start = gradients.state(driver.extension)
+    # As the differences do: a surface humidity that is set does not follow the first air.
+    driver.extension.set_state(start)
     driver.run(steps, year, record=True)
     found = dict.fromkeys(OTHERS, 0.0)
     for step in reversed(range(steps)):

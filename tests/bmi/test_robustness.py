@@ -76,8 +76,8 @@ def test_an_error_inside_a_step_names_step_and_column_and_leaves_everything_as_i
 def test_an_error_in_the_first_step_leaves_the_surface_humidity_as_it_was(tmp_path, monkeypatch):
     """Without a file the first step takes its surface humidity from its own inputs, also at the second attempt."""
     model, other = (cases.started(tmp_path / k, cases.configuration(forcing=None)) for k in ("a", "b"))
-    before = gradients.state(model.get_extension("gradient"))
     cases.supply(model, 20)
+    before = gradients.state(model.get_extension("gradient"))
     with monkeypatch.context() as patch:
         broken_step(model, patch, ArithmeticError("broken"))
         with pytest.raises(ArithmeticError, match="broken"):

@@ -117,8 +117,8 @@ def test_what_type_checkers_see_is_what_is_loaded():
     [block] = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {
         alias.name: f"{node.module}.{alias.name}"
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
+        for node in (*tree.body, *block.body)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(("bmi_noahpy", "noahpy_core"))
         for alias in node.names
     }
     assert set(seen) == set(bmi_noahpy.__all__)
@@ -136,7 +136,7 @@ def test_a_name_that_is_not_public_is_an_attribute_error():
 
 
 def test_importing_bmi_noahpy_imports_nothing_heavy():
-    program = "import sys, bmi_noahpy; print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    program = "import sys, bmi_noahpy; print(sorted({'torch', 'pydantic', 'xarray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 
