@@ -7,6 +7,8 @@ other path is private and may change.
 __version__ = "0.1.0"
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.containers import join_columns
+from noahpy_core.errors import ConvergenceError, SchemeError, ShapeError
 from noahpy_core.execution import step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -24,12 +26,15 @@ from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, map_
 from noahpy_core import learning, schemes, tables  # isort: skip - made of the modules above
 
 __all__ = [
+    "ConvergenceError",
     "Fluxes",
     "Forcing",
     "GeneralParameters",
     "NoahModel",
     "Options",
     "Parameters",
+    "SchemeError",
+    "ShapeError",
     "SnowParameters",
     "SnowState",
     "SoilColumn",
@@ -42,6 +47,7 @@ __all__ = [
     "equilibrium_liquid",
     "initial_state",
     "iterate",
+    "join_columns",
     "learning",
     "map_tensors",
     "preset",

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.export import register_dataclass
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.containers import Container
 from noahpy_core.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
 from noahpy_core.quantities import container, quantity
 from noahpy_core.state import LAYER
@@ -18,8 +19,8 @@ MINERAL, GRAVEL, BEDROCK = 0, 1, 2
 """Values of `SoilParameters.material`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SoilParameters:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SoilParameters(Container):
     """Soil properties, ``[layer, column]``.
 
     The four after `material` may be None: they then follow from the primary ones, as in the routine that once made
@@ -115,8 +116,8 @@ class SoilParameters:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class VegetationParameters:
+@dataclasses.dataclass(frozen=True, repr=False)
+class VegetationParameters(Container):
     """Properties of the land cover, ``[column]``."""
 
     root_layers: Tensor = quantity("1", "number of soil layers with roots", bounds=(1.0, 100.0), differentiable=False)
@@ -158,8 +159,8 @@ class VegetationParameters:
         return torch.where(self.rooted(column), column.thickness, 0.0).sum(0)
 
 
-@dataclasses.dataclass(frozen=True)
-class SnowParameters:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SnowParameters(Container):
     """Properties of the snow cover, ``[column]``."""
 
     full_cover_snow: Tensor = quantity("kg m-2", "snow water equivalent of complete cover", bounds=(1.0, 500.0))
@@ -170,8 +171,8 @@ class SnowParameters:
     snow_albedo_weight: Tensor = quantity("1", "weight of 0.85 in the albedo of fresh snow", bounds=(0.0, 1.0))
 
 
-@dataclasses.dataclass(frozen=True)
-class GeneralParameters:
+@dataclasses.dataclass(frozen=True, repr=False)
+class GeneralParameters(Container):
     """Everything else, ``[column]``."""
 
     drainage_factor: Tensor = quantity("1", "share of gravity drainage at the bottom", bounds=(0.0, 1.0))
@@ -192,8 +193,8 @@ class GeneralParameters:
     wind_height: Tensor = quantity("m", "height of the wind", bounds=(0.5, 500.0))
 
 
-@dataclasses.dataclass(frozen=True)
-class Parameters:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Parameters(Container):
     """All parameters of the model."""
 
     soil: SoilParameters = container(SoilParameters)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import register_dataclass
 
+from noahpy_core.containers import Container
 from noahpy_core.quantities import container, quantity
 
 Tree = TypeVar("Tree")
@@ -20,8 +21,8 @@ Tree = TypeVar("Tree")
 LAYER = ("layer",)
 
 
-@dataclasses.dataclass(frozen=True)
-class SoilState:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SoilState(Container):
     """Temperature and water of the soil layers. Liquid and ice are stored, their sum is derived."""
 
     temperature: Tensor = quantity(
@@ -42,8 +43,8 @@ class SoilState:
         return self.liquid_water + self.ice
 
 
-@dataclasses.dataclass(frozen=True)
-class SnowState:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SnowState(Container):
     """The one-layer snowpack."""
 
     water_equivalent: Tensor = quantity(
@@ -53,8 +54,8 @@ class SnowState:
     age: Tensor = quantity("s", "time since the last snowfall", bounds=(0.0, 1.0e10))
 
 
-@dataclasses.dataclass(frozen=True)
-class SurfaceMemory:
+@dataclasses.dataclass(frozen=True, repr=False)
+class SurfaceMemory(Container):
     """Values of the previous step that Noah reads with a lag of one step."""
 
     albedo: Tensor = quantity("1", "surface albedo", standard_name="surface_albedo", bounds=(0.0, 1.0))
@@ -81,8 +82,8 @@ class SurfaceMemory:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class State:
+@dataclasses.dataclass(frozen=True, repr=False)
+class State(Container):
     """The complete prognostic state: one step from it is reproducible bit for bit."""
 
     soil: SoilState = container(SoilState)
@@ -96,8 +97,8 @@ class State:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Forcing:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Forcing(Container):
     """Air above the surface and prescribed vegetation, during one step.
 
     A time series is the same class with a leading time dimension: ``[time, column]``.
@@ -155,8 +156,8 @@ class Forcing:
         return map_tensors(lambda series: series[step], self)
 
 
-@dataclasses.dataclass(frozen=True)
-class Fluxes:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Fluxes(Container):
     """Everything a budget, an output file or a coupled model needs from one step (means over the step)."""
 
     # water
