@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -145,7 +146,8 @@ def _entry(key: str, value: Any, comment: str, indent: str) -> list[str]:
         line = f"{text:<{COMMENT_COLUMN}}# {comment}"
         if len(line) <= WIDTH:
             return [line]
-    return [f"{indent}# {comment}", *_folded(text)]
+    wrapped = textwrap.wrap(comment, WIDTH - len(indent) - 2)
+    return [*(f"{indent}# {line}" for line in wrapped), *_folded(text)]
 
 
 def _flow(value: Any) -> str:

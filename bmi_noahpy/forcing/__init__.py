@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
-from bmi_noahpy.forcing.checks import check_times, check_values
-from bmi_noahpy.forcing.csv import read_csv
+from bmi_noahpy.forcing.build import Biases, Period, build_table
+from bmi_noahpy.forcing.derived import check_wanted
 from bmi_noahpy.forcing.netcdf import open_netcdf
-from bmi_noahpy.forcing.prepared import combine, needed, widen
+from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
-from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec, VariableSpec, find_files
+from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, TimeSpec, VariableSpec, find_files
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawRecords
-from bmi_noahpy.forcing.units import convert
+from bmi_noahpy.forcing.text import read_text
 from bmi_noahpy.region.domain import Domain
 
 __all__ = [
@@ -25,7 +23,9 @@ __all__ = [
     "ForcingSeries",
     "ForcingSpec",
     "ForcingTable",
+    "GapSpec",
     "PrescribedVegetation",
+    "RawRecords",
     "StreamedTable",
     "TimeSpec",
     "VariableSpec",
@@ -33,7 +33,8 @@ __all__ = [
     "open_forcing",
 ]
 
-Period = tuple[np.datetime64, np.datetime64]
+NETCDF_ENDINGS = (".nc", ".nc4", ".cdf", ".netcdf")
+TEXT_ENDINGS = (".csv", ".txt", ".dat", ".tsv", ".smet", ".asc")
 
 
 def open_forcing(
@@ -42,6 +43,7 @@ def open_forcing(
     *,
     domain: Domain | None = None,
     check: bool = True,
+    biases: Biases | None = None,
 ) -> ForcingTable | StreamedTable:
     """Read, convert and check a file of records, or several of netCDF.
 
@@ -51,6 +53,7 @@ def open_forcing(
     period : First and last moment needed. Records outside are dropped before their values are checked.
     domain : The columns of the run: netCDF records must be on the same cells, or those of one column for all.
     check : False to leave the values of netCDF records unchecked for now (`StreamedTable.findings`).
+    biases : Corrections (factor, offset) of a run: bounds are those of corrected values.
 
     Returns
     -------
@@ -62,49 +65,33 @@ def open_forcing(
     """
     if not isinstance(spec, ForcingSpec):
         spec = ForcingSpec.from_mapping(spec)
+    spec = before_reading(spec)
+    check_wanted(spec.derive)
     files = find_files(spec.file)
-    form = spec.format or _guess_format(files[0])
+    form = spec.format or guess_format(files[0])
     if form == "netcdf":
-        table = StreamedTable.of(open_netcdf(files, spec.variables, spec.time, domain), period)
+        table = StreamedTable.of(open_netcdf(files, spec, domain), period)
         if check:
             table.findings(domain).refuse()
         return table
     if len(files) > 1:
         raise ForcingError(f"forcing.file: {len(files)} files of the format {form}. Only netCDF may be in several.")
-    raw = read_noah_ascii(files[0]) if form == "noah_ascii" else read_csv(files[0], spec.variables, spec.time)
-    return build_table(raw, period)
+    raw = read_noah_ascii(files[0]) if form == "noah_ascii" else read_text(files[0], spec)
+    return build_table(raw, period, gaps=spec.gaps, derivations=spec.derive, biases=biases)
 
 
-def build_table(raw: RawRecords, period: Period | None = None) -> ForcingTable:
-    """Records as read -> checked records in the model's units.
+def guess_format(file: Path) -> str:
+    """By the ending, else by the tag of Noah's text files.
 
     Raises
     ------
-    ForcingError : for irregular times, unknown units, missing values and values outside the physical bounds.
+    ForcingError : neither says.
     """
-    check_times(raw.times, raw.source)
-    first, last = needed(raw.times, period)
-    times = raw.times[first:last]
-    interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None
-    values = {}
-    for quantity, field in raw.fields.items():
-        where = f"{raw.source}: {quantity}" + (f" ({field.name})" if field.name != quantity else "")
-        try:
-            converted = convert(field.values[first:last], field.units, quantity, interval)
-        except ForcingError as error:
-            raise ForcingError(f"{where}: {error}") from error
-        check_values(quantity, converted, times, where, first)
-        values[quantity] = converted
-    return ForcingTable(times, widen(combine(values), raw.source), raw.source, raw.sampled)
-
-
-def _guess_format(file: Path) -> str:
-    """By the ending, else by the tag of Noah's text files."""
     ending = file.suffix.lower()
-    if ending in (".nc", ".nc4", ".cdf", ".netcdf"):
+    if ending in NETCDF_ENDINGS:
         return "netcdf"
     if ending != ".csv" and has_forcing_tag(file):
         return "noah_ascii"
-    if ending in (".csv", ".txt"):
+    if ending in TEXT_ENDINGS:
         return "csv"
     raise ForcingError(f"{file}: format not recognised. Set forcing.format to noah_ascii, csv or netcdf.")

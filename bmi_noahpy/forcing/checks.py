@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
 
-# quantity: smallest, largest value of the wrong unit, and what to say when all values lie there.
+Place = Callable[[int], str]
+"""The place of a record, counted from 0, in words."""
+
+# quantity: smallest, largest value of the wrong unit, and what to say when nearly all values lie there.
 LIKELY_UNITS: dict[str, tuple[tuple[float, float, str], ...]] = {
     "air_temperature": ((-90.0, 65.0, "degC"),),
+    "dewpoint_temperature": ((-90.0, 45.0, "degC"),),
     "air_pressure": ((20.0, 120.0, "kPa"), (200.0, 1200.0, "hPa")),
     "relative_humidity": ((0.0, 110.0, "percent"),),
     "specific_humidity": ((0.0, 40.0, "g kg-1"),),
@@ -17,9 +23,15 @@ LIKELY_UNITS: dict[str, tuple[tuple[float, float, str], ...]] = {
     "snow_free_albedo": ((0.0, 100.0, "percent"),),
     "precipitation": ((0.0, 500.0, "mm h-1"),),
 }
+MOST = 0.5
+"""Share of values outside the bounds from which on the units are doubted, and not the values."""
+NEARLY_ALL = 0.95
+"""Share of values that must lie in the range of other units for these to be proposed."""
+REPEATED = 3
+"""How often an extreme value stands there to look like a code of missing values."""
 
 
-def check_times(times: Times, source: str, offset: int = 0) -> None:
+def check_times(times: Times, source: str, offset: int = 0, place: Place | None = None) -> None:
     """Refuse times that are missing, repeated, unordered or not equally spaced.
 
     Raises
@@ -28,25 +40,34 @@ def check_times(times: Times, source: str, offset: int = 0) -> None:
     """
     if len(times) == 0:
         raise ForcingError(f"{source}: time: no records.")
-    _refuse(np.isnat(times), times, f"{source}: time", "not a time", "Correct these rows.", offset)
+    where = place or (lambda row: f"record {row + 1}")
+
+    def refuse(wrong: NDArray[np.bool_], problem: str, remedy: str) -> None:
+        if wrong.any():
+            row, count = int(np.argmax(wrong)), int(wrong.sum())
+            others = f" ({count} such values)" if count > 1 else ""
+            moment = str(times[row])[:16]
+            raise ForcingError(f"{source}: time: {where(row + offset)} ({moment}) is {problem}{others}. {remedy}")
+
+    refuse(np.isnat(times), "not a time", "Correct these rows.")
     steps = np.diff(times).astype("timedelta64[s]").astype(np.int64)
     if steps.size == 0:
         return
-    after = np.concatenate([[False], steps == 0])
-    _refuse(after, times, f"{source}: time", "a repeated time", "Keep one record per time.", offset)
-    after = np.concatenate([[False], steps < 0])
-    _refuse(after, times, f"{source}: time", "earlier than the record before", "Sort the records by time.", offset)
+    refuse(np.concatenate([[False], steps == 0]), "a repeated time", "Keep one record per time.")
+    refuse(np.concatenate([[False], steps < 0]), "earlier than the record before", "Sort the records by time.")
     lengths, counts = np.unique(steps, return_counts=True)
     interval = int(lengths[np.argmax(counts)])
-    after = np.concatenate([[False], steps != interval])
-    if after.any():
-        row = int(np.argmax(after))
+    uneven = np.concatenate([[False], steps != interval])
+    if uneven.any():
+        row = int(np.argmax(uneven))
         problem = f"{_duration(int(steps[row - 1]))} after the record before instead of {_duration(interval)}"
-        _refuse(after, times, f"{source}: time", problem, "Fill the gap: records must be equally spaced.", offset)
+        refuse(uneven, problem, "Fill the gap, or set forcing.gaps: records must be equally spaced.")
 
 
-def check_values(quantity: str, values: Array, times: Times, variable: str, offset: int = 0) -> None:
-    """Refuse missing values and values outside the physical bounds.
+def check_values(
+    quantity: str, values: Array, times: Times, variable: str, offset: int = 0, place: Place | None = None
+) -> list[str]:
+    """Sentences about missing values and values outside the physical bounds, with the remedy.
 
     Parameters
     ----------
@@ -55,40 +76,71 @@ def check_values(quantity: str, values: Array, times: Times, variable: str, offs
     times : Of the records.
     variable : File and variable, for messages.
     offset : Number of records of the file before the first of these.
-
-    Raises
-    ------
-    ForcingError : naming the variable, the first place, how many there are, and a likely unit error.
     """
-    _refuse(~np.isfinite(values), times, variable, "missing (NaN)", "Fill these values: none are invented.", offset)
+    sentences = []
+    missing = ~np.isfinite(values)
+    if missing.any():
+        remedy = "Fill these values, or set forcing.gaps: none are invented."
+        sentences.append(_sentence(missing, times, variable, "missing (NaN)", remedy, offset, place))
     low, high = BOUNDS[quantity]
-    outside = (values < low) | (values > high)
+    outside = ~missing & ((values < low) | (values > high))
     if outside.any():
-        worst = float(values[np.unravel_index(int(np.argmax(outside)), values.shape)])
-        problem = f"{worst:g} {UNITS[quantity]}, outside {low:g} to {high:g}"
-        remedy = remedy_for_range(quantity, float(values.min()), float(values.max()))
-        _refuse(outside, times, variable, problem, remedy, offset)
+        first = float(values[np.unravel_index(int(np.argmax(outside)), values.shape)])
+        problem = f"{first:g} {UNITS[quantity]}".removesuffix(" 1") + f", outside {low:g} to {high:g}"
+        remedy = remedy_for_values(quantity, values[~missing], int(np.count_nonzero(outside)))
+        sentences.append(_sentence(outside, times, variable, problem, remedy, offset, place))
+    return sentences
 
 
-def remedy_for_range(quantity: str, smallest: float, largest: float) -> str:
-    """A likely unit error, if the range of all values fits one."""
-    for low, high, units in LIKELY_UNITS.get(quantity, ()):
-        if low <= smallest and largest <= high:
-            return f"The values look like {units}: set forcing.variables.{quantity}.units to {units!r}."
-    return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+def remedy_for_values(quantity: str, values: Array, outside: int) -> str:
+    """Other units when most values point to them, a code when one extreme repeats, else that values be corrected."""
+    share = outside / max(values.size, 1)
+    if share >= MOST:
+        for low, high, units in LIKELY_UNITS.get(quantity, ()):
+            if np.count_nonzero((values >= low) & (values <= high)) >= NEARLY_ALL * values.size:
+                return _units_sentence(quantity, units)
+        return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+    extreme = _repeated_extreme(values, BOUNDS[quantity])
+    if extreme is not None:
+        code, count = extreme
+        return (
+            f"{code:g} stands there {count} times: if it means missing, say so (forcing.missing, in the file's units)."
+        )
+    few = "this value" if outside == 1 else "these values"
+    return f"Correct {few} ({outside} of {values.size})."
 
 
-def _refuse(wrong: NDArray[np.bool_], times: Times, what: str, problem: str, remedy: str, offset: int) -> None:
-    """Raise when anything is wrong, naming the first place."""
-    if not wrong.any():
-        return
+def remedy_for_range(quantity: str, smallest: float, largest: float, share: float) -> str:
+    """As `remedy_for_values`, of values of which only the range and the share outside the bounds are known."""
+    if share >= MOST:
+        for low, high, units in LIKELY_UNITS.get(quantity, ()):
+            if low <= smallest and largest <= high:
+                return _units_sentence(quantity, units)
+        return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+    return "Correct these values."
+
+
+def _units_sentence(quantity: str, units: str) -> str:
+    return f"The values look like {units}: set forcing.variables.{quantity}.units to {units!r}."
+
+
+def _repeated_extreme(values: Array, bounds: tuple[float, float]) -> tuple[float, int] | None:
+    for extreme in (float(values.max()), float(values.min())):
+        count = int(np.count_nonzero(values == extreme))
+        if not bounds[0] <= extreme <= bounds[1] and count >= REPEATED:
+            return extreme, count
+    return None
+
+
+def _sentence(
+    wrong: NDArray[np.bool_], times: Times, what: str, problem: str, remedy: str, offset: int, place: Place | None
+) -> str:
     places = np.argwhere(wrong)
     row = int(places[0][0])
     column = f", column {int(places[0][1])}" if wrong.ndim == 2 and wrong.shape[1] > 1 else ""
     others = f" ({len(places)} such values)" if len(places) > 1 else ""
-    raise ForcingError(
-        f"{what}: record {row + offset + 1} ({str(times[row])[:16]}){column} is {problem}{others}. {remedy}"
-    )
+    where = place(row + offset) if place else f"record {row + offset + 1}"
+    return f"{what}: {where} ({str(times[row])[:16]}){column} is {problem}{others}. {remedy}"
 
 
 def _duration(seconds: int) -> str:

@@ -40,6 +40,20 @@ class Findings:
         self._missing: dict[tuple[str, str], Finding] = {}
         self._outside: dict[tuple[str, str], Finding] = {}
         self._ranges: dict[str, tuple[float, float]] = {}
+        self._values: dict[str, int] = {}
+        self._clipped: dict[tuple[str, str], int] = {}
+
+    def note_clipped(self, quantity: str, name: str, count: int) -> None:
+        """Count small negative values that are taken as zero."""
+        if count:
+            self._clipped[quantity, name] = self._clipped.get((quantity, name), 0) + count
+
+    def notes(self) -> list[str]:
+        """A sentence for each variable some values of which are taken otherwise than they are."""
+        return [
+            f"{self._source}: {quantity} ({name}): {count} small negative values are taken as zero"
+            for (quantity, name), count in self._clipped.items()
+        ]
 
     def take(self, quantity: str, name: str, values: Array, times: Times, first: int) -> None:
         """Look at a window: ``[time, column]``, the first record of which is number `first` of the files, from 0."""
@@ -48,7 +62,9 @@ class Findings:
         smallest, largest = float(values.min()), float(values.max())
         if low <= smallest and largest <= high:
             self._extend(quantity, smallest, largest)
+            self._values[quantity] = self._values.get(quantity, 0) + values.size
             return
+        self._values[quantity] = self._values.get(quantity, 0) + values.size
         missing = ~np.isfinite(values)
         if not missing.all():
             self._extend(quantity, float(values[~missing].min()), float(values[~missing].max()))
@@ -87,7 +103,8 @@ class Findings:
             low, high = BOUNDS[quantity]
             problem = f"{finding.value:g} {UNITS[quantity]}, outside {low:g} to {high:g}"
             text = self._text(quantity, name, finding, problem)
-            sentences.append((text, remedy_for_range(quantity, *self._ranges[quantity])))
+            share = float(finding.counts.sum()) / max(self._values[quantity], 1)
+            sentences.append((text, remedy_for_range(quantity, *self._ranges[quantity], share)))
         return sentences
 
     def _text(self, quantity: str, name: str, finding: Finding, problem: str) -> str:

@@ -9,15 +9,40 @@ from bmi_noahpy.forcing.table import ALTERNATIVES, ForcingError, required_quanti
 
 # The model's own name first, then CF standard names, ALMA names and those of common station files.
 NAMES: Mapping[str, tuple[str, ...]] = {
-    "air_temperature": ("air_temperature", "Tair", "tas", "t2m"),
-    "air_pressure": ("air_pressure", "surface_air_pressure", "PSurf", "ps", "sp"),
-    "specific_humidity": ("specific_humidity", "Qair", "huss"),
+    "air_temperature": ("air_temperature", "Tair", "tas", "t2m", "TA", "TA_F", "AirTC", "AirT", "T2D"),
+    "air_pressure": ("air_pressure", "surface_air_pressure", "PSurf", "ps", "sp", "PA", "PA_F", "PSFC", "BP"),
+    "specific_humidity": ("specific_humidity", "Qair", "huss", "Q2D"),
     "relative_humidity": ("relative_humidity", "RH", "hurs"),
-    "wind_speed": ("wind_speed", "Wind", "sfcWind"),
-    "wind_u": ("wind_u", "eastward_wind", "Wind_E", "uas", "u10"),
-    "wind_v": ("wind_v", "northward_wind", "Wind_N", "vas", "v10"),
-    "shortwave_down": ("shortwave_down", "surface_downwelling_shortwave_flux_in_air", "SWdown", "rsds"),
-    "longwave_down": ("longwave_down", "surface_downwelling_longwave_flux_in_air", "LWdown", "rlds"),
+    "dewpoint_temperature": ("dewpoint_temperature", "dew_point_temperature", "d2m", "Tdew"),
+    "vapour_pressure": ("vapour_pressure", "water_vapor_partial_pressure_in_air", "vapor_pressure"),
+    "vapour_pressure_deficit": ("vapour_pressure_deficit", "water_vapor_saturation_deficit_in_air", "VPD", "VPD_F"),
+    "mixing_ratio": ("mixing_ratio", "humidity_mixing_ratio"),
+    "vapour_mole_fraction": ("vapour_mole_fraction", "mole_fraction_of_water_vapor_in_air"),
+    "wind_speed": ("wind_speed", "Wind", "sfcWind", "WS", "WS_F", "WS_ms"),
+    "wind_u": ("wind_u", "eastward_wind", "Wind_E", "uas", "u10", "U2D"),
+    "wind_v": ("wind_v", "northward_wind", "Wind_N", "vas", "v10", "V2D"),
+    "shortwave_down": (
+        "shortwave_down",
+        "surface_downwelling_shortwave_flux_in_air",
+        "SWdown",
+        "rsds",
+        "ssrd",
+        "SW_IN",
+        "SW_IN_F",
+        "SWDOWN",
+        "SlrW",
+    ),
+    "shortwave_direct": ("shortwave_direct", "surface_direct_downwelling_shortwave_flux_in_air", "SWdown_direct"),
+    "shortwave_diffuse": ("shortwave_diffuse", "surface_diffuse_downwelling_shortwave_flux_in_air", "SWdown_diffuse"),
+    "longwave_down": (
+        "longwave_down",
+        "surface_downwelling_longwave_flux_in_air",
+        "LWdown",
+        "rlds",
+        "strd",
+        "LW_IN",
+        "LW_IN_F",
+    ),
     "precipitation": (
         "precipitation",
         "precipitation_flux",
@@ -25,6 +50,11 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "lwe_precipitation_rate",
         "Precip",
         "pr",
+        "tp",
+        "P_F",
+        "RAINRATE",
+        "Rain",
+        "PSUM",
     ),
     "rainfall": ("rainfall", "rainfall_flux", "Rainf"),
     "snowfall": ("snowfall", "snowfall_flux", "Snowf", "prsn"),
@@ -33,7 +63,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "snow_free_albedo": ("snow_free_albedo", "surface_albedo_assuming_no_snow"),
 }
 
-TIME_NAMES = ("time", "time_utc", "datetime", "datetime_utc", "timestamp", "date", "valid_time")
+TIME_NAMES = ("time", "time_utc", "datetime", "datetime_utc", "timestamp", "date", "valid_time", "Times")
+
+STATISTICS = re.compile(r"_(?:Avg|Tot|Smp|Max|Min)(?=$|[\[( ])", re.IGNORECASE)
+"""What loggers add to names: the record is an average, a total or a sample."""
 
 # Endings of column names, as in Tair_K or Precip_kg_m2_s.
 SUFFIXES: Mapping[str, str] = {
@@ -42,6 +75,7 @@ SUFFIXES: Mapping[str, str] = {
     "frac": "1", "1": "1", "percent": "percent", "pct": "percent",
     "kg_kg": "1", "kg_kg-1": "1", "g_kg": "g kg-1",
     "m_s": "m s-1", "m_s-1": "m s-1", "km_h": "km h-1",
+    "ms": "m s-1", "mph": "mph", "Wm2": "W m-2",
     "W_m2": "W m-2", "W_m-2": "W m-2", "J_m2": "J m-2", "MJ_m2": "MJ m-2", "MJ_m2_d": "MJ m-2 d-1",
     "kg_m2_s": "kg m-2 s-1", "kg_m-2_s-1": "kg m-2 s-1", "kg_m2": "kg m-2",
     "mm_s": "mm s-1", "mm_h": "mm h-1", "mm_d": "mm d-1", "mm_day": "mm d-1", "mm": "mm", "m": "m",
@@ -59,6 +93,7 @@ def split_units(column: str) -> tuple[str, str | None]:
 
     The units are None when the header has none.
     """
+    column = STATISTICS.sub("", column)
     bracketed = re.fullmatch(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*", column)
     if bracketed:
         return bracketed.group(1), bracketed.group(2)
@@ -68,7 +103,9 @@ def split_units(column: str) -> tuple[str, str | None]:
     return column.strip(), None
 
 
-def choose_variables(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
+def choose_variables(
+    labels: Mapping[str, str], explicit: Mapping[str, str], source: str, given: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """Quantity -> variable for everything the model needs and the vegetation the file offers.
 
     Parameters
@@ -77,6 +114,7 @@ def choose_variables(labels: Mapping[str, str], explicit: Mapping[str, str], sou
     explicit : Quantity -> variable as configured; it goes before any recognised name, and a configured alternative
         (relative humidity, wind components, rain and snow) goes before a recognised quantity it replaces.
     source : File, for messages.
+    given : Quantities that are derived on request, and need not be in the file.
 
     Raises
     ------
@@ -89,12 +127,17 @@ def choose_variables(labels: Mapping[str, str], explicit: Mapping[str, str], sou
                 f"{source}: forcing.variables.{quantity}.name: no variable {name!r} among {', '.join(labels)}."
             )
     found = _recognise(labels, explicit, source)
-    for quantity, alternatives in ALTERNATIVES.items():
-        if quantity not in explicit and any(alternative in explicit for alternative in alternatives):
+    for quantity, sets in ALTERNATIVES.items():
+        asked = any(name in explicit for names in sets for name in names if name != "snowfall")
+        if quantity not in explicit and asked:
             found.pop(quantity, None)
+        for names in sets:
+            if asked and not any(name in explicit for name in names):
+                for name in names:
+                    found.pop(name, None)
     found.update(explicit)
     available = f"The file has {', '.join(labels)}. {ACCEPTED}"
-    return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available)}
+    return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
 
 
 def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
@@ -125,7 +168,7 @@ def find_time(names: Iterable[str], source: str) -> str:
     available = list(names)
     for candidate in TIME_NAMES:
         for name in available:
-            if name.strip().lower() == candidate:
+            if name.strip().lower() == candidate.lower():
                 return name
     raise ForcingError(
         f"{source}: no time among {', '.join(available)}. Name it in forcing.time.name, or call it {TIME_NAMES[0]!r}."

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from bmi_noahpy.forcing.names import NAMES, choose_variables, find_time
+from bmi_noahpy.forcing.names import NAMES, choose_variables
+from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.placement import Placement, place_on
-from bmi_noahpy.forcing.spec import TimeSpec, VariableSpec
+from bmi_noahpy.forcing.presets import with_variables
+from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.netcdf_file import NotNetcdf, open_netcdf_file
 from bmi_noahpy.region.domain import Domain
 
 
@@ -40,10 +43,11 @@ class OpenFiles:
 
     def __getitem__(self, path: Path) -> Any:
         """The dataset of a file."""
-        import xarray
-
         if path not in self._open:
-            self._open[path] = xarray.open_dataset(path, decode_timedelta=False, cache=False)
+            try:
+                self._open[path] = open_netcdf_file(path, cache=False)
+            except NotNetcdf as error:
+                raise ForcingError(str(error)) from error
         return self._open[path]
 
 
@@ -56,6 +60,7 @@ class Part:
     dimension : The dimension of time.
     shape : Length of every other dimension.
     chunk : Records that the file stores, and so reads, together.
+    label : What its stamps are, as the file says.
     """
 
     path: Path
@@ -64,6 +69,7 @@ class Part:
     shape: Mapping[str, int]
     units: str | None
     chunk: int
+    label: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,21 +82,32 @@ class NetcdfField:
     units : Of the files, or as configured.
     parts : Its records, earlier files first.
     placement : How its cells become columns.
+    label : What the stamps of its records are; None: as usual for the quantity.
+    accumulated : "since_midnight", "since_start", "no"; None: not said.
+    shift : Number of the record that describes the first interval of the table.
+    summed : The variables whose sum it is, if it is one.
     """
 
     name: str
     units: str
     parts: tuple[Part, ...]
     placement: Placement
+    label: str | None = None
+    accumulated: str | None = None
+    shift: int = 0
+    summed: tuple[str, ...] = ()
 
     def read(self, first: int, last: int, files: OpenFiles) -> Array:
-        """Records from `first` up to, not including, `last`: ``[time, column]``."""
+        """Records of the intervals from `first` up to, not including, `last`: ``[time, column]``."""
+        first, last = first + self.shift, last + self.shift
         blocks, begin = [], 0
         for part in self.parts:
             end = begin + len(part.times)
             if begin < last and first < end:
                 rows = slice(max(first, begin) - begin, min(last, end) - begin)
-                blocks.append(self.placement.read(files[part.path][self.name], part.dimension, rows))
+                names = self.summed or (self.name,)
+                read = [self.placement.read(files[part.path][name], part.dimension, rows) for name in names]
+                blocks.append(sum(read[1:], read[0]))
             begin = end
         return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
 
@@ -111,16 +128,15 @@ class NetcdfRecords:
     times: Times
     fields: Mapping[str, NetcdfField]
     source: str
+    derivations: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
 
 
-def open_netcdf(
-    paths: Sequence[Path], variables: Mapping[str, VariableSpec], time: TimeSpec, domain: Domain | None = None
-) -> NetcdfRecords:
+def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None = None) -> NetcdfRecords:
     """Records with the dimensions ``(time)``, ``(time, column)`` or ``(time, y, x)`` in any order.
 
     Dimensions of length one do not matter. Variables are recognised by their standard name, then by their name; a
-    variable in several files is joined along time, whatever the order of the files. Units come from `variables`, else
-    from the attribute.
+    variable in several files is joined along time, whatever the order of the files. Units come from the specification,
+    else from the attribute; what a stamp is, else from cell methods and the bounds of the time.
 
     Parameters
     ----------
@@ -133,10 +149,12 @@ def open_netcdf(
         that do, cells that are not those of the domain, and calendars other than the Gregorian one.
     """
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
-    asked = {quantity: spec.name for quantity, spec in variables.items()}
     with OpenFiles() as files:
-        chosen = choose_variables(_labels([files[path] for path in paths]), asked, source)
-        parts = {quantity: _parts(files, paths, name, time) for quantity, name in chosen.items()}
+        labels = _labels([files[path] for path in paths])
+        variables = with_variables(spec, list(labels), source)
+        asked = {quantity: given.names[0] for quantity, given in variables.items()}
+        chosen = choose_variables(labels, asked, source, frozenset(spec.derive))
+        parts = {quantity: _parts(files, paths, name, spec.time) for quantity, name in chosen.items()}
         firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
         placements = place_on(firsts, domain, source)
     fields = {}
@@ -145,8 +163,16 @@ def open_netcdf(
         units = (given.units if given else None) or parts[quantity][0].units
         if units is None:
             raise ForcingError(f"{source}: {name}: no units attribute. Set forcing.variables.{quantity}.units.")
-        fields[quantity] = NetcdfField(name, str(units), parts[quantity], placements[name])
-    return NetcdfRecords(_common_times(fields, source), fields, source)
+        fields[quantity] = NetcdfField(
+            name,
+            str(units),
+            parts[quantity],
+            placements[name],
+            label=(given.label if given else None) or spec.time.label or parts[quantity][0].label,
+            accumulated=given.accumulated if given else None,
+            summed=given.names if given and len(given.names) > 1 else (),
+        )
+    return NetcdfRecords(_common_times(fields, source), fields, source, spec.derive)
 
 
 def _labels(files: Iterable[Any]) -> dict[str, str]:
@@ -174,13 +200,9 @@ def _parts(files: OpenFiles, paths: Sequence[Path], name: str, time: TimeSpec) -
 
 
 def _part(data: Any, path: Path, name: str, time: TimeSpec) -> Part:
-    time_name = time.name if time.name is not None else _find_time(data, str(path))
-    if time_name not in data.variables:
-        raise ForcingError(
-            f"{path}: forcing.time.name: no variable {time_name!r} among {', '.join(map(str, data.variables))}."
-        )
-    times, variable = _times(data[time_name], time, f"{path}: {time_name}"), data[name]
-    dimension = str(data[time_name].dims[0])
+    time_name = name_of_time(data, time, str(path))
+    times, variable = read_times(data[time_name], time, f"{path}: {time_name}"), data[name]
+    dimension = dimension_of_time(data[time_name])
     if dimension not in variable.dims:
         raise ForcingError(f"{path}: {name}: has no dimension {dimension!r}, only {variable.dims}.")
     chunks = variable.encoding.get("chunksizes")
@@ -191,6 +213,7 @@ def _part(data: Any, path: Path, name: str, time: TimeSpec) -> Part:
         shape={str(key): size for key, size in variable.sizes.items() if key != dimension},
         units=variable.attrs.get("units"),
         chunk=int(chunks[variable.dims.index(dimension)]) if chunks else 1,
+        label=label_of(data, time_name, variable),
     )
 
 
@@ -221,26 +244,3 @@ def _common_times(fields: Mapping[str, NetcdfField], source: str) -> Times:
 
 def _extent(times: Times) -> str:
     return f"{len(times)} records from {str(times[0])[:16]} to {str(times[-1])[:16]}" if len(times) else "no records"
-
-
-def _find_time(data: Any, source: str) -> str:
-    """The one-dimensional coordinate of standard name or axis "time", else by name."""
-    for name, variable in data.variables.items():
-        if variable.attrs.get("standard_name") == "time" or variable.attrs.get("axis") == "T":
-            return str(name)
-    return find_time([str(name) for name in data.variables], source)
-
-
-def _times(variable: Any, time: TimeSpec, where: str) -> Times:
-    """Decoded times in UTC, to the second."""
-    if variable.ndim != 1:
-        raise ForcingError(f"{where}: has the dimensions {variable.dims}. Time must have exactly one.")
-    if not np.issubdtype(variable.dtype, np.datetime64):
-        calendar = variable.encoding.get("calendar", variable.attrs.get("calendar"))
-        raise ForcingError(
-            f"{where}: cannot be read as Gregorian dates (calendar {calendar!r}, units "
-            f"{variable.encoding.get('units', variable.attrs.get('units'))!r}). Convert it to the standard calendar."
-        )
-    half_second = np.timedelta64(500, "ms")
-    offset = np.timedelta64(round(time.utc_offset * 3600), "s")
-    return (variable.values.astype("datetime64[ms]") + half_second).astype("datetime64[s]") - offset

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.forcing.humidity_sources import SOURCES, humidity_of
+from bmi_noahpy.forcing.table import RATES, Array, ForcingError, Times
 
 Window = dict[str, Array]
 """Quantity -> ``[time, column]``, for a part of the records."""
@@ -25,14 +26,58 @@ def needed(times: Times, period: tuple[np.datetime64, np.datetime64] | None) -> 
     return (first, last) if 0 <= first < last else (0, len(times))
 
 
+def combined_names(quantities: Iterable[str]) -> frozenset[str]:
+    """What `combine` makes of these quantities."""
+    names = set(quantities)
+    if "wind_u" in names:
+        names = names - {"wind_u", "wind_v"} | {"wind_speed"}
+    if "shortwave_direct" in names:
+        names = names - {"shortwave_direct", "shortwave_diffuse"} | {"shortwave_down"}
+    if "rainfall" in names:
+        names = names - {"rainfall"} | {"precipitation", "snowfall"}
+    if names & set(SOURCES):
+        names = names - set(SOURCES) | {"specific_humidity"}
+    return frozenset(names)
+
+
 def combine(values: Mapping[str, Array]) -> Window:
-    """Wind speed from its components, precipitation from rain and snow."""
+    """Wind from its components, radiation and precipitation from their parts, specific humidity from what gives it.
+
+    Relative humidity stays, because it is interpolated as such.
+    """
     combined = dict(values)
     if "wind_u" in combined:
         combined["wind_speed"] = np.hypot(combined.pop("wind_u"), combined.pop("wind_v"))
+    if "shortwave_direct" in combined:
+        combined["shortwave_down"] = combined.pop("shortwave_direct") + combined.pop("shortwave_diffuse")
     if "rainfall" in combined:
-        combined["precipitation"] = combined.pop("rainfall") + combined.pop("snowfall")
+        rain = combined.pop("rainfall")
+        if "precipitation" in combined:
+            combined["snowfall"] = np.maximum(combined["precipitation"] - rain, 0.0)
+        else:
+            combined["precipitation"] = rain + combined["snowfall"]
+    for source in SOURCES:
+        if source in combined:
+            given = combined.pop(source)
+            combined["specific_humidity"] = humidity_of(
+                source, given, combined["air_temperature"], combined["air_pressure"]
+            )
     return combined
+
+
+def means_among(labels: Mapping[str, str | None]) -> frozenset[str]:
+    """Quantities, after `combine`, whose records are means over their interval.
+
+    Radiation and precipitation are, unless their label says that they are instants; the others where a label says that
+    their stamp is the start, the middle or the end of an interval.
+    """
+    means = {name for name, label in labels.items() if label != "instant" and (label or name in RATES)}
+    whole = combined_names(labels)
+    derived = {"specific_humidity"} if means & set(SOURCES) else set()
+    derived |= {"wind_speed"} if "wind_u" in means else set()
+    derived |= {"shortwave_down"} if "shortwave_direct" in means else set()
+    derived |= {"precipitation", "snowfall"} if means & {"rainfall", "precipitation"} else set()
+    return frozenset((means | derived) & whole)
 
 
 def widen(values: Mapping[str, Array], source: str) -> Window:

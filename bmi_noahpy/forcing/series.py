@@ -14,18 +14,19 @@ from bmi_noahpy.forcing.humidity import below_saturation, specific_humidity
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import VEGETATION, Array, ForcingError, ForcingTable, Times
+from bmi_noahpy.forcing.within_records import means_of_steps
 from noahpy_core.state import Forcing
 
 Index = NDArray[np.int64]
 
 CACHED_NUMBERS = 200_000
-CARRIED = "precipitation"
-REQUIRED = ("air_temperature", "air_pressure", "wind_speed", "shortwave_down", "longwave_down", CARRIED)
+CARRIED = ("precipitation", "snowfall")
+REQUIRED = ("air_temperature", "air_pressure", "wind_speed", "shortwave_down", "longwave_down", "precipitation")
 
 
 @dataclasses.dataclass(frozen=True)
 class PrescribedVegetation:
-    """Vegetation that does not come from the records: a number, twelve monthly values ``[12]`` or ``[12, column]``.
+    """Vegetation that a run gives: a number, twelve monthly values ``[12]`` or ``[12, column]``.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class ForcingSeries:
     start : Time of the first step.
     step : Length of a step. [s]
     steps : Number of steps.
-    vegetation : Used for what the records do not contain.
+    vegetation : What it gives is used whatever the records contain.
     columns : Number of columns of the run; 0 for as many as the records have. Records of one column serve all.
     dtype : Number type of the tensors.
     corrections : Factors and offsets by quantity, applied to each step.
@@ -65,10 +66,14 @@ class ForcingSeries:
 
     Notes
     -----
-    A record describes the interval that begins at its time. At a step that begins between two records everything is
-    linear in time, except precipitation, which keeps the rate of its record: a step reaching into the next record
-    takes both rates by their share of time. Within the last record values are constant. Relative humidity is
-    interpolated as such and converted with the interpolated temperature and pressure.
+    A record describes the interval that begins at its time. Steps shorter than it take from the records:
+
+    - precipitation: the rate of the record; a step reaching into the next one takes both rates by their share of time;
+    - what is a mean over the interval (radiation, unless the file says otherwise): the mean over the step of a line
+      through the record that keeps its mean, so that sum and time of day are kept (`within_records`);
+    - everything else: the value at the beginning of the step, linear in time. Within the last record it is constant.
+
+    Relative humidity is interpolated as such and converted with the interpolated temperature and pressure.
 
     A step longer than the interval must be a multiple of it and takes the mean of its records (specific humidity: of
     the converted values, kept below saturation at the mean temperature). Records of Noah's text format are sampled at
@@ -115,7 +120,7 @@ class ForcingSeries:
         days = self.start + seconds.astype("timedelta64[s]")
         for quantity in VEGETATION:
             prescribed = self.vegetation.value(quantity)
-            if quantity not in values and prescribed is not None:
+            if prescribed is not None:
                 values[quantity] = _prescribed(prescribed, days)
         forcing = Forcing(**{quantity: self._tensor(array, last - first) for quantity, array in values.items()})
         return corrected(forcing, self.corrections)
@@ -134,10 +139,16 @@ class ForcingSeries:
         # In seconds, so that a step ending with its record takes exactly nothing of the next.
         share = np.maximum(self.step - (self._interval - elapsed), 0.0) / self.step
         values = {}
-        begin, end = int(record[0]), min(int(record[-1]) + 2, self.table.records)
+        means = (
+            self.table.means - set(CARRIED) if self.step < self._interval and not self.table.sampled else frozenset()
+        )
+        begin, end = max(int(record[0]) - bool(means), 0), min(int(record[-1]) + 2 + bool(means), self.table.records)
         for quantity, records in self.table.window(begin, end).items():
+            if quantity in means:
+                values[quantity] = means_of_steps(records, record, elapsed, self.step, self._interval, begin)
+                continue
             following = records[np.minimum(record + 1, end - 1) - begin]
-            later = weight if quantity != CARRIED else 0.0 * share if self.table.sampled else share
+            later = weight if quantity not in CARRIED else 0.0 * share if self.table.sampled else share
             values[quantity] = _between(records[record - begin], following, later[:, None])
         return _humid(values)
 

@@ -7,35 +7,55 @@ import difflib
 import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bmi_noahpy.forcing.table import UNITS, ForcingError, MissingForcing
+from bmi_noahpy.tabular import TextOptions, TimeSpec
+from bmi_noahpy.tabular.clock import Label
 
+VARIABLE_KEYS = ("name", "units", "label", "accumulated")
+TIME_KEYS = ("name", "format", "utc_offset", "zone", "label")
 FORMATS = ("noah_ascii", "csv", "netcdf")
+
+
+Accumulated = Literal["since_midnight", "since_start", "no"]
 
 
 @dataclasses.dataclass(frozen=True)
 class VariableSpec:
-    """Name of a variable in the file, and its units (None: as the file says)."""
-
-    name: str
-    units: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class TimeSpec:
-    """The time of a record.
+    """A variable of the file.
 
     Parameters
     ----------
-    name : Variable holding it; None to recognise it.
-    format : `strptime` format of CSV times; None for ISO 8601.
-    utc_offset : Local time of the file minus UTC, used for times that carry no offset themselves. [h]
+    name : Its name, or the names of variables whose sum it is.
+    units : Its units; None: as the file says.
+    label : What the stamp of its records is, where it differs from that of the file (see `TimeSpec`).
+    accumulated : Whether its values are totals since midnight or since the start of the file; None: not said.
     """
 
-    name: str | None = None
-    format: str | None = None
-    utc_offset: float = 0.0
+    name: str | tuple[str, ...]
+    units: str | None = None
+    label: Label | None = None
+    accumulated: Accumulated | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables in the file."""
+        return (self.name,) if isinstance(self.name, str) else self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class GapSpec:
+    """How gaps in the records are filled.
+
+    Parameters
+    ----------
+    longest : The longest gap that is filled. [s]
+    method : Linear in time, or the mean of the same hour of the days before and after.
+    """
+
+    longest: float
+    method: Literal["linear", "diurnal"] = "linear"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +68,11 @@ class ForcingSpec:
     format : noah_ascii, csv or netcdf; None to recognise it.
     variables : Quantity -> variable, for those whose name is not recognised or whose units are not stated.
     time : How to read the time.
-    fill : What to do about gaps; only "error".
+    fill : What to do about gaps that `gaps` does not name; only "error".
+    preset : Convention of a community (`bmi_noahpy.forcing.presets`); what else is said goes before it.
+    text : How a text table is written.
+    gaps : Which gaps are filled, and how; None: none.
+    derive : What is computed because the file lacks it: ``air_pressure: elevation [m]``, ``longwave_down: scheme``.
     """
 
     file: Path | Sequence[Path]
@@ -56,12 +80,16 @@ class ForcingSpec:
     variables: Mapping[str, VariableSpec] = dataclasses.field(default_factory=dict)
     time: TimeSpec = TimeSpec()
     fill: str = "error"
+    preset: str | None = None
+    text: TextOptions = TextOptions()
+    gaps: GapSpec | None = None
+    derive: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise ForcingError(f"forcing.format: unknown format {self.format!r}. Use {', '.join(FORMATS)}.")
         if self.fill != "error":
-            raise ForcingError(f"forcing.fill: {self.fill!r} is not available. Use 'error' and fill gaps in the file.")
+            raise ForcingError(f"forcing.fill: {self.fill!r} is not available. Use 'error' and forcing.gaps.")
         for quantity in self.variables:
             if quantity not in UNITS:
                 raise ForcingError(f"forcing.variables: unknown quantity {quantity!r}. {_nearest(quantity, UNITS)}")
@@ -78,18 +106,28 @@ class ForcingSpec:
         ForcingError : for an unknown key.
         """
         given = {key: value for key, value in options.items() if value is not None}
-        _known(given, ("file", "format", "variables", "time", "fill"), "forcing")
+        _known(given, ("file", "format", "variables", "time", "fill", "preset", "text", "gaps", "derive"), "forcing")
         if "file" not in given:
             raise ForcingError("forcing.file: missing. Give the path of the file with the records.")
         variables = {
-            quantity: VariableSpec(**_entry(entry, ("name", "units"), f"forcing.variables.{quantity}"))
+            quantity: VariableSpec(**_entry(entry, VARIABLE_KEYS, f"forcing.variables.{quantity}"))
             for quantity, entry in given.get("variables", {}).items()
             if entry is not None
         }
-        time = TimeSpec(**_entry(given.get("time", {}), ("name", "format", "utc_offset"), "forcing.time"))
+        time = TimeSpec(**_entry(given.get("time", {}), TIME_KEYS, "forcing.time"))
         file = given["file"]
         files = [Path(entry) for entry in file] if isinstance(file, (list, tuple)) else Path(file)
-        return cls(files, given.get("format"), variables, time, given.get("fill", "error"))
+        return cls(
+            files,
+            given.get("format"),
+            variables,
+            time,
+            given.get("fill", "error"),
+            given.get("preset"),
+            TextOptions(**given.get("text", {})),
+            GapSpec(**given["gaps"]) if "gaps" in given else None,
+            given.get("derive", {}),
+        )
 
 
 def find_files(file: Path | Sequence[Path]) -> list[Path]:
@@ -115,7 +153,9 @@ def find_files(file: Path | Sequence[Path]) -> list[Path]:
 
 def _entry(entry: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
     """A dictionary with known keys only, from one or from a bare name."""
-    plain = {"name": entry} if isinstance(entry, str) else {k: v for k, v in dict(entry).items() if v is not None}
+    plain = (
+        {"name": entry} if isinstance(entry, (str, tuple)) else {k: v for k, v in dict(entry).items() if v is not None}
+    )
     _known(plain, keys, where)
     if where != "forcing.time" and "name" not in plain:
         raise ForcingError(f"{where}: no name. Give the name of the variable in the file.")

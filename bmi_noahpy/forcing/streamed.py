@@ -8,18 +8,24 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bmi_noahpy.forcing.accumulation import amounts, looks_accumulated, totals
+from bmi_noahpy.forcing.alignment import aligned
 from bmi_noahpy.forcing.checks import check_times
+from bmi_noahpy.forcing.derived import with_longwave, with_pressure
 from bmi_noahpy.forcing.findings import Findings
 from bmi_noahpy.forcing.netcdf import NetcdfField, NetcdfRecords, OpenFiles
-from bmi_noahpy.forcing.prepared import Window, combine, needed, widen
+from bmi_noahpy.forcing.noise import clipped
+from bmi_noahpy.forcing.prepared import Window, combine, combined_names, means_among, needed, widen
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
-from bmi_noahpy.forcing.units import convert
+from bmi_noahpy.forcing.units import convert, is_amount
 from bmi_noahpy.region.domain import Domain
 
 Period = tuple[np.datetime64, np.datetime64]
 
 WINDOW_BYTES = 64 * 2**20
 """Memory for the records at hand. [byte]"""
+RECORDS_TO_JUDGE = 96
+"""Records that are looked at for running totals."""
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -36,6 +42,8 @@ class StreamedTable:
     first, last : Half-open range of the records in use.
     source : For messages.
     memory : For the records at hand. [byte]
+    means : Quantities whose records are means over their interval.
+    derivations : What is computed because the files lack it.
     """
 
     fields: Mapping[str, NetcdfField]
@@ -45,6 +53,8 @@ class StreamedTable:
     source: str
     memory: int
     sampled: bool = False
+    means: frozenset[str] = frozenset()
+    derivations: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._kept: tuple[int, int, Window] = (0, 0, {})
@@ -59,8 +69,17 @@ class StreamedTable:
         ForcingError : for irregular times and for units that do not fit.
         """
         check_times(records.times, records.source)
-        table = cls(records.fields, records.times, *needed(records.times, period), records.source, WINDOW_BYTES)
+        labels = {quantity: field.label for quantity, field in records.fields.items()}
+        times, shifts = aligned(records.times, labels, records.source)
+        fields = {
+            quantity: dataclasses.replace(field, shift=shifts[quantity]) for quantity, field in records.fields.items()
+        }
+        table = cls(
+            fields, times, *needed(times, period), records.source, WINDOW_BYTES, means=means_among(labels),
+            derivations=records.derivations,
+        )  # fmt: skip
         table._raw(table.first, table.first + 1)
+        table._refuse_totals()
         return table
 
     @property
@@ -71,7 +90,7 @@ class StreamedTable:
     @property
     def quantities(self) -> frozenset[str]:
         """What a window holds."""
-        return frozenset(combine(dict.fromkeys(self.fields, np.zeros((1, 1)))))
+        return combined_names({*self.fields, *self.derivations})
 
     @property
     def columns(self) -> int:
@@ -86,7 +105,12 @@ class StreamedTable:
     @property
     def interval(self) -> np.timedelta64 | None:
         """Time between records; None for a single record."""
-        return self.times[1] - self.times[0] if self.records > 1 else None
+        return self.all_times[1] - self.all_times[0] if len(self.all_times) > 1 else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing is changed without being found: see `findings`."""
+        return ()
 
     @property
     def values(self) -> Window:
@@ -112,7 +136,7 @@ class StreamedTable:
         """Everything missing or physically impossible, window by window."""
         findings = Findings(self.source, domain)
         for begin, end in self._windows():
-            for quantity, values in self._raw(begin + self.first, end + self.first).items():
+            for quantity, values in self._raw(begin + self.first, end + self.first, findings).items():
                 name = self.fields[quantity].name
                 findings.take(quantity, name, values, self.times[begin:end], begin + self.first)
         return findings
@@ -136,20 +160,44 @@ class StreamedTable:
 
     def _read(self, first: int, last: int) -> Window:
         values = self._raw(first + self.first, last + self.first)
-        return widen(combine(values), self.source)
+        combined = with_longwave(combine(with_pressure(values, self.derivations)), self.derivations)
+        return widen(combined, self.source)
 
-    def _raw(self, first: int, last: int) -> dict[str, Array]:
+    def _raw(self, first: int, last: int, findings: Findings | None = None) -> dict[str, Array]:
         """Variables in the model's units, by number of record in the files."""
-        interval = self.interval
-        seconds = None if interval is None else float(interval / np.timedelta64(1, "s"))
         values = {}
         with OpenFiles() as files:
             for quantity, field in self.fields.items():
                 try:
-                    values[quantity] = convert(field.read(first, last, files), field.units, quantity, seconds)
+                    converted = self._converted(quantity, field, first, last, files)
                 except ForcingError as error:
                     raise ForcingError(f"{where(self.source, quantity, field.name)}: {error}") from error
+                values[quantity], count = clipped(quantity, converted)
+                if findings is not None:
+                    findings.note_clipped(quantity, field.name, count)
         return values
+
+    def _converted(self, quantity: str, field: NetcdfField, first: int, last: int, files: OpenFiles) -> Array:
+        interval = self.interval
+        seconds = None if interval is None else float(interval / np.timedelta64(1, "s"))
+        if field.accumulated not in ("since_midnight", "since_start"):
+            return convert(field.read(first, last, files), field.units, quantity, seconds)
+        # The total before the first record tells its amount.
+        begin = max(first + field.shift - 1, 0) - field.shift
+        running = field.read(begin, last, files)
+        begins = self.all_times[0] + np.arange(begin, last) * (interval or np.timedelta64(0, "s"))
+        parts = amounts(running, begins, field.accumulated)
+        return convert(parts[first - begin :], field.units, quantity, seconds)
+
+    def _refuse_totals(self) -> None:
+        """Refuse amounts that look like running totals, unless the configuration says what they are."""
+        last = min(self.first + RECORDS_TO_JUDGE, self.last)
+        with OpenFiles() as files:
+            for quantity, field in self.fields.items():
+                if field.accumulated is not None or not is_amount(field.units, quantity):
+                    continue
+                if looks_accumulated(field.read(self.first, last, files)[:, :1]):
+                    raise ForcingError(f"{where(self.source, quantity, field.name)}: {totals(field.units, quantity)}")
 
 
 def where(source: str, quantity: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,9 @@ Times = NDArray[np.datetime64]
 
 FORCING_METADATA = dict(quantities(Forcing))
 
-RATES = ("precipitation", "rainfall", "snowfall", "shortwave_down", "longwave_down")
+WATER = ("precipitation", "rainfall", "snowfall")
+SHORTWAVE = ("shortwave_down", "shortwave_direct", "shortwave_diffuse")
+RATES = (*WATER, *SHORTWAVE, "longwave_down")
 AIR = (
     "air_temperature",
     "air_pressure",
@@ -29,29 +31,44 @@ AIR = (
 )
 VEGETATION = ("vegetation_fraction", "leaf_area_index", "snow_free_albedo")
 
-# What replaces a quantity of `AIR` when it is not in the file itself.
-ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
-    "specific_humidity": ("relative_humidity",),
-    "wind_speed": ("wind_u", "wind_v"),
-    "precipitation": ("rainfall", "snowfall"),
+# What replaces a quantity of `AIR` when it is not in the file itself; the first set that the file has is taken.
+ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "specific_humidity": (
+        ("relative_humidity",),
+        ("dewpoint_temperature",),
+        ("vapour_pressure",),
+        ("vapour_pressure_deficit",),
+        ("mixing_ratio",),
+        ("vapour_mole_fraction",),
+    ),
+    "wind_speed": (("wind_u", "wind_v"),),
+    "shortwave_down": (("shortwave_direct", "shortwave_diffuse"),),
+    "precipitation": (("rainfall", "snowfall"),),
 }
 
-UNITS = {
+# Quantities that are not fields of `Forcing`, but give one: units and bounds.
+_OTHERS: Mapping[str, tuple[str, tuple[float, float]]] = {
+    "relative_humidity": ("1", (0.0, 1.1)),
+    "dewpoint_temperature": ("K", (150.0, 320.0)),
+    "vapour_pressure": ("Pa", (0.0, 1.0e4)),
+    "vapour_pressure_deficit": ("Pa", (0.0, 1.5e4)),
+    "mixing_ratio": ("kg kg-1", (0.0, 0.1)),
+    "vapour_mole_fraction": ("mol mol-1", (0.0, 0.15)),
+    "wind_u": ("m s-1", (-120.0, 120.0)),
+    "wind_v": ("m s-1", (-120.0, 120.0)),
+    "shortwave_direct": ("W m-2", (0.0, 2000.0)),
+    "shortwave_diffuse": ("W m-2", (0.0, 2000.0)),
+    "rainfall": ("kg m-2 s-1", (0.0, 0.2)),
+}
+
+UNITS: Mapping[str, str] = {
     **{name: metadata["units"] for name, metadata in FORCING_METADATA.items()},
-    "relative_humidity": "1",
-    "wind_u": "m s-1",
-    "wind_v": "m s-1",
-    "rainfall": "kg m-2 s-1",
-    "snowfall": "kg m-2 s-1",
+    **{name: units for name, (units, _) in _OTHERS.items()},
 }
 
-BOUNDS = {
+BOUNDS: Mapping[str, tuple[float, float]] = {
     **{name: metadata["bounds"] for name, metadata in FORCING_METADATA.items()},
-    "relative_humidity": (0.0, 1.1),
-    "wind_u": (-120.0, 120.0),
-    "wind_v": (-120.0, 120.0),
-    "rainfall": (0.0, 0.2),
-    "snowfall": (0.0, 0.2),
+    **{name: bounds for name, (_, bounds) in _OTHERS.items()},
 }
 
 
@@ -75,12 +92,16 @@ class ForcingTable:
     source : Where the records come from, for messages.
     sampled : True when a model step longer than the interval takes the record at its start, as Noah's own driver
         does with its text files; False when it takes the mean of the records within the step.
+    means : Quantities whose values are means over the interval of their record; the others hold at its beginning.
+    notes : What was done to the values: clipped, filled.
     """
 
     times: Times
     values: Mapping[str, Array]
     source: str
     sampled: bool = False
+    means: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
     @property
     def quantities(self) -> frozenset[str]:
@@ -117,28 +138,50 @@ class ForcingTable:
 
 @dataclasses.dataclass(frozen=True)
 class RawField:
-    """One variable as the file has it: ``[time, column]`` with the file's units and name."""
+    """One variable as the file has it: ``[time, column]`` with the file's units and name.
+
+    Parameters
+    ----------
+    label : What the stamps of its records are: "start", "middle", "end" or "instant"; None: as usual for the quantity.
+    accumulated : "since_midnight", "since_start", "no"; None: not said.
+    """
 
     values: Array
     units: str
     name: str
+    label: str | None = None
+    accumulated: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class RawRecords:
-    """What a reader hands over: times and variables by quantity name."""
+    """What a reader hands over: times and variables by quantity name.
+
+    Parameters
+    ----------
+    place : The place of a record, counted from 0, in the words of the file; None: its number.
+    clock : Seconds to add to the times for the local time of the file, whose days accumulations follow.
+    """
 
     times: Times
     fields: Mapping[str, RawField]
     source: str
     sampled: bool = False
+    place: Callable[[int], str] | None = None
+    clock: float = 0.0
 
 
-def required_quantities(found: set[str], source: str, remedy: str) -> tuple[str, ...]:
+def required_quantities(
+    found: set[str], source: str, remedy: str, given: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
     """Quantities to use among those found.
 
-    Specific humidity goes before relative humidity, wind speed before its components, total precipitation before rain
-    and snow.
+    Specific humidity goes before what it follows from, wind speed before its components, total precipitation before
+    rain and snow. Snow, or rain, beside the total says of what phase it is.
+
+    Parameters
+    ----------
+    given : Quantities that need not be found, because they are derived on request.
 
     Raises
     ------
@@ -147,14 +190,18 @@ def required_quantities(found: set[str], source: str, remedy: str) -> tuple[str,
     chosen: list[str] = []
     missing: list[str] = []
     for quantity in AIR:
-        alternatives = ALTERNATIVES.get(quantity, ())
+        sets = ALTERNATIVES.get(quantity, ())
+        instead = next((names for names in sets if found.issuperset(names)), None)
         if quantity in found:
             chosen.append(quantity)
-        elif alternatives and found.issuperset(alternatives):
-            chosen.extend(alternatives)
-        else:
-            missing.append(f"{quantity} (or {' and '.join(alternatives)})" if alternatives else quantity)
+        elif instead is not None:
+            chosen.extend(instead)
+        elif quantity not in given:
+            others = ", or ".join(" and ".join(names) for names in sets)
+            missing.append(f"{quantity} (or {others})" if sets else quantity)
     if missing:
         recognised = ", ".join(sorted(found)) or "nothing"
         raise ForcingError(f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}")
+    if "precipitation" in found:
+        chosen += [name for name in ("snowfall", "rainfall") if name in found][:1]
     return (*chosen, *(name for name in VEGETATION if name in found))

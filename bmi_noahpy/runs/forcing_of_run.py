@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
+from bmi_noahpy.config.sections import ForcingFile
 from bmi_noahpy.config.values import MONTHS
 from bmi_noahpy.forcing import (
     ForcingSeries,
     ForcingSpec,
     ForcingTable,
+    GapSpec,
     PrescribedVegetation,
     StreamedTable,
     TimeSpec,
@@ -22,8 +25,11 @@ from bmi_noahpy.forcing import (
     open_forcing,
 )
 from bmi_noahpy.forcing.corrections import Correction
+from bmi_noahpy.forcing.judgement import implausible
+from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
+from bmi_noahpy.tabular import TextOptions
 
 
 def open_records(
@@ -39,17 +45,12 @@ def open_records(
     section, period = configuration.forcing, configuration.period
     if section is None:
         return None, chosen, domain
-    spec = ForcingSpec(
-        file=section.file,
-        format=section.format,
-        variables={quantity: VariableSpec(source.name, source.units) for quantity, source in section.variables.items()},
-        time=TimeSpec(section.time.name, section.time.format, section.time.utc_offset),
-    )
+    spec = specification(section)
     # A step longer than the records is the mean of those that begin within it.
     start = np.datetime64(period.start, "s")
     end = np.datetime64(period.end, "s") + np.timedelta64(int(period.step), "s")
     try:
-        table = open_forcing(spec, (start, end), domain=domain, check=False)
+        table = open_forcing(spec, (start, end), domain=domain, check=False, biases=_biases(section.corrections))
         if check and isinstance(table, StreamedTable):
             kept = _kept_columns(table, domain, configuration.domain.invalid_cells)
             if kept is not None:
@@ -61,9 +62,35 @@ def open_records(
     return table, chosen, domain
 
 
+def specification(section: ForcingFile) -> ForcingSpec:
+    """How to read the records that a configuration names."""
+    text, gaps = section.text, section.gaps
+    return ForcingSpec(
+        file=section.file,
+        format=section.format,
+        variables={
+            quantity: VariableSpec(source.name, source.units, source.label, source.accumulated)
+            for quantity, source in section.variables.items()
+        },
+        time=TimeSpec(**section.time.model_dump()),
+        preset=section.preset,
+        text=TextOptions(**({} if text is None else text.model_dump()), missing=section.missing),
+        gaps=None if gaps is None else GapSpec(gaps.longest, gaps.method),
+        derive=section.derive,
+    )
+
+
+def _biases(corrections: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Corrections that are the same for all columns, as (factor, offset)."""
+    plain = {name: (parts.get("factor", 1.0), parts.get("offset", 0.0)) for name, parts in corrections.items()}
+    return {name: pair for name, pair in plain.items() if all(isinstance(value, float) for value in pair)}
+
+
 def _kept_columns(table: StreamedTable, domain: Domain, policy: str) -> NDArray[np.int64] | None:
     """Numbers of the columns whose records are sound; None when all are, so that nothing is left out."""
     findings = table.findings(domain)
+    for note in findings.notes():
+        warnings.warn(f"forcing: {note}.", ConfigurationWarning, stacklevel=5)
     wrong = findings.columns()
     if not len(wrong):
         return None
@@ -97,6 +124,17 @@ def forcing_series(
         )
     except ValueError as error:
         raise ConfigurationError([Problem("forcing", str(error))]) from error
+    for note in (*table.notes, *implausible(table, configured_domain(configuration))):
+        warnings.warn(f"forcing: {note}.", ConfigurationWarning, stacklevel=4)
+    for quantity in sorted(set(VEGETATION) & table.quantities):
+        if series.vegetation.value(quantity) is not None:
+            key = {"vegetation_fraction": "fraction", "snow_free_albedo": "albedo"}.get(quantity, quantity)
+            warnings.warn(
+                f"forcing: {table.source} has {quantity}, but vegetation.{key} is given and goes before it. Remove "
+                f"vegetation.{key} to use the file's.",
+                ConfigurationWarning,
+                stacklevel=4,
+            )
     declared = None if configuration.forcing is None else configuration.forcing.interval
     _warn_of_interval(declared, table.interval)
     return series

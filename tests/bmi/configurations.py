@@ -36,7 +36,7 @@ COLUMNS = (
     "wind_speed",
     "shortwave_down",
     "longwave_down",
-    "precipitation",
+    "precipitation_kg_m2_s",
 )
 
 

@@ -64,10 +64,11 @@ def test_specific_humidity_goes_before_relative_humidity_unless_that_is_configur
 
 
 def test_wind_components_and_rain_and_snow_are_combined(tmp_path):
-    columns = without("Wind_m_s", "Precip_mm_h", u10=[3.0] * 3, v10=[-4.0] * 3, Rainf=[1e-4] * 3, Snowf=[2e-4] * 3)
+    columns = without("Wind_m_s", "Precip_mm_h", u10=[3.0] * 3, v10=[-4.0] * 3, Rainf_kg_m2_s=[1e-4] * 3, Snowf_kg_m2_s=[2e-4] * 3)
     table = open_forcing({"file": write(tmp_path, columns)})
     np.testing.assert_allclose(table.values["wind_speed"], 5.0, rtol=1e-15)
     np.testing.assert_allclose(table.values["precipitation"], 3.0e-4, rtol=1e-15)
+    np.testing.assert_allclose(table.values["snowfall"], 2.0e-4, rtol=1e-15)
 
 
 def test_amounts_per_record_become_rates_over_the_interval(tmp_path):
@@ -110,7 +111,7 @@ def test_two_columns_for_one_quantity_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [
-        (ROWS | {"Tair_degC": [1.0, "x7", 2.0]}, {}, r"Tair_degC: record 2 is 'x7', not a number"),
+        (ROWS | {"Tair_degC": [1.0, "x7", 2.0]}, {}, r"Tair_degC: record 2 .line 3. is 'x7', not a number"),
         (ROWS | {"time": ["2020-01-01", "soon", "later"]}, {}, r"time: record 2 is 'soon', not a time in ISO 8601"),
         (without("time"), {}, r"no time among Tair_degC"),
         (ROWS, {"time": {"name": "clock"}}, r"forcing.time.name: no column 'clock' among time"),

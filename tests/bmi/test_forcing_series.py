@@ -144,10 +144,12 @@ def test_vegetation_may_differ_between_columns():
     np.testing.assert_allclose(forcing.vegetation_fraction, [0.1, 0.7], rtol=1e-15)
 
 
-def test_vegetation_of_the_records_goes_before_the_prescribed_one():
+def test_vegetation_that_the_run_gives_goes_before_that_of_the_records():
     leaves = np.linspace(1.0, 2.0, 8)[:, None]
     run = series(table(leaf_area_index=leaves), 1.5, 4, vegetation=PrescribedVegetation(0.3, leaf_area_index=9.0))
-    assert run.at(1).leaf_area_index.item() == pytest.approx(1.0 + 0.5 / 7)
+    assert run.at(1).leaf_area_index.item() == 9.0
+    left = series(table(leaf_area_index=leaves), 1.5, 4, vegetation=PrescribedVegetation(0.3))
+    assert left.at(1).leaf_area_index.item() == pytest.approx(1.0 + 0.5 / 7)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""What is possible but hardly true of records: a wrong unit, a shifted clock, a total taken for an amount."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from bmi_noahpy.forcing.streamed import StreamedTable
+from bmi_noahpy.forcing.sun import expected_hour, hour_of_maximum
+from bmi_noahpy.forcing.table import Array, ForcingTable, Times
+from bmi_noahpy.region.domain import Domain
+
+RECORDS = 20_000
+"""Records that are judged at most, from the first on."""
+ENOUGH = 12
+"""Fewer records are not judged."""
+DRY_AIR = 0.03
+"""No climate has a lower mean relative humidity. [1]"""
+CALM = 0.1
+"""No mean wind is weaker. [m s-1]"""
+WET_MONTH = 3000.0
+"""More precipitation than the wettest months on record of most places. [kg m-2]"""
+MONTH = 30 * 86400.0
+CLOCK = 1.75
+"""How far the hour of the highest sun may be from the expected one. [h]"""
+
+
+def implausible(table: ForcingTable | StreamedTable, domain: Domain | None = None) -> list[str]:
+    """A sentence about everything in the records of the first column that is possible, but hardly true."""
+    last = min(table.records, RECORDS)
+    if last < ENOUGH:
+        return []
+    window = {name: values[:, 0] for name, values in table.window(0, last).items()}
+    times = table.times[:last]
+    place = None if domain is None else (float(domain.latitude.flat[0]), float(domain.longitude.flat[0]))
+    return [f"{table.source}: {text}" for text in _Judged(window, times, table.interval, place).sentences()]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    values: dict[str, Array]
+    times: Times
+    interval: np.timedelta64 | None
+    place: tuple[float, float] | None
+
+    def sentences(self) -> Iterator[str]:
+        yield from self._humidity()
+        yield from self._wind()
+        yield from self._precipitation()
+        yield from self._temperature()
+        yield from self._sun()
+
+    def _mean(self, quantity: str) -> float | None:
+        values = self.values.get(quantity)
+        if values is None or not np.isfinite(values).any():
+            return None
+        return float(np.nanmean(values))
+
+    def _humidity(self) -> Iterator[str]:
+        mean = self._mean("relative_humidity")
+        if mean is not None and mean < DRY_AIR:
+            yield (
+                f"the mean relative humidity is {100.0 * mean:.2g} %, which does not occur: are its values fractions? "
+                "Then set forcing.variables.relative_humidity.units to '1'"
+            )
+        moist = self._mean("specific_humidity")
+        if moist is not None and moist < 2e-5:
+            yield f"the mean specific humidity is {moist:.2g} kg kg-1, drier than polar winters: check its units"
+
+    def _wind(self) -> Iterator[str]:
+        mean = self._mean("wind_speed")
+        if mean is not None and mean < CALM:
+            yield f"the mean wind is {mean:.2g} m s-1, which does not occur: check the units of wind_speed"
+
+    def _precipitation(self) -> Iterator[str]:
+        mean = self._mean("precipitation")
+        if mean is not None and mean * MONTH > WET_MONTH:
+            yield (
+                f"precipitation amounts to {mean * MONTH:.0f} mm a month: check its units, and whether it is a running "
+                "total (forcing.variables.precipitation.accumulated)"
+            )
+
+    def _temperature(self) -> Iterator[str]:
+        values = self.values["air_temperature"]
+        if float(np.nanmax(values) - np.nanmin(values)) < 1e-6 and len(values) > 48:
+            yield f"air_temperature is {values[0]:g} K in all records"
+
+    def _sun(self) -> Iterator[str]:
+        if self.place is None or self.interval is None or self.interval > np.timedelta64(3, "h"):
+            return
+        found = hour_of_maximum(self.times, self.values["shortwave_down"], self.interval, self.place[0])
+        if found is None:
+            return
+        expected = expected_hour(self.times, self.place[1])
+        shift = (found - expected + 12.0) % 24.0 - 12.0
+        allowed = CLOCK + 0.5 * float(self.interval / np.timedelta64(1, "h"))
+        if abs(shift) > allowed:
+            yield (
+                f"the sun is highest at {_clock(found)} UTC, expected at longitude {self.place[1]:g} is "
+                f"{_clock(expected)}: check forcing.time.utc_offset and forcing.time.label"
+            )
+
+
+def _clock(hour: float) -> str:
+    minutes = round(hour * 60.0) % 1440
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

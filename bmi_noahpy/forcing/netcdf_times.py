@@ -1,0 +1,112 @@
+"""Times in netCDF files: decoded, as texts of WRF, or in two dimensions; and what a stamp is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bmi_noahpy.forcing.names import find_time
+from bmi_noahpy.forcing.table import ForcingError, Times
+from bmi_noahpy.tabular import TableError, TimeSpec
+from bmi_noahpy.tabular.clock import to_utc
+
+CLOSE = 1e-3
+"""How far from the beginning, the middle or the end of its interval a stamp may be, as a share of it."""
+
+
+def name_of_time(data: Any, time: TimeSpec, source: str) -> str:
+    """The variable of the time: as asked for, else the coordinate of standard name or axis "time", else by name.
+
+    Raises
+    ------
+    ForcingError : there is none.
+    """
+    if time.name is not None:
+        if time.name not in data.variables:
+            raise ForcingError(
+                f"{source}: forcing.time.name: no variable {time.name!r} among {', '.join(map(str, data.variables))}."
+            )
+        return str(time.name)
+    for name, variable in data.variables.items():
+        if variable.attrs.get("standard_name") == "time" or variable.attrs.get("axis") == "T":
+            return str(name)
+    return find_time([str(name) for name in data.variables], source)
+
+
+def dimension_of_time(variable: Any) -> str:
+    """The dimension along which times run: the only one, or the one called like it, or the last."""
+    for dimension in variable.dims:
+        if str(dimension).lower() == "time":
+            return str(dimension)
+    return str(variable.dims[-1])
+
+
+def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
+    """Times in UTC, to the second.
+
+    Raises
+    ------
+    ForcingError : no times, times that differ between cells, or another calendar than the Gregorian one.
+    """
+    values = _one_row(variable, where)
+    if values.dtype.kind in "SU" or (values.dtype == object and values.size and isinstance(values[0], (str, bytes))):
+        decoded = _from_texts(values, where)
+    elif np.issubdtype(values.dtype, np.datetime64):
+        half_second = np.timedelta64(500, "ms")
+        decoded = (values.astype("datetime64[ms]") + half_second).astype("datetime64[s]")
+    else:
+        calendar = variable.encoding.get("calendar", variable.attrs.get("calendar"))
+        raise ForcingError(
+            f"{where}: cannot be read as Gregorian dates (calendar {calendar!r}, units "
+            f"{variable.encoding.get('units', variable.attrs.get('units'))!r}). Convert it to the standard calendar."
+        )
+    try:
+        return to_utc(decoded, time, where)
+    except TableError as error:
+        raise ForcingError(str(error)) from error
+
+
+def label_of(data: Any, time_name: str, variable: Any) -> str | None:
+    """What the stamps of a variable are by its cell methods and by the bounds of the time; None when nothing says."""
+    methods = str(variable.attrs.get("cell_methods", "")).lower()
+    if "time: point" in methods:
+        return "instant"
+    bounds = data[time_name].attrs.get("bounds", data[time_name].encoding.get("bounds"))
+    if bounds is None or bounds not in data.variables:
+        return "start" if "time: mean" in methods or "time: sum" in methods else None
+    edges, stamps = data[bounds].values, data[time_name].values
+    if edges.shape != (len(stamps), 2) or not np.issubdtype(edges.dtype, np.datetime64) or not len(stamps):
+        return None
+    length = (edges[:, 1] - edges[:, 0]) / np.timedelta64(1, "s")
+    if not (length > 0.0).all():
+        return None
+    share = (stamps - edges[:, 0]) / np.timedelta64(1, "s") / length
+    for label, place in (("start", 0.0), ("middle", 0.5), ("end", 1.0)):
+        if np.abs(share - place).max() <= CLOSE:
+            return label
+    raise ForcingError(
+        f"{time_name}: its stamps are neither the beginning, the middle nor the end of the intervals in {bounds}. "
+        "Correct them, or set forcing.time.label."
+    )
+
+
+def _one_row(variable: Any, where: str) -> Any:
+    """Times of one dimension; of two, when they are the same for every cell."""
+    if variable.ndim == 1:
+        return variable.values
+    if variable.ndim == 2:
+        rows = variable.transpose(..., dimension_of_time(variable)).values
+        if (rows == rows[:1]).all():
+            return rows[0]
+        raise ForcingError(f"{where}: times differ between its {len(rows)} cells. Give all cells the same times.")
+    raise ForcingError(f"{where}: has the dimensions {variable.dims}. Time must have exactly one.")
+
+
+def _from_texts(values: Any, where: str) -> Times:
+    """``2019-06-01_00:00:00`` as WRF writes it."""
+    texts = [text.decode() if isinstance(text, bytes) else str(text) for text in values]
+    try:
+        return np.array([text.strip().replace("_", "T") for text in texts], dtype="datetime64[s]")
+    except ValueError as error:
+        raise ForcingError(f"{where}: {error}. Times as texts must be like 2019-06-01_00:00:00.") from error

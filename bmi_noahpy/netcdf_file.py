@@ -1,0 +1,67 @@
+"""Opening netCDF files and Zarr stores, with a sentence for what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray
+
+SIGNATURES = (b"CDF", b"\x89HDF")
+"""How netCDF files of either kind begin."""
+
+
+class NotNetcdf(ValueError):
+    """A file that is no netCDF, or that cannot be decoded; the message names it and says what it is instead."""
+
+
+def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
+    """The dataset of a netCDF file or a Zarr store (a folder that ends in ``.zarr``); close it after use.
+
+    Parameters
+    ----------
+    options : Of `xarray.open_dataset`.
+
+    Raises
+    ------
+    NotNetcdf : a Git LFS pointer, a page of a web site, another kind of file, or times that cannot be decoded.
+    """
+    import xarray
+
+    if path.suffix == ".zarr" and path.is_dir():
+        return xarray.open_zarr(path, chunks=None, **{key: options[key] for key in options if key != "cache"})
+    problem = _what_it_is(path)
+    if problem is not None:
+        raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")
+    try:
+        return xarray.open_dataset(path, **{"decode_timedelta": False, **options})
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:160]
+        if "decode" in reason or "time" in reason:
+            raise NotNetcdf(
+                f"{path}: its times cannot be decoded ({reason}). Correct the units attribute of its time."
+            ) from error
+        raise NotNetcdf(f"{path}: cannot be read as netCDF ({reason}). Fetch or write it again.") from error
+
+
+def _what_it_is(path: Path) -> str | None:
+    """What a file is that does not begin like netCDF; None for one that does."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(512)
+    except OSError as error:
+        return f"{error.strerror}. Correct the path."
+    if begin.startswith(SIGNATURES):
+        return None
+    if begin.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer. Fetch the data with: git lfs pull."
+    if not begin:
+        return "an empty file. Fetch or write it again."
+    if begin.lstrip()[:1] == b"<":
+        return "a page of a web site. Fetch the data themselves."
+    if begin.startswith(b"GRIB"):
+        return "GRIB. Convert it, for instance with cdo -f nc copy."
+    if b"\0" not in begin:
+        return "text. Set forcing.format to csv if it is a table."
+    return "something else. Give a netCDF file."

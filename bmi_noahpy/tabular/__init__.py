@@ -1,0 +1,20 @@
+"""Text tables of the usual conventions: loggers, networks and models write the same numbers in many ways."""
+
+from __future__ import annotations
+
+from bmi_noahpy.tabular.clock import TimeSpec, find_clock, parse_clock, parse_times
+from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.layout import Layout, TextOptions
+from bmi_noahpy.tabular.reader import TextTable, read_text_table
+
+__all__ = [
+    "Layout",
+    "TableError",
+    "TextOptions",
+    "TextTable",
+    "TimeSpec",
+    "find_clock",
+    "parse_clock",
+    "parse_times",
+    "read_text_table",
+]

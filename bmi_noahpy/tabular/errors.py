@@ -1,0 +1,7 @@
+"""What may go wrong with a text table."""
+
+from __future__ import annotations
+
+
+class TableError(ValueError):
+    """A text file that cannot be read as a table; the message names file, place, value and remedy."""

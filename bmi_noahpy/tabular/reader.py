@@ -1,0 +1,154 @@
+"""A text table read whole, as text, with the lines of its records."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bmi_noahpy.tabular.conventions import declared_layout
+from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
+from bmi_noahpy.tabular.lines import MISSING_MARKS, SPACES, fields_of, read_lines
+
+Array = NDArray[np.float64]
+
+MISSING_CODES = (-999.0, -999.9, -6999.0, -7999.0, -9999.0, -99999.0)
+"""Numbers that stand for no value in many networks, and that no quantity of air, snow or soil can have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextTable:
+    """The records of a file as text.
+
+    Parameters
+    ----------
+    frame : Text by column.
+    rows : Number of each record's line in the file, from 1.
+    missing : Numbers that stand for no value.
+    """
+
+    path: Path
+    layout: Layout
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    missing: tuple[float, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return self.layout.names
+
+    def texts(self, name: str) -> list[str]:
+        """A column as it stands in the file."""
+        return [str(text).strip() for text in self.frame[name]]
+
+    def numbers(self, name: str) -> Array:
+        """A column as numbers in the units that its header states; NaN for missing values.
+
+        Raises
+        ------
+        TableError : naming the first field that is no number.
+        """
+        texts = self.frame[name].str.strip()
+        blank = texts.str.lower().isin(MISSING_MARKS).to_numpy()
+        texts = texts.where(~blank, "nan")
+        if self.layout.decimal == ",":
+            texts = texts.str.replace(",", ".", regex=False)
+        try:
+            # The parser of numpy is that of Python, which is exact to the last bit.
+            values = np.asarray(texts, dtype=str).astype(np.float64)
+        except ValueError:
+            row = next(row for row, text in enumerate(texts) if not _is_float(text))
+            raise TableError(
+                f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()!r}, not a number. "
+                "Correct it, or say what stands for missing values."
+            ) from None
+        values[np.isin(values, self.missing)] = np.nan
+        factor, offset = self.layout.scales.get(name, (1.0, 0.0))
+        return values if (factor, offset) == (1.0, 0.0) else values * factor + offset
+
+    def coded(self, name: str) -> dict[float, int]:
+        """How often each code of a missing value stands in a column."""
+        texts = self.frame[name].str.strip().str.replace(self.layout.decimal, ".", regex=False)
+        counts = pd.to_numeric(texts, errors="coerce").value_counts()
+        return {code: int(counts[code]) for code in self.missing if code in counts}
+
+    def place(self, row: int) -> str:
+        """A record by its number and line, for messages."""
+        return f"record {row + 1} (line {self.rows[row]})"
+
+
+def read_text_table(path: Path, options: TextOptions | None = None) -> TextTable:
+    """Read a table of any usual convention.
+
+    Parameters
+    ----------
+    path : TOA5, SMET, EddyPro, ISMN, AmeriFlux, FLUXNET, or any text with a line of names and records: separated by
+        commas, semicolons, tabs or blanks, with decimal points or commas, with or without a line of units. Lines that
+        begin with ``#`` are passed over.
+    options : What is not to be recognised.
+
+    Raises
+    ------
+    TableError : no such table; the message names file, line and remedy.
+    """
+    chosen = options or TextOptions()
+    lines, _ = read_lines(path, chosen.encoding)
+    layout = declared_layout(path, lines) if not chosen.skip_rows and not chosen.columns else None
+    if layout is None:
+        layout = find_layout(path, lines, chosen)
+    rows = [
+        row
+        for row in range(layout.first_row, len(lines))
+        if lines[row].strip(" \t,;") and not lines[row].lstrip(' "').startswith("#")
+    ]
+    width = len(layout.names)
+    kept = [_whole(path, lines[row], row, number, width, layout) for number, row in enumerate(rows, start=1)]
+    frame = pd.read_csv(
+        io.StringIO("\n".join(kept)),
+        sep=r"\s+" if layout.separator == SPACES else layout.separator,
+        header=None,
+        names=list(layout.names),
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        skipinitialspace=True,
+        skip_blank_lines=False,
+        index_col=False,
+    )
+    missing = tuple(dict.fromkeys((*layout.missing, *chosen.missing, *MISSING_CODES)))
+    return TextTable(path, layout, frame, np.array(rows, dtype=np.int64) + 1, missing)
+
+
+def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Layout) -> str:
+    """The line of a record, refused when it has more or fewer fields than there are names."""
+    if layout.separator == SPACES or '"' in line:
+        fields = fields_of(line, layout.separator)
+        found, ends = len(fields), bool(fields) and not fields[-1]
+    else:
+        found, ends = line.count(layout.separator) + 1, line.rstrip(" ").endswith(layout.separator)
+    if found == width:
+        return line
+    if found == width + 1 and ends:
+        return line.rstrip()[:-1]
+    raise TableError(f"{path}: record {number} has {found} values, the header {width} (line {row + 1}). Correct it.")
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def first_of(names: Iterable[str], available: Iterable[str]) -> str | None:
+    """The first of some names that a table has, whatever their case."""
+    known = {name.strip().lower(): name for name in available}
+    return next((known[name.lower()] for name in names if name.lower() in known), None)
