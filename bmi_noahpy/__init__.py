@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bmi_noahpy.gradient.torch_module import ComponentModule
     from bmi_noahpy.learn.files import write_parameter_map, write_weights
     from bmi_noahpy.learn.training import TrainingError, train
-    from bmi_noahpy.observations.csv import read_observations
+    from bmi_noahpy.observations.reading import read_observations
     from bmi_noahpy.observations.scores import scores
     from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
     from bmi_noahpy.plot import plot_output
@@ -58,7 +58,7 @@ _HOMES = {
     "bmi_noahpy.gradient.torch_module": ("ComponentModule",),
     "bmi_noahpy.learn.files": ("write_parameter_map", "write_weights"),
     "bmi_noahpy.learn.training": ("TrainingError", "train"),
-    "bmi_noahpy.observations.csv": ("read_observations",),
+    "bmi_noahpy.observations.reading": ("read_observations",),
     "bmi_noahpy.observations.scores": ("scores",),
     "bmi_noahpy.output.permafrost": ("active_layer_thickness", "mean_ground_temperature", "snow_days"),
     "bmi_noahpy.plot": ("plot_output",),

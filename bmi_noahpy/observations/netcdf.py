@@ -8,68 +8,114 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bmi_noahpy.observations.csv import DAY_SECONDS, Observed
+from bmi_noahpy import units as scalar_units
+from bmi_noahpy.netcdf_file import NotNetcdf, open_netcdf_file
+from bmi_noahpy.observations.columns import NAMES
+from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
+from bmi_noahpy.observations.values import finished, in_own_units
+from bmi_noahpy.tabular.reader import MISSING_CODES
 
-DEPTHS = ("depth", "layer")
+DEPTHS = ("depth", "layer", "depth_below_surface", "soil_depth", "z", "level")
 
 
 def read_netcdf(path: Path) -> list[Observed]:
-    """Every variable named like one of an output file (``soil_temperature``), with a dimension of depth or without.
+    """Every variable named like one of an output file or by its standard name, with a dimension of depth or without.
 
-    Time is a coordinate ``time``; where it has bounds, values of a day or longer stand for the interval.
+    Time is a coordinate ``time``; where it has bounds, values of a day or longer stand for the interval. Units are
+    those of the attributes, of depths too.
 
     Raises
     ------
-    FileNotFoundError, PlotError : no such file, no time, or no variable that can be compared.
+    FileNotFoundError, PlotError : no such file, no time, no variable that can be compared, or units of another kind.
     """
     if not path.exists():
         raise FileNotFoundError(f"observations file {path} does not exist.")
     try:
-        with xr.open_dataset(path, decode_timedelta=False) as data:
+        with open_netcdf_file(path) as data:
             data.load()
-    except (OSError, ValueError) as error:
-        raise PlotError(f"{path}: cannot be read as netCDF ({error}).") from error
+    except NotNetcdf as error:
+        raise PlotError(str(error)) from error
     if "time" not in data.variables or not np.issubdtype(data["time"].dtype, np.datetime64):
         raise PlotError(f"{path}: no coordinate 'time' with units of time. Add it.")
-    found = [series for name in QUANTITIES if name in data for series in _series(path, data, name)]
+    found = [
+        series
+        for name, quantity in _variables(data).items()
+        for series in _series(path, data, name, quantity)
+        if series is not None
+    ]
     if not found:
         raise PlotError(f"{path}: no variable to compare. Name variables like {', '.join(QUANTITIES[:3])}.")
     return found
 
 
-def _series(path: Path, data: xr.Dataset, name: str) -> list[Observed]:
+def _variables(data: xr.Dataset) -> dict[str, str]:
+    """Variable -> quantity, by its own name, else by its standard name; of several for one, those named like it."""
+    found: dict[str, str] = {str(name): str(name) for name in data.data_vars if name in QUANTITIES}
+    for name, variable in data.data_vars.items():
+        standard = str(variable.attrs.get("standard_name", "")).lower()
+        quantity = next((key for key, names in NAMES.items() if standard in names), None)
+        if quantity is not None and quantity not in found.values():
+            found[str(name)] = quantity
+    return found
+
+
+def _series(path: Path, data: xr.Dataset, name: str, quantity: str) -> list[Observed | None]:
     variable = data[name]
-    levels = [str(dim) for dim in variable.dims if dim != "time"]
+    where = f"{path}: {name}"
+    levels = [str(dim) for dim in variable.dims if (dim != "time" and variable.sizes[dim] > 1) or str(dim) in DEPTHS]
+    variable = variable.squeeze([dim for dim in variable.dims if dim not in (*levels, "time")])
+    units = variable.attrs.get("units")
     if not levels:
-        return [_observed(data, name, None, variable.values, name)]
-    if len(levels) > 1 or levels[0] not in DEPTHS or levels[0] not in data.variables:
+        return [_observed(data, where, name, quantity, None, _plain(variable.values), units)]
+    if len(levels) > 1 or levels[0] not in data.variables:
         raise PlotError(
-            f"{path}: {name} has the dimensions {', '.join(map(str, variable.dims))}. "
-            "Give (time) or (time, depth) with depths in m as the coordinate."
+            f"{where} has the dimensions {', '.join(map(str, variable.dims))}. "
+            "Give (time) or (time, depth) with depths as the coordinate."
         )
-    values = variable.transpose("time", levels[0]).values
+    values = _plain(variable.transpose("time", levels[0]).values)
+    depths = _depths(path, data[levels[0]])
     return [
-        _observed(data, name, float(depth), values[:, number], f"{name}_{float(depth):g}m")
-        for number, depth in enumerate(data[levels[0]].values)
+        _observed(data, f"{where} at {depth:g} m", f"{name}_{depth:g}m", quantity, depth, values[:, number], units)
+        for number, depth in enumerate(depths)
     ]
 
 
-def _observed(data: xr.Dataset, quantity: str, depth: float | None, values: Any, column: str) -> Observed:
-    times = _stamps(data, quantity)
-    present = np.isfinite(values)
-    spacing = float(np.median(np.diff(data["time"].values) / SECOND)) if times.size > 1 else DAY_SECONDS
-    return Observed(column, quantity, depth, times[present], np.asarray(values, np.float64)[present], spacing)
+def _plain(values: Any) -> Array:
+    """Numbers with codes of missing values as NaN."""
+    plain = np.asarray(values, dtype=np.float64).copy()
+    plain[np.isin(plain, MISSING_CODES)] = np.nan
+    return plain
 
 
-def _stamps(data: xr.Dataset, quantity: str) -> Times:
+def _depths(path: Path, coordinate: Any) -> list[float]:
+    """Depths below the surface, positive. [m]"""
+    units = str(coordinate.attrs.get("units", "m"))
+    try:
+        factor = 1.0 if units == "m" else scalar_units.convert(1.0, units, "m")
+    except ValueError as error:
+        raise PlotError(f"{path}: {coordinate.name}: {error}") from error
+    return [abs(float(depth)) * factor for depth in coordinate.values]
+
+
+def _observed(
+    data: xr.Dataset, where: str, column: str, quantity: str, depth: float | None, values: Array, units: Any
+) -> Observed | None:
+    converted = in_own_units(values, None if units is None else str(units), quantity, where)
+    return finished(where, column, quantity, depth, _stamps(data, column, quantity), converted)
+
+
+def _stamps(data: xr.Dataset, column: str, quantity: str) -> Times:
     """Beginning of intervals of a day or more; else the moment at which a value holds."""
     times = data["time"].values.astype("datetime64[ns]")
-    if "time_bnds" not in data or times.size < 2:
+    bounds = data["time"].attrs.get("bounds", data["time"].encoding.get("bounds", "time_bnds"))
+    if bounds not in data or times.size < 2:
         return times
-    begin = data["time_bnds"].values[:, 0].astype("datetime64[ns]")
-    end = data["time_bnds"].values[:, 1].astype("datetime64[ns]")
-    if np.median(np.diff(times) / SECOND) >= DAY_SECONDS:
+    begin = data[bounds].values[:, 0].astype("datetime64[ns]")
+    end = data[bounds].values[:, 1].astype("datetime64[ns]")
+    if abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS:
         return begin
-    return end if "time: point" in data[quantity].attrs.get("cell_methods", "") else begin + (end - begin) // 2
+    name = column if column in data else quantity
+    methods = data[name].attrs.get("cell_methods", "") if name in data else ""
+    return end if "time: point" in methods else begin + (end - begin) // 2

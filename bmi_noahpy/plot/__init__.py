@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bmi_noahpy.observations.csv import read_observations
+from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError, read_column
 from bmi_noahpy.plot.comparison import comparison_figures
 from bmi_noahpy.plot.figures import save
@@ -24,7 +24,7 @@ def plot_output(
     Parameters
     ----------
     path : Output file of a run.
-    observations : CSV file (see `bmi_noahpy.observations.csv.read_observations`).
+    observations : CSV file (see `bmi_noahpy.observations.reading.read_observations`).
     folder : Where the figures go; beside the output file by default. They are named after it.
     cell : Row and column of a grid, or 0 and the number of a point; None: the first one that was computed.
     window : What the observations' time stamps mean: "auto", "start", "centre" or "instant".

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bmi_noahpy.observations.csv import Observed, Pairs, at_depth, pair
+from bmi_noahpy.observations.observed import Observed, Pairs, at_depth, pair
 from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
 from bmi_noahpy.observations.scores import scores
 from bmi_noahpy.observations.simulated import DAY, ColumnOutput, PlotError, Series

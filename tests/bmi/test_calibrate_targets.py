@@ -11,7 +11,7 @@ from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.problem.objectives import losses, residual_scales
 from bmi_noahpy.calibration.problem.targets import Steps, level_of, sample
 from bmi_noahpy.cli import app
-from bmi_noahpy.observations.csv import Observed, pair
+from bmi_noahpy.observations.observed import Observed, pair
 from bmi_noahpy.observations.scores import scores
 from bmi_noahpy.observations.simulated import Series
 from noahpy_core.column import SoilColumn

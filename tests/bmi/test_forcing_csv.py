@@ -64,7 +64,8 @@ def test_specific_humidity_goes_before_relative_humidity_unless_that_is_configur
 
 
 def test_wind_components_and_rain_and_snow_are_combined(tmp_path):
-    columns = without("Wind_m_s", "Precip_mm_h", u10=[3.0] * 3, v10=[-4.0] * 3, Rainf_kg_m2_s=[1e-4] * 3, Snowf_kg_m2_s=[2e-4] * 3)
+    phases = {"Rainf_kg_m2_s": [1e-4] * 3, "Snowf_kg_m2_s": [2e-4] * 3}
+    columns = without("Wind_m_s", "Precip_mm_h", u10=[3.0] * 3, v10=[-4.0] * 3, **phases)
     table = open_forcing({"file": write(tmp_path, columns)})
     np.testing.assert_allclose(table.values["wind_speed"], 5.0, rtol=1e-15)
     np.testing.assert_allclose(table.values["precipitation"], 3.0e-4, rtol=1e-15)

@@ -74,5 +74,5 @@ def test_instants_beside_sums_of_the_interval_before_them_are_brought_to_one_axi
 
 def test_half_intervals_beside_whole_ones_are_refused(tmp_path):
     variables = {"shortwave_down": {"name": "SWdown_W_m2", "label": "middle"}}
-    with pytest.raises(ForcingError, match=r"stamps of shortwave_down are the middle .* Give all of them the same label"):
+    with pytest.raises(ForcingError, match=r"shortwave_down are the middle .* Give all of them the same label"):
         open_forcing({"file": write(tmp_path, 1), "variables": variables})

@@ -9,9 +9,11 @@ import pytest
 import torch
 from made_up_run import made_up_run, output_spec, write_steps
 
-from bmi_noahpy.observations.csv import Observed, at_depth, pair, read_observations
+from bmi_noahpy.observations.observed import Observed, at_depth, pair
+from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.scores import scores
 from bmi_noahpy.observations.simulated import PlotError, Series, read_column
+from bmi_noahpy.observations.values import ObservationWarning
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
 from bmi_noahpy.plot.comparison import comparison_figures
@@ -118,10 +120,12 @@ def test_constant_observations_have_no_efficiency():
     ],
 )
 def test_a_column_name_says_quantity_and_depth(tmp_path, column, quantity, depth):
-    path = write_observations(tmp_path / "o.csv", {column: [1.0, 2.0], "remark": [0.0, 0.0]})
-    (found,) = read_observations(path)
+    given = [271.0, 272.0] if column.endswith("_K") else [0.1, 0.2]
+    path = write_observations(tmp_path / "o.csv", {column: given, "remark": [0.0, 0.0]})
+    with pytest.warns(ObservationWarning, match="not used, .*: remark"):
+        (found,) = read_observations(path)
     assert (found.column, found.quantity, found.depth) == (column, quantity, depth)
-    np.testing.assert_array_equal(found.values, [1.0, 2.0])
+    np.testing.assert_array_equal(found.values, given)
     assert found.times[1] == START + 24 * HOUR
 
 
@@ -139,7 +143,7 @@ def test_missing_observations_are_left_out_and_do_not_change_the_spacing(tmp_pat
     ("text", "message"),
     [
         ("time_utc,wind\n2007-04-01T00:00:00Z,1\n", "no column to compare among wind"),
-        ("site,Tsoil_0.1m_K\nhere,270\n", "UTC time in its first column"),
+        ("site,Tsoil_0.1m_K\nhere,270\n", "no table of numbers"),
     ],
 )
 def test_an_observations_file_that_cannot_be_used_is_explained(tmp_path, text, message):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fnmatch
 
 from bmi_noahpy.calibration.file.sections import ObservationFile
-from bmi_noahpy.observations.csv import Observed, read_observations
-from bmi_noahpy.observations.netcdf import read_netcdf
+from bmi_noahpy.observations.observed import Observed
+from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError
-
-NETCDF = (".nc", ".nc4", ".cdf")
+from bmi_noahpy.tabular import TextOptions, TimeSpec
 
 
 def read_file(section: ObservationFile) -> list[Observed]:
@@ -19,7 +18,12 @@ def read_file(section: ObservationFile) -> list[Observed]:
     ------
     FileNotFoundError, PlotError : the file is missing, cannot be read, or nothing in it counts.
     """
-    found = read_netcdf(section.file) if section.file.suffix in NETCDF else read_observations(section.file)
+    time, text = section.time, section.text
+    found = read_observations(
+        section.file,
+        TimeSpec(**time.model_dump()),
+        TextOptions(**({} if text is None else text.model_dump()), missing=section.missing),
+    )
     chosen = [series for series in found if _counts(series, section)]
     if not chosen:
         names = ", ".join(series.column for series in found)

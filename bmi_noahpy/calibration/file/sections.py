@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_noahpy.config.errors import suggest
 from bmi_noahpy.config.run_sections import DURATION
-from bmi_noahpy.config.sections import File, Instant, Section
+from bmi_noahpy.config.sections import File, Instant, Section, TextSource, TimeSource
 from bmi_noahpy.config.values import SpanReader
 from bmi_noahpy.observations.quantities import LABELS, QUANTITIES
 
@@ -143,6 +143,9 @@ class ObservationFile(Section):
         default="auto", description="what a time stamp is: start or centre of an interval, or an instant"
     )
     cell: tuple[int, int] = Field(default=(0, 0), description="[row, column] of a grid, from 0")
+    time: TimeSource = Field(default_factory=TimeSource, description="how a table tells the time, as in forcing.time")
+    missing: tuple[float, ...] = Field(default=(), description="numbers that stand for missing values")
+    text: TextSource | None = Field(default=None, description="how a table is written, as in forcing.text")
 
     def use(self, quantity: str) -> Use | None:
         """How a quantity counts; None when it does not."""

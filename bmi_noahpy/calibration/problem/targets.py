@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_noahpy.observations.csv import DAY_SECONDS, Observed, duration, window_means
+from bmi_noahpy.observations.observed import Observed, duration, window_means
 from bmi_noahpy.observations.simulated import SECOND, Times
 from noahpy_core.column import SoilColumn
 
@@ -164,15 +164,13 @@ def level_of(depth: float, column: SoilColumn, cell: int = 0) -> Level | None:
 
 
 def sample(observed: Observed, steps: Steps, window: str) -> tuple[Sampling, Times, NDArray[np.float64]] | None:
-    """How the steps of a run meet an observed series, by the rules of `bmi_noahpy.observations.csv.pair`.
+    """How the steps of a run meet an observed series, by the rules of `bmi_noahpy.observations.observed.pair`.
 
     Returns
     -------
     The sampling, the middle of what each pair stands for, and the observed values; None without a common time.
     """
-    spacing = observed.spacing
-    if window == "auto":
-        window = "start" if spacing >= DAY_SECONDS else "instant"
+    spacing, window = observed.spacing, observed.stamped(window)
     if spacing < 0.75 * steps.length:
         offset = duration(spacing / 2 if window == "start" else 0.0)
         values = window_means(observed.times + offset, observed.values, steps.begin, steps.end)

@@ -14,7 +14,7 @@ from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.ensemble import Ensemble
 from bmi_noahpy.calibration.results.scoring import AFTER, BEFORE, Compared, ScoreRow
 from bmi_noahpy.calibration.results.uncertainty import Estimate
-from bmi_noahpy.observations.csv import Pairs
+from bmi_noahpy.observations.observed import Pairs
 from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
 from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, new_figure, save
 

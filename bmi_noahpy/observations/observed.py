@@ -1,13 +1,10 @@
-"""Observations from a CSV file, and their pairing with simulated values."""
+"""Observed series, and their pairing with simulated values."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy.observations.simulated import DAY, SECOND, ColumnOutput, PlotError, Series, Times
@@ -21,22 +18,6 @@ WINDOWS = ("auto", "start", "centre", "instant")
 "auto" takes daily and coarser observations as means from their stamp on, finer ones as instants.
 """
 
-_AT_DEPTH = r"(?:_(?P<tag>[A-Za-z]\w*?))?_(?P<depth>\d+(?:\.\d+)?)(?P<probe>[a-z]?)m"
-_COLUMNS = (
-    (re.compile(rf"^Tsoil{_AT_DEPTH}_K$"), "soil_temperature"),
-    (re.compile(rf"^theta_total{_AT_DEPTH}_m3_m3$"), "soil_moisture"),
-    # Buried probes measure the dielectric permittivity, which ice hardly changes: they see liquid water only.
-    (re.compile(rf"^theta{_AT_DEPTH}_m3_m3$"), "soil_liquid_water"),
-    (re.compile(r"^snow_depth(?:_\w+)?_m$"), "snow_depth"),
-    (re.compile(r"^SWE(?:_\w+)?_kg_m2$"), "snow_water_equivalent"),
-    (re.compile(r"^Ts(?:kin|urf)(?:_\w+)?_K$"), "skin_temperature"),
-    (re.compile(r"^albedo$"), "albedo"),
-    (re.compile(r"^Rnet_W_m2$"), "net_radiation"),
-    (re.compile(r"^Hflux_W_m2$"), "sensible_heat_flux"),
-    (re.compile(r"^LEflux_W_m2$"), "latent_heat_flux"),
-    (re.compile(r"^Gflux_W_m2$"), "ground_heat_flux"),
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Observed:
@@ -48,6 +29,7 @@ class Observed:
     quantity : Name of the simulated variable it is compared with.
     depth : Below the surface, for soil. [m]
     spacing : Time from one row of the file to the next; with gaps in the column still that of the rows. [s]
+    window : What the file says its stamps are, as `WINDOWS`; None: nothing.
     """
 
     column: str
@@ -56,6 +38,13 @@ class Observed:
     times: Times
     values: Array
     spacing: float = DAY_SECONDS
+    window: str | None = None
+
+    def stamped(self, window: str) -> str:
+        """What its stamps are: as asked for, else as the file says, else by their spacing."""
+        if window != "auto":
+            return window
+        return self.window or ("start" if self.spacing >= DAY_SECONDS else "instant")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,59 +78,7 @@ class Pairs:
         steps = np.diff(pairs.times)
         after = np.flatnonzero(steps > 2.5 * np.median(steps.astype(np.int64)).astype(steps.dtype))
         times = np.insert(pairs.times, after + 1, pairs.times[after] + steps[after] // 2)
-        return Pairs(
-            times, np.insert(pairs.simulated, after + 1, np.nan), np.insert(pairs.observed, after + 1, np.nan)
-        )
-
-
-def read_observations(path: str | Path) -> list[Observed]:
-    """Every column of a CSV file whose name says what it is; missing values left out.
-
-    The first column is UTC time. Columns are named ``Tsoil_<depth>m_K``, ``theta_liq_<depth>m_m3_m3``,
-    ``theta_<depth>m_m3_m3`` (liquid water, as probes see it), ``theta_total_<depth>m_m3_m3``, ``snow_depth_m``,
-    ``SWE_kg_m2``, ``Tskin_K``, ``albedo``, ``Rnet_W_m2``, ``Hflux_W_m2``, ``LEflux_W_m2``, ``Gflux_W_m2``, with a word
-    before the depth or the unit where a site has several of a kind.
-
-    Raises
-    ------
-    FileNotFoundError, PlotError : no such file, no time, or no column that can be compared.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"observations file {path} does not exist.")
-    try:
-        table = pd.read_csv(path)
-        times = pd.to_datetime(table.iloc[:, 0], utc=True).dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
-    except (ValueError, IndexError) as error:
-        raise PlotError(f"{path}: cannot be read as CSV with UTC time in its first column ({error}).") from error
-    found = [series for name in table.columns[1:] if (series := _observed(name, times, table[name])) is not None]
-    if not found:
-        raise PlotError(
-            f"{path}: no column to compare among {', '.join(map(str, table.columns[1:]))}. "
-            "Name columns like Tsoil_0.10m_K, theta_liq_0.10m_m3_m3, snow_depth_m, SWE_kg_m2."
-        )
-    return found
-
-
-def _observed(name: str, times: Times, column: pd.Series) -> Observed | None:
-    for pattern, quantity in _COLUMNS:
-        match = pattern.match(str(name))
-        if match is None:
-            continue
-        values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-        present = np.isfinite(values)
-        if not present.any():
-            return None
-        depth = match.groupdict().get("depth")
-        return Observed(
-            column=str(name),
-            quantity=quantity,
-            depth=None if depth is None else float(depth),
-            times=times[present],
-            values=values[present],
-            spacing=float(np.median(np.diff(times) / SECOND)) if times.size > 1 else DAY_SECONDS,
-        )
-    return None
+        return Pairs(times, np.insert(pairs.simulated, after + 1, np.nan), np.insert(pairs.observed, after + 1, np.nan))
 
 
 def at_depth(series: Series, output: ColumnOutput, depth: float) -> Series | None:
@@ -163,9 +100,7 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
     """
     if window not in WINDOWS:
         raise PlotError(f"observation time {window!r} is unknown. Use one of {', '.join(WINDOWS)}.")
-    spacing = observed.spacing
-    if window == "auto":
-        window = "start" if spacing >= DAY_SECONDS else "instant"
+    spacing, window = observed.spacing, observed.stamped(window)
     if spacing < 0.75 * series.length:
         offset = {"start": spacing / 2, "centre": 0.0, "instant": 0.0}[window]
         means = window_means(observed.times + duration(offset), observed.values, series.begin, series.end)

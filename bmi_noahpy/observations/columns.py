@@ -1,0 +1,143 @@
+"""What a column of observations is: its quantity, depth and units, out of its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+
+UNITS: Mapping[str, str] = {
+    "soil_temperature": "K",
+    "soil_liquid_water": "m3 m-3",
+    "soil_moisture": "m3 m-3",
+    "snow_depth": "m",
+    "snow_water_equivalent": "kg m-2",
+    "skin_temperature": "K",
+    "albedo": "1",
+    "net_radiation": "W m-2",
+    "sensible_heat_flux": "W m-2",
+    "latent_heat_flux": "W m-2",
+    "ground_heat_flux": "W m-2",
+}
+"""Quantity -> its units in an output file."""
+
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "soil_temperature": (190.0, 350.0),
+    "soil_liquid_water": (0.0, 1.0),
+    "soil_moisture": (0.0, 1.0),
+    "snow_depth": (0.0, 30.0),
+    "snow_water_equivalent": (0.0, 20000.0),
+    "skin_temperature": (150.0, 400.0),
+    "albedo": (0.0, 1.0),
+    **dict.fromkeys(("net_radiation", "sensible_heat_flux", "latent_heat_flux", "ground_heat_flux"), (-2000.0, 2000.0)),
+}
+"""Quantity -> lowest and highest value that can be observed, in these units."""
+
+# Buried probes measure the dielectric permittivity, which ice hardly changes: they see liquid water only.
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "soil_temperature": ("tsoil", "soil_temperature", "soiltemp", "soil_temp", "soiltemperature", "t_soil", "tsoi",
+                         "ts", "st", "stemp", "tg", "ground_temperature", "t"),
+    "soil_moisture": ("theta_total", "soil_moisture", "total_soil_water"),
+    "soil_liquid_water": ("theta", "theta_liq", "swc", "vwc", "soil_water_content", "soilmoisture", "sm",
+                          "soil_liquid_water", "water_content", "liquid_water"),
+    "snow_depth": ("snow_depth", "snowdepth", "hs", "snod", "d_snow", "snd", "surface_snow_thickness"),
+    "snow_water_equivalent": ("swe", "snow_water_equivalent", "wteq", "snw", "surface_snow_amount",
+                              "lwe_thickness_of_surface_snow_amount"),
+    "skin_temperature": ("tskin", "tsurf", "skin_temperature", "surface_temperature", "tss"),
+    "albedo": ("albedo", "alb", "surface_albedo"),
+    "net_radiation": ("rnet", "net_radiation", "netrad", "rn"),
+    "sensible_heat_flux": ("hflux", "sensible_heat_flux", "qh", "h", "h_f_mds", "surface_upward_sensible_heat_flux"),
+    "latent_heat_flux": ("leflux", "latent_heat_flux", "qle", "le", "le_f_mds", "surface_upward_latent_heat_flux"),
+    "ground_heat_flux": ("gflux", "ground_heat_flux", "qg", "g", "g_f_mds"),
+}  # fmt: skip
+"""Quantity -> names of columns and variables, in lower case, without depth, units and statistics."""
+
+AT_DEPTHS = ("soil_temperature", "soil_moisture", "soil_liquid_water")
+ENDINGS: Mapping[str, str] = {
+    "kg_m2": "kg m-2", "kg_m-2": "kg m-2", "m3_m3": "m3 m-3", "m3_m-3": "m3 m-3", "w_m2": "W m-2", "w_m-2": "W m-2",
+    "percent": "percent", "pct": "percent", "vol": "percent", "frac": "1", "degc": "degC", "c": "degC", "k": "K",
+    "mm": "mm", "cm": "cm", "m": "m",
+}  # fmt: skip
+LENGTHS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+
+_STATISTICS = re.compile(r"_(?:avg|smp|med)(?=$|[\[( ])", re.IGNORECASE)
+_BRACKETS = re.compile(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*")
+_DEPTH = re.compile(r"(?:^|(?<=[_\W])|(?<=[A-Za-z]))-?(\d+(?:\.\d+)?)\s?(mm|cm|m)(?:_?\d+)?(?=$|[_\W])", re.IGNORECASE)
+_PROBE_DEPTH = re.compile(r"_(\d+\.\d+)[abd-ln-z]m(?=$|_)")
+_BARE = re.compile(r"-?\d+(?:\.\d+)?")
+_REPLICATE = re.compile(r"(?:_\d+){1,3}$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What a column holds.
+
+    Parameters
+    ----------
+    depth : Below the surface; None for what has none. [m]
+    units : As the name states them; None where it does not.
+    """
+
+    quantity: str
+    depth: float | None
+    units: str | None
+
+
+def read_name(name: str) -> Column | str | None:
+    """What a name says; a sentence when it says too little; None when it says nothing.
+
+    A depth carries its unit (``Tsoil_5cm``, ``theta_0.10m_m3_m3``, ``soil_temperature_50mm [degC]``), a word may stand
+    before or after it.
+    """
+    plain, units = _without_units(_STATISTICS.sub("", name.strip()))
+    probe = _PROBE_DEPTH.search(plain)
+    match = probe or _DEPTH.search(plain)
+    depth = None
+    if match is not None:
+        # Nobody buries a probe 1 mm deep: 0.10cm is the probe c at 0.10 m, beside 0.10am and 0.10bm.
+        lettered = probe is not None or (match[2].lower() == "cm" and float(match[1]) < 0.5)
+        depth = round(float(match[1]) * (1.0 if lettered else LENGTHS[match[2].lower()]), 6)
+        plain = plain[: match.start()] + plain[match.end() :]
+    quantity = _quantity_of(plain.lower().strip(" _-"), depth is not None)
+    if quantity is None:
+        return None
+    if quantity in AT_DEPTHS and depth is None:
+        return f"no depth with its unit in its name (write {name.split()[0]}_0.10m)"
+    return Column(quantity, depth if quantity in AT_DEPTHS else None, units)
+
+
+def depth_of_bare_number(name: str) -> float | None:
+    """The depth of a column whose name is a number, as in tables of boreholes. [m]"""
+    plain, units = _without_units(name.strip())
+    if not _BARE.fullmatch(plain):
+        return None
+    return abs(float(plain)) * LENGTHS.get((units or "m").lower(), 1.0)
+
+
+def _without_units(name: str) -> tuple[str, str | None]:
+    bracketed = _BRACKETS.fullmatch(name)
+    if bracketed:
+        return bracketed[1], bracketed[2] or None
+    for position, letter in enumerate(name):
+        ending = name[position + 1 :].lower()
+        if letter == "_" and position and ending in ENDINGS:
+            return name[:position], ENDINGS[ending]
+    return name, None
+
+
+def _quantity_of(name: str, at_depth: bool) -> str | None:
+    """The quantity of the longest known name that a name is, or begins with before a word of the site's own."""
+    name = re.sub(r"[ \-]+", "_", name)
+    name = _REPLICATE.sub("", name) if not _known(name) else name
+    if quantity := _known(name):
+        return quantity if at_depth or quantity not in AT_DEPTHS or len(name) > 2 else None
+    parts = name.split("_")
+    for count in range(len(parts) - 1, 0, -1):
+        start = "_".join(parts[:count])
+        if len(start) > 1 and (quantity := _known(start)) and (at_depth or quantity not in AT_DEPTHS):
+            return quantity
+    return None
+
+
+def _known(name: str) -> str | None:
+    return next((quantity for quantity, names in NAMES.items() if name in names), None)

@@ -1,0 +1,135 @@
+"""Observations of any usual convention: names, depths, units, codes of missing values, order."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bmi_noahpy.observations.columns import Column, read_name
+from bmi_noahpy.observations.reading import read_observations
+from bmi_noahpy.observations.simulated import PlotError
+from bmi_noahpy.observations.values import ObservationWarning
+from bmi_noahpy.tabular import TimeSpec
+
+
+def table(folder, text: str, name: str = "obs.csv"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("Tsoil_0.10m_K", Column("soil_temperature", 0.1, "K")),
+        ("Tsoil_A_0.10bm_K", Column("soil_temperature", 0.1, "K")),
+        ("Tsoil_0.10cm_K", Column("soil_temperature", 0.1, "K")),
+        ("Tsoil_5cm_K", Column("soil_temperature", 0.05, "K")),
+        ("TS_50mm [degC]", Column("soil_temperature", 0.05, "degC")),
+        ("Soil Temperature 20 cm (C)", Column("soil_temperature", 0.2, "C")),
+        ("VWC_10cm_Avg", Column("soil_liquid_water", 0.1, None)),
+        ("theta_total_0.5m_m3_m3", Column("soil_moisture", 0.5, "m3 m-3")),
+        ("snow_depth_lake_cm", Column("snow_depth", None, "cm")),
+        ("HS [cm]", Column("snow_depth", None, "cm")),
+        ("LE_F_MDS", Column("latent_heat_flux", None, None)),
+        ("Tair_2m_K", None),
+        ("wind_10m", None),
+    ],
+)
+def test_a_name_says_quantity_depth_and_units(name, column):
+    assert read_name(name) == column
+
+
+def test_a_soil_column_without_a_depth_is_named_with_the_reason(tmp_path):
+    path = table(tmp_path, "time,SWC_1_1_1,Tsoil_5cm_K\n2020-01-01T00:00,20,270\n2020-01-01T01:00,20,271\n")
+    with pytest.warns(ObservationWarning, match=r"SWC_1_1_1 \(no depth with its unit"):
+        (series,) = read_observations(path)
+    assert series.depth == 0.05
+
+
+def test_units_of_columns_are_converted(tmp_path):
+    path = table(
+        tmp_path, "time;Tsoil_5cm [degC];HS [cm];SWC_5cm [%]\n01.01.2020 13:00;1,5;35;20\n14.01.2020 13:00;2;40;\n"
+    )
+    found = {series.quantity: series for series in read_observations(path)}
+    np.testing.assert_allclose(found["soil_temperature"].values, [274.65, 275.15])
+    np.testing.assert_allclose(found["snow_depth"].values, [0.35, 0.40])
+    np.testing.assert_allclose(found["soil_liquid_water"].values, [0.2])
+
+
+def test_temperatures_without_units_are_what_they_can_only_be(tmp_path):
+    path = table(tmp_path, "Date/Time,0.1,0.5\n2020-01-01,-4.0,-3.0\n2020-01-02,-5.0,-3.5\n")
+    with pytest.warns(ObservationWarning, match="can only be degC"):
+        found = read_observations(path)
+    assert [series.depth for series in found] == [0.1, 0.5]
+    np.testing.assert_allclose(found[0].values, [269.15, 268.15])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "time,Tsoil_5cm_K\n2020-01-01,278\n2020-01-02,6999\n",
+            r"row 2 \(2020-01-02T00:00\) is 6999 K, outside 190 to 350",
+        ),
+        ("time,snow_depth\n2020-01-01,0.3\n", "no units. Write them into its name"),
+        ("time,Tsoil_5cm_K\n2020-01-01,278\n2020-01-01,279\n", "278 and 279 at the same time, 2020-01-01T00:00"),
+        ("time,SWC_5cm [kg/kg]\n2020-01-01,0.2\n", "ratio of masses, and soil_liquid_water is one of volumes"),
+        ("time,Tsoil_5cm [hPa]\n2020-01-01,278\n", "hPa"),
+        ("date,snow_depth_m\n01/11/2015,0.1\n01/12/2015,0.4\n", "reads as day or as month first"),
+        ("time,Tair_K\n2020-01-01,270\n2020-01-02,270\n", "no column to compare among Tair_K"),
+    ],
+)
+def test_what_cannot_be_true_or_understood_is_refused_with_its_place(tmp_path, text, message):
+    with pytest.raises(PlotError, match=message):
+        read_observations(table(tmp_path, text))
+
+
+def test_codes_order_and_repetition_do_not_matter(tmp_path):
+    rows = ["2020-01-01T02:00,272", "2020-01-01T00:00,270", "2020-01-01T01:00,-9999", "2020-01-01T00:00,270"]
+    (series,) = read_observations(table(tmp_path, "time,Tsoil_5cm_K\n" + "\n".join(rows) + "\n"))
+    assert series.values.tolist() == [270.0, 272.0]
+    assert series.spacing == 3600.0
+
+
+def test_stamps_at_the_end_of_intervals_are_moved_to_their_beginning(tmp_path):
+    header = '"TOA5","Alp"\n"TIMESTAMP","T_10cm_Avg"\n"TS","Deg C"\n"","Avg"\n'
+    path = table(tmp_path, header + '"2020-01-01 01:00:00",1.0\n"2020-01-01 02:00:00",2.0\n', "logger.dat")
+    (series,) = read_observations(path, TimeSpec(utc_offset=1.0))
+    assert series.times[0] == np.datetime64("2019-12-31T23:00")
+    assert series.stamped("auto") == "start"
+
+
+def test_units_of_netcdf_and_of_its_depths_are_converted(tmp_path):
+    times = np.datetime64("2020-01-01", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    data = xr.Dataset(
+        {
+            "ts": (("time", "depth"), [[5.0, 4.0], [-9999.0, 4.0], [6.0, 4.5]], {"standard_name": "soil_temperature"}),
+            "snow_depth": ("time", [35.0, 36.0, 37.0], {"units": "cm"}),
+        },
+        {"time": times, "depth": ("depth", [-10.0, -50.0], {"units": "cm"})},
+    )
+    data["ts"].attrs["units"] = "degC"
+    data.to_netcdf(tmp_path / "obs.nc")
+    found = read_observations(tmp_path / "obs.nc")
+    assert [series.depth for series in found] == [None, 0.1, 0.5]
+    np.testing.assert_allclose(found[1].values, [278.15, 279.15])
+    np.testing.assert_allclose(found[0].values, [0.35, 0.36, 0.37])
+
+
+def test_station_files_are_read_as_before(shared):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for site in ("yakou", "toolik"):
+            files = sorted((shared / "data" / site).glob("*soil*.csv")) + sorted(
+                (shared / "data" / site).glob("obs*.csv")
+            )
+            assert files
+            for path in files:
+                assert {series.quantity for series in read_observations(path)} & {
+                    "soil_temperature",
+                    "soil_liquid_water",
+                }
