@@ -16,6 +16,7 @@ from torch import Tensor
 from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
 from noahpy_core.compiled.emit.instructions import Target
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.execute.dump import asked_for, dump
 from noahpy_core.compiled.execute.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
 from noahpy_core.errors import ShapeError
@@ -172,6 +173,9 @@ class Program:
         """The kernel forward, or back for some derivatives."""
         key = digest(sorted(vars(self.shape.options).items()), self.shape.layers, str(self.shape.dtype),
                      sorted(self.shape.absent), self.target, wanted)  # fmt: skip
+        if asked_for():
+            # A kernel of the cache is machine code only, of which there is nothing to print.
+            return Function(self._build(wanted))
         return Function(load_or_build(key, lambda: self._build(wanted)))
 
     def _build(self, wanted: Wanted | None) -> Artefact:
@@ -181,6 +185,7 @@ class Program:
             kernel = forward_kernel(step, self.target)
         else:
             kernel = reverse_kernel(step, self.target, wanted)
+        dump(step, kernel)
         constants = [constant.to(self.shape.dtype).contiguous().numpy() for constant in step.constants]
         messages = [message for _, message in step.requirements]
         return Artefact(kernel.name, assemble(kernel.text), kernel.scratch, constants, messages)

@@ -224,7 +224,7 @@ def _origin() -> str:
         path = PurePath(frame.f_code.co_filename)
         if path.parent.name == "physics":
             return path.stem
-        if not first and path.parent.name == "noahpy_core" and path.stem not in ("numerics", "recording"):
+        if not first and path.parent.name in ("noahpy_core", "steps") and path.stem not in ("numerics", "recording"):
             first = path.stem
         frame = frame.f_back  # type: ignore[assignment]
     return first
