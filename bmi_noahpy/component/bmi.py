@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from bmipy import Bmi
 from numpy.typing import NDArray
 
 from bmi_noahpy.component.grid_functions import GridFunctions
+from bmi_noahpy.component.grids import NUMBER
+from bmi_noahpy.component.serialization import NextGenNames, Serialization
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS, find_variable
 from bmi_noahpy.gradient.extension import GradientExtension
 
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 METADATA = Path(__file__).resolve().parents[1] / "data" / "NoahPy"
+
+
+EXTENSIONS: dict[str, Callable[[Callable[[str], SteppedRun]], Any]] = {
+    "gradient": GradientExtension,
+    "serialization": Serialization,
+}
+"""Made from what gives the run behind the component."""
 
 
 class NotInitialized(RuntimeError):
@@ -70,6 +81,7 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def __init__(self) -> None:
         self._run: SteppedRun | None = None
+        self._reserved = NextGenNames()
 
     # --- control ----------------------------------------------------------------------------------------------------
 
@@ -123,16 +135,17 @@ class BmiNoahPy(GridFunctions, Bmi):
     def finalize(self) -> None:
         """Release everything. Arrays obtained from `get_value_ptr` no longer follow the model."""
         self._run = None
+        self._reserved = NextGenNames()
 
     # --- extensions -------------------------------------------------------------------------------------------------
 
     def get_extensions(self) -> tuple[str, ...]:
         """Names that `get_extension` knows."""
-        return ("gradient",)
+        return tuple(EXTENSIONS)
 
-    def get_extension(self, name: str) -> GradientExtension | None:
-        """Functions beyond BMI: ``"gradient"``, see `bmi_noahpy.gradient.protocol`. None for an unknown name."""
-        return GradientExtension(self._active) if name == "gradient" else None
+    def get_extension(self, name: str) -> Any:
+        """Functions beyond BMI: ``"gradient"`` or ``"serialization"``. None for an unknown name."""
+        return EXTENSIONS[name](self._active) if name in EXTENSIONS else None
 
     # --- information ------------------------------------------------------------------------------------------------
 
@@ -158,29 +171,39 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def get_var_grid(self, name: str) -> int:
         """Grid identifier: 0 the columns, 1 the soil layers of the columns, 2 a single number."""
+        if self._reserved.knows(name):
+            return NUMBER
         return find_variable(name).grid
 
     def get_var_type(self, name: str) -> str:
-        """Number type: always float64."""
+        """Number type: float64, but for the names reserved by NextGen."""
+        if self._reserved.knows(name):
+            return str(self._reserved.fact(name, 0))
         find_variable(name)
         return "float64"
 
     def get_var_units(self, name: str) -> str:
         """Units, as udunits reads them."""
+        if self._reserved.knows(name):
+            return str(self._reserved.fact(name, 1))
         return find_variable(name).units
 
     def get_var_itemsize(self, name: str) -> int:
         """Bytes of one value."""
+        if self._reserved.knows(name):
+            return int(self._reserved.fact(name, 2))
         find_variable(name)
         return 8
 
     def get_var_nbytes(self, name: str) -> int:
         """Bytes of all values."""
+        if self._reserved.knows(name):
+            return self._reserved.count(name) * self.get_var_itemsize(name)
         return 8 * self._grid(find_variable(name).grid, "get_var_nbytes").values
 
     def get_var_location(self, name: str) -> str:
         """Where on the grid the values sit: "node" or "face"."""
-        return self._grid(find_variable(name).grid, "get_var_location").location
+        return self._grid(self.get_var_grid(name), "get_var_location").location
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -209,10 +232,14 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def get_value(self, name: str, dest: Array) -> Array:
         """Copy the values into the caller's array, which is returned."""
+        if self._reserved.knows(name):
+            return _copy_bytes(name, self._reserved.get(name), dest)
         return _copy(name, self._values("get_value").get(name), dest)
 
     def get_value_ptr(self, name: str) -> Array:
         """The flat array that shows the values, valid until `finalize`."""
+        if self._reserved.knows(name):
+            return self._reserved.get(name)
         return self._values("get_value_ptr").pointer(name)
 
     def get_value_at_indices(self, name: str, dest: Array, inds: Array) -> Array:
@@ -222,6 +249,9 @@ class BmiNoahPy(GridFunctions, Bmi):
 
     def set_value(self, name: str, src: Array) -> None:
         """Set all values of an input, state or parameter, from an array of any shape with the right size."""
+        if self._reserved.knows(name):
+            self._reserved.set(name, src, self._active(name))
+            return
         self._values("set_value").set(name, src)
 
     def set_value_at_indices(self, name: str, inds: Array, src: Array) -> None:
@@ -249,4 +279,12 @@ def _copy(name: str, values: Array, dest: Array) -> Array:
     if dest.size != values.size:
         raise ValueError(f"{name}: the array given holds {dest.size} values, {values.size} are needed.")
     dest[...] = values.reshape(dest.shape)
+    return dest
+
+
+def _copy_bytes(name: str, values: Array, dest: Array) -> Array:
+    """Into an array of whatever type the framework holds bytes in."""
+    if dest.nbytes != values.nbytes:
+        raise ValueError(f"{name}: the array given holds {dest.nbytes} bytes, {values.nbytes} are needed.")
+    dest.reshape(-1).view(np.uint8)[:] = values.view(np.uint8)
     return dest

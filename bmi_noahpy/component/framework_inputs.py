@@ -41,6 +41,16 @@ class FrameworkInputs:
         other._set = dict(self._set)
         return other
 
+    def values(self) -> dict[str, Tensor]:
+        """What was set, by field, NaN in columns where nothing was."""
+        return dict(self._set)
+
+    def with_values(self, values: dict[str, Tensor]) -> FrameworkInputs:
+        """Inputs of as many columns, with these values in force."""
+        other = FrameworkInputs(self._columns)
+        other._set = dict(values)
+        return other
+
     @property
     def empty(self) -> bool:
         """Whether nothing was ever set."""

@@ -42,9 +42,30 @@ class MassBalance:
         self._stored = _depth(fluxes.soil_water_storage, after.snow.water_equivalent, after.canopy_water)
         self._known = after
 
+    def knows(self, state: State) -> bool:
+        """Whether a state is the one after the last step, so that nobody has set any of it since."""
+        return state is self._known
+
+    def terms(self) -> dict[str, float]:
+        """All terms. [m]"""
+        return {"in": self._in, "out": self._out, "stored": self._stored, "leaked": self._leaked}
+
+    def with_terms(self, terms: dict[str, float], known: State | None) -> MassBalance:
+        """A balance that goes on from others.
+
+        Parameters
+        ----------
+        terms : As `terms` gives them. [m]
+        known : The state after the last step; None when some of it was set since.
+        """
+        other = object.__new__(MassBalance)
+        other._column, other._known = self._column, known
+        other._in, other._out, other._stored, other._leaked = (terms[k] for k in ("in", "out", "stored", "leaked"))
+        return other
+
     def value(self, term: str) -> float:
         """``in``, ``out``, ``stored`` or ``leaked``. [m]"""
-        return {"in": self._in, "out": self._out, "stored": self._stored, "leaked": self._leaked}[term]
+        return self.terms()[term]
 
     def _storage(self, state: State) -> float:
         return _depth(water_storage(state, self._column))

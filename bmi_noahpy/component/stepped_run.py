@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import operator
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import MissingInput
 from bmi_noahpy.component.grids import Grid, make_grids
-from bmi_noahpy.component.sources import MEANS
+from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
+from bmi_noahpy.component.step_results import FiniteCheck, MeanFluxes
 from bmi_noahpy.component.value_checks import Floats
 from bmi_noahpy.component.value_store import ValueStore
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS, Variable, find_variable, variables
@@ -25,10 +24,10 @@ from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.gradient.recording import Recording
 from bmi_noahpy.gradient.taken_step import TakenStep
 from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
 from noahpy_core.execution import Step, step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import quantities
 from noahpy_core.simulation import advance
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -122,6 +121,45 @@ class SteppedRun:
     def _stepper(self) -> Step:
         """Steps that are recorded are taken as they will be computed again on the way back."""
         return self.run.model if self.recording.active else self._quick_step
+
+    # --- state as bytes ---------------------------------------------------------------------------------------------
+
+    def to_bytes(self) -> bytes:
+        """Everything that the next step, or a getter, depends on."""
+        self.values.accept_written()
+        moment = self.run.start + np.timedelta64(round(self.time * 1000), "ms")
+        return to_bytes(self.values.contents, {"moment": str(moment), "run": self._facts()})
+
+    def restore(self, data: bytes) -> None:
+        """Go on from such bytes. The moment they are of must be the beginning of a step of this run.
+
+        Raises
+        ------
+        UnfitPayload : They are damaged, or of another run. Nothing is changed.
+        RuntimeError : Steps are being recorded.
+        """
+        if self.recording.active:
+            raise RuntimeError("serialized state: steps are being recorded. Call stop_recording() first.")
+        facts, tensors, plain = from_bytes(data)
+        reasons = list(differences(facts["run"], self._facts()))
+        if reasons:
+            raise UnfitPayload(
+                f"it is of another run: {'; '.join(reasons)}. Use the configuration that it was made with."
+            )
+        seconds = (np.datetime64(facts["moment"]) - self.run.start) / np.timedelta64(1, "ms") / 1000.0
+        number = round(seconds / self.run.step)
+        if number < 0 or abs(number * self.run.step - seconds) > 1e-6 * self.run.step:
+            raise UnfitPayload(
+                f"it is of {facts['moment']}, when no step of this run begins: its first one begins at "
+                f"{self.run.start}, and each takes {self.run.step} s. Let period.start be {facts['moment']}."
+            )
+        self.values.replace_contents(restored(self.values.contents, tensors, plain))
+        self.steps_taken, self.last_call = number, ()
+        self._quick_step = self._fresh_step()
+
+    def _facts(self) -> dict[str, Any]:
+        """What a run must have in common with the one whose state it goes on from. Parameters go with the state."""
+        return {name: fact for name, fact in fingerprint(self.run).items() if name != "parameters"}
 
     # --- what the gradient extension asks for -----------------------------------------------------------------------
 
@@ -233,73 +271,7 @@ class SteppedRun:
         }
 
 
-STATE_PATHS = tuple(path for path, _ in quantities(State))
-STATE_READERS = tuple(operator.attrgetter(path) for path in STATE_PATHS)
-
-
 def _input_names(fields: tuple[str, ...]) -> list[str]:
     """BMI names of fields of `Forcing`."""
     sources = {f"forcing.{field}" for field in fields} | ({"wind.x", "wind.y"} if "wind_speed" in fields else set())
     return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]
-
-
-class MeanFluxes:
-    """Mean of the fluxes of several steps. What is no rate is that of the last one."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._sums: list[Tensor] = []
-        self._last: Fluxes | None = None
-
-    def add(self, fluxes: Fluxes) -> None:
-        """Add a step. Its tensors may be overwritten later."""
-        rates = [getattr(fluxes, name) for name in MEANS]
-        self._sums = (
-            [total + rate for total, rate in zip(self._sums, rates, strict=True)]
-            if self._sums
-            else [rate.clone() for rate in rates]
-        )
-        self.count, self._last = self.count + 1, fluxes
-
-    def value(self) -> Fluxes:
-        """The mean."""
-        assert self._last is not None
-        means = zip(MEANS, self._sums, strict=True)
-        return dataclasses.replace(self._last, **{name: total / self.count for name, total in means})
-
-
-class FiniteCheck:
-    """Finds values of a state that are infinite or no numbers.
-
-    One sum per block of memory tells that all is well. The results of a compiled step share two blocks, and after a few
-    steps the same tensors are used again: which blocks a state lies in is kept.
-    """
-
-    KEPT = 8
-    """States at most."""
-
-    def __init__(self) -> None:
-        self._blocks: dict[int, tuple[State, list[Tensor]]] = {}
-
-    def __call__(self, state: State, step: int) -> None:
-        """Raise ArithmeticError naming the variable that became not finite in a step, counted from 1."""
-        if math.isfinite(sum([block.sum().item() for block in self._blocks_of(state)])):
-            return
-        for path, read in zip(STATE_PATHS, STATE_READERS, strict=True):
-            wrong = (~torch.isfinite(read(state))).nonzero()
-            if len(wrong):
-                raise ArithmeticError(
-                    f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as "
-                    "it was before the step. Check inputs and parameters there, or use a shorter step."
-                )
-
-    def _blocks_of(self, state: State) -> list[Tensor]:
-        known = self._blocks.get(id(state))
-        if known is not None and known[0] is state:
-            return known[1]
-        leaves = [read(state) for read in STATE_READERS]
-        blocks = {id(block): block for block in (leaf if leaf._base is None else leaf._base for leaf in leaves)}
-        if len(self._blocks) >= self.KEPT:
-            self._blocks.clear()
-        self._blocks[id(state)] = state, list(blocks.values())
-        return self._blocks[id(state)][1]
