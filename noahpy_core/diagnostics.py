@@ -44,7 +44,7 @@ def assemble_fluxes(
         **_water(parts),
         **_energy(parts, forcing, before, cover),
         **_surface(exchange, cover),
-        **_soil(after, parameters, column),
+        **soil_diagnostics(after, parameters, column),
     }
     values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])
     values["numerical_water_source"] = (
@@ -140,7 +140,8 @@ def _surface(exchange: Exchange, cover: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _soil(after: State, parameters: Parameters, column: SoilColumn) -> dict[str, Tensor]:
+def soil_diagnostics(after: State, parameters: Parameters, column: SoilColumn) -> dict[str, Tensor]:
+    """Water of the soil column and of the root zone."""
     soil, moisture = parameters.soil, after.soil.moisture
     assert soil.wilting_point is not None
     rooted = torch.where(parameters.vegetation.rooted(column), column.thickness, 0.0)

@@ -169,6 +169,56 @@ class SnowParameters(Container):
         "1", "albedo of deep snow", standard_name="surface_albedo_assuming_deep_snow", bounds=(0.2, 1.0)
     )
     snow_albedo_weight: Tensor = quantity("1", "weight of 0.85 in the albedo of fresh snow", bounds=(0.0, 1.0))
+    cover_scale: Tensor | None = quantity(
+        "kg m-2", "snow that covers all but 1/e of the ground", bounds=(0.5, 100.0), optional=True
+    )
+    fresh_albedo: Tensor | None = quantity("1", "albedo of fresh snow", bounds=(0.5, 1.0), optional=True)
+    old_albedo: Tensor | None = quantity("1", "albedo that old snow tends to", bounds=(0.1, 0.9), optional=True)
+    cold_ageing_time: Tensor | None = quantity(
+        "s", "time in which the albedo of cold snow falls", bounds=(1.0e4, 1.0e8), optional=True
+    )
+    melting_ageing_time: Tensor | None = quantity(
+        "s", "time in which the albedo of melting snow falls", bounds=(1.0e4, 1.0e8), optional=True
+    )
+    albedo_refresh: Tensor | None = quantity(
+        "kg m-2", "snowfall that renews the albedo", bounds=(0.1, 100.0), optional=True
+    )
+    liquid_holding: Tensor | None = quantity(
+        "1", "share of the pores that holds water against gravity", bounds=(0.0, 0.3), optional=True
+    )
+    snow_roughness: Tensor | None = quantity(
+        "m", "roughness length for momentum of snow", bounds=(1.0e-5, 0.5), optional=True
+    )
+    snow_emissivity: Tensor | None = quantity("1", "emissivity of snow", bounds=(0.8, 1.0), optional=True)
+    viscosity: Tensor | None = quantity(
+        "Pa s", "viscosity of snow at the melting point, of vanishing density", bounds=(1.0e5, 1.0e9), optional=True
+    )
+    metamorphism_rate: Tensor | None = quantity(
+        "s-1", "settling rate of new snow without load", bounds=(0.0, 1.0e-4), optional=True
+    )
+
+    def resolved(self) -> SnowParameters:
+        """The same parameters with every None replaced by its published value (`LAYERED_SNOW`)."""
+        missing = {name: value for name, value in LAYERED_SNOW.items() if getattr(self, name) is None}
+        like = self.full_cover_snow
+        return dataclasses.replace(self, **{name: torch.full_like(like, value) for name, value in missing.items()})
+
+
+LAYERED_SNOW = {
+    "cover_scale": 5.0,
+    "fresh_albedo": 0.85,
+    "old_albedo": 0.5,
+    "cold_ageing_time": 3.6e6,
+    "melting_ageing_time": 3.6e5,
+    "albedo_refresh": 10.0,
+    "liquid_holding": 0.03,
+    "snow_roughness": 0.005,
+    "snow_emissivity": 0.98,
+    "viscosity": 3.7e7,
+    "metamorphism_rate": 2.8e-6,
+}
+"""Published values of the parameters that layered snow alone reads: Essery 2015, doi:10.5194/gmd-8-3867-2015, with
+viscosity and settling after Anderson 1976. They are not tuned to any site."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -19,6 +19,7 @@ from noahpy_core.quantities import container, quantity
 Tree = TypeVar("Tree")
 
 LAYER = ("layer",)
+SNOW_LAYER = ("snow_layer",)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -45,13 +46,27 @@ class SoilState(Container):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class SnowState(Container):
-    """The one-layer snowpack."""
+    """The snowpack. Layers and albedo are there when the scheme of the pack has them, else None."""
 
     water_equivalent: Tensor = quantity(
         "kg m-2", "snow water equivalent", standard_name="surface_snow_amount", bounds=(0.0, 1.0e5)
     )
     depth: Tensor = quantity("m", "snow depth", standard_name="surface_snow_thickness", bounds=(0.0, 200.0))
     age: Tensor = quantity("s", "time since the last snowfall", bounds=(0.0, 1.0e10))
+    layer_mass: Tensor | None = quantity(
+        "kg m-2", "ice and liquid water of a snow layer", dims=SNOW_LAYER, bounds=(0.0, 1.0e5), optional=True
+    )
+    layer_enthalpy: Tensor | None = quantity(
+        "J m-2",
+        "enthalpy of a snow layer, from ice at the melting point",
+        dims=SNOW_LAYER,
+        bounds=(-1.0e11, 1.0e11),
+        optional=True,
+    )
+    layer_thickness: Tensor | None = quantity(
+        "m", "thickness of a snow layer", dims=SNOW_LAYER, bounds=(0.0, 200.0), optional=True
+    )
+    albedo: Tensor | None = quantity("1", "albedo of snow", bounds=(0.0, 1.0), optional=True)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -253,6 +268,20 @@ class Fluxes(Container):
     water_residual: Tensor = quantity("kg m-2 s-1", "residual of the water budget of the step")
     energy_residual: Tensor = quantity("W m-2", "residual of the surface energy balance of the step")
     soil_heat_residual: Tensor = quantity("W m-2", "residual of the heat budget of the soil column")
+    # of layered snow and of the closed balance; None where the scheme has none
+    snow_temperature: Tensor | None = quantity("K", "temperature of a snow layer", dims=SNOW_LAYER, optional=True)
+    snow_liquid_water: Tensor | None = quantity(
+        "kg m-2", "liquid water of a snow layer", dims=SNOW_LAYER, optional=True
+    )
+    snow_outflow: Tensor | None = quantity("kg m-2 s-1", "water leaving the base of the snowpack", optional=True)
+    advected_heat: Tensor | None = quantity(
+        "W m-2",
+        "enthalpy of water and snow arriving, less that of water leaving as runoff, drainage and by evaporation",
+        optional=True,
+    )
+    enthalpy_residual: Tensor | None = quantity(
+        "W m-2", "residual of the enthalpy budget of snow and soil", optional=True
+    )
 
 
 for _cls in (SoilState, SnowState, SurfaceMemory, State, Forcing, Fluxes):

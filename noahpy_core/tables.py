@@ -227,10 +227,13 @@ def _spread(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
 def _class_values(
     container: type, classes: Tensor, rows: Rows, given: tuple[str, ...], dtype: torch.dtype
 ) -> dict[str, Tensor]:
-    """The fields of a container that are not given: from the class if its table has them, else from the constants."""
+    """The fields of a container that are not given: from the class if its table has them, else from the constants.
+
+    Optional ones stay None.
+    """
     values = {}
     for field in dataclasses.fields(container):
-        if field.name in given:
+        if field.name in given or field.default is None:
             continue
         if field.name in rows[1]:
             values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)

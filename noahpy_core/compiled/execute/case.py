@@ -131,7 +131,9 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
             raise unlike(source, leaf, dtype)
     steps = trees[1].air_temperature.shape[0] if timed else 1
     columns = max(leaf.shape[-1] for leaf in leaves)
-    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent))
+    pack = trees[0].snow.layer_mass
+    snow_layers = 0 if pack is None else pack.shape[0]
+    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent), snow_layers)
     return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves
 
 

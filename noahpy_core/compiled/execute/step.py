@@ -68,7 +68,12 @@ class CompiledStep:
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
         like = state.skin_temperature
-        absent = (forcing.leaf_area_index is None, forcing.snow_free_albedo is None, forcing.snowfall is None)
+        absent = (
+            forcing.leaf_area_index is None,
+            forcing.snow_free_albedo is None,
+            forcing.snowfall is None,
+            state.snow.layer_mass is None,
+        )
         key = (like.shape, like.dtype, absent, id(dt))
         prepared = self._prepared
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
@@ -98,15 +103,18 @@ class _Prepared:
         # Where a vector of numpy would take longer than all else: the same memory, number by number.
         self._words = self._inputs.reshape(-1).data
         self._layouts: dict[int, Any] = {}
-        self._layered = np.array([layers > 0 for _, layers in program.results])
-        self._pattern = self._layered.tolist()
-        number = sum(self._pattern)
-        self._flat = (len(self._pattern) - number, case.columns)
-        self._profiles = (number, program.shape.layers, case.columns)
+        self._pattern = [layers for _, layers in program.results]
+        self._lengths = sorted(set(self._pattern))
+        self._block = np.array([self._lengths.index(length) for length in self._pattern])
+        self._rooms = [
+            (self._pattern.count(length), *([length] if length else []), case.columns) for length in self._lengths
+        ]
         self._outputs, self._offsets = self._output_table()
         self._call = Call(program, case.columns, self._inputs, self._outputs)
         self._states = len(program.rows)
-        self._make_state = _maker(State)
+        shape = program.shape
+        self._make_state = _maker(State, {path for path, _ in shape.fields("state")})
+        self._make_fluxes = _maker(Fluxes, {name for name, _ in shape.fluxes()})
         still = (leaf for source, leaf in zip(case.sources, leaves, strict=True) if source[0] not in VARYING)
         self._still = list(still)
         self._places = [tensor.data_ptr() for tensor in self._still]
@@ -117,11 +125,11 @@ class _Prepared:
 
     def _output_table(self) -> tuple[np.ndarray, np.ndarray]:
         """Table of results without addresses, and the distance of each from the start of its block."""
-        layers, layered = self._case.program.shape.layers, self._layered
-        place = np.where(layered, (np.cumsum(layered) - 1) * layers, np.cumsum(~layered) - 1)
-        table = np.zeros((len(layered), 4), dtype=np.int64)
+        pattern = self._pattern
+        place = [max(length, 1) * pattern[:k].count(length) for k, length in enumerate(pattern)]
+        table = np.zeros((len(pattern), 4), dtype=np.int64)
         table[:, 1], table[:, 2] = 1, self._columns
-        return table, place * self._columns * self._case.program.target.size
+        return table, np.array(place) * self._columns * self._case.program.target.size
 
     def serves(self, parameters: Parameters, dt: Tensor | float) -> bool:
         """Whether parameters and step length are those it was prepared for, and where they were.
@@ -133,17 +141,17 @@ class _Prepared:
 
     def _room(self) -> _Result:
         """A result whose values are still to be computed."""
-        flat, profiles = torch.empty(self._flat, dtype=self._dtype), torch.empty(self._profiles, dtype=self._dtype)
-        columns, soil = iter(flat.unbind(0)), iter(profiles.unbind(0))
-        values = iter([next(soil) if has_layers else next(columns) for has_layers in self._pattern])
-        return _Result(self._make_state(values), Fluxes(*values), flat, profiles)
+        blocks = [torch.empty(room, dtype=self._dtype) for room in self._rooms]
+        parts = {length: iter(block.unbind(0)) for length, block in zip(self._lengths, blocks, strict=True)}
+        values = iter([next(parts[length]) for length in self._pattern])
+        return _Result(self._make_state(values), self._make_fluxes(values), blocks)
 
     def _addresses(self, result: _Result) -> np.ndarray:
         """Where each member of a result is."""
-        start = result.flat.data_ptr(), result.profiles.data_ptr()
+        start = [block.data_ptr() for block in result.blocks]
         if result.addresses is None or start != result.start:
             result.start = start
-            result.addresses = self._offsets + np.where(self._layered, start[1], start[0])
+            result.addresses = self._offsets + np.array(start)[self._block]
         return result.addresses
 
     def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
@@ -198,25 +206,31 @@ class _Reader(NamedTuple):
 
 @dataclasses.dataclass
 class _Result:
-    """What a step leaves; its tensors are parts of two, ``[row, column]`` and ``[row, layer, column]``.
+    """What a step leaves; its tensors are parts of a few blocks, ``[row, column]`` and ``[row, layer, column]``.
 
     Parameters
     ----------
-    start : Where the two were when the addresses of the parts were found.
+    start : Where the blocks were when the addresses of the parts were found.
     """
 
     state: State
     fluxes: Fluxes
-    flat: Tensor
-    profiles: Tensor
-    start: tuple[int, int] = (0, 0)
+    blocks: list[Tensor]
+    start: list[int] = dataclasses.field(default_factory=list)
     addresses: np.ndarray | None = None
 
 
-def _maker(container: type) -> Maker:
-    """Builds a container from its tensors in order."""
-    members = [
-        _maker(field.metadata["container"]) if "container" in field.metadata else next
-        for field in dataclasses.fields(container)
-    ]
+def _maker(container: type, given: set[str], prefix: str = "") -> Maker:
+    """Builds a container from its tensors in order; a field that is not given is None."""
+
+    def absent(_: Iterator[Tensor]) -> None:
+        return None
+
+    members: list[Maker] = []
+    for field in dataclasses.fields(container):
+        path = prefix + field.name
+        if "container" in field.metadata:
+            members.append(_maker(field.metadata["container"], given, f"{path}."))
+        else:
+            members.append(next if path in given else absent)
     return lambda values: container(*[member(values) for member in members])

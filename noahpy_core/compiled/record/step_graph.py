@@ -18,7 +18,7 @@ from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.recording import recorded_by
-from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.state import LAYER, SNOW_LAYER, Fluxes, Forcing, State
 
 CONTAINERS: dict[str, type] = {"state": State, "forcing": Forcing, "parameters": Parameters}
 STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
@@ -38,25 +38,38 @@ class Shape:
     layers : Number of soil layers.
     dtype : Type of numbers.
     absent : Optional fields that are None, as (container, path).
+    snow_layers : Number of snow layers; 0 for a pack without.
     """
 
     options: Options
     layers: int
     dtype: torch.dtype
     absent: frozenset[tuple[str, str]]
+    snow_layers: int = 0
 
     def fields(self, container: str) -> list[tuple[str, int]]:
         """Paths of a container's fields that are there, with their number of layers (0 for none)."""
         return [
-            (path, self.layers if "layer" in metadata["dims"] else 0)
+            (path, self.length(metadata["dims"]))
             for path, metadata in quantities(CONTAINERS[container])
             if (container, path) not in self.absent
         ]
 
+    def length(self, dims: tuple[str, ...]) -> int:
+        """Number of layers of a quantity with these dimensions, 0 for none."""
+        return {(): 0, LAYER: self.layers, SNOW_LAYER: self.snow_layers}[dims]
+
+    def fluxes(self) -> list[tuple[str, int]]:
+        """Names of fluxes, with their number of layers; the optional ones are those of layered snow."""
+        return [
+            (name, self.length(metadata["dims"]))
+            for name, metadata in quantities(Fluxes)
+            if self.snow_layers or not metadata["optional"]
+        ]
+
     def results(self) -> list[tuple[str, int]]:
         """Paths of the next state and names of fluxes, with their number of layers."""
-        fluxes = [(name, self.layers if "layer" in data["dims"] else 0) for name, data in quantities(Fluxes)]
-        return self.fields("state") + fluxes
+        return self.fields("state") + self.fluxes()
 
 
 @dataclasses.dataclass
@@ -96,11 +109,9 @@ def record_step(shape: Shape) -> StepGraph:
     with torch.no_grad(), recorded_by(recorder), recorder:
         state, fluxes = model(trees["state"], trees["forcing"], trees["parameters"], length)
     results = {}
-    for tree, container in ((state, State), (fluxes, Fluxes)):
-        for path, metadata in quantities(container):
-            nodes = recorder.nodes(get_quantity(tree, path))
-            layers = shape.layers if "layer" in metadata["dims"] else 0
-            results[path] = _joined(recorder.graph, nodes, layers)
+    for tree, fields in ((state, shape.fields("state")), (fluxes, shape.fluxes())):
+        for path, layers in fields:
+            results[path] = _joined(recorder.graph, recorder.nodes(get_quantity(tree, path)), layers)
     return StepGraph(shape, recorder.graph, results, recorder.constants, recorder.requirements)
 
 
@@ -118,8 +129,8 @@ def _filled(container: type, shape: Shape) -> Any:
         if "container" in metadata:
             values[field.name] = _filled(metadata["container"], shape)
         else:
-            lead = (shape.layers,) if "layer" in metadata["dims"] else ()
-            values[field.name] = torch.full((*lead, 1), 0.3, dtype=shape.dtype)
+            layers = shape.length(metadata["dims"])
+            values[field.name] = torch.full((layers, 1) if layers else (1,), 0.3, dtype=shape.dtype)
     return container(**values)
 
 

@@ -1,0 +1,211 @@
+"""The energy balance of a skin at the end of the step, on ground and on snow, with its slope.
+
+Heat into the surface is radiation less emission, sensible and latent heat, all at the temperature looked for: nothing
+is linearised, so nothing is created. Evaporation of each store is limited to what the store can give within the
+balance itself.
+
+Enthalpy of water is counted from liquid water at the melting point. Vapour then carries the latent heat of
+vaporisation, ice lacks that of fusion, and vapour that leaves or joins ice takes their sum.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    HEAT_CAPACITY_AIR,
+    LATENT_HEAT_FUSION,
+    LATENT_HEAT_VAPORISATION,
+    STEFAN_BOLTZMANN,
+)
+from noahpy_core.numerics import at_most, between, positive_part
+from noahpy_core.physics.exchange_louis import SurfaceLayer, Transfer, transfer
+
+LATENT_HEAT_ICE = LATENT_HEAT_VAPORISATION + LATENT_HEAT_FUSION
+"""Of vapour from ice, the sum of the other two, so that a way round by water gains nothing. [J kg-1]"""
+GAS_CONSTANT_VAPOUR = 461.0
+"""[J kg-1 K-1]"""
+SATURATION_PRESSURE = 611.0
+"""At the melting point. [Pa]"""
+FROST_RANGE = 1.0
+"""Below the melting point condensation on bare ground turns from dew into frost over so many degrees. [K]"""
+
+
+class SnowSkin(NamedTuple):
+    """The surface of the snow, ``[column]``."""
+
+    air: SurfaceLayer
+    pressure: Tensor
+    humidity: Tensor
+    absorbed: Tensor
+    """Shortwave and longwave radiation. [W m-2]"""
+    emissivity: Tensor
+    largest_sublimation: Tensor
+    """What the top layer can give. [kg m-2 s-1]"""
+
+
+class BareSkin(NamedTuple):
+    """The surface of soil and vegetation, ``[column]``. Shares are of the exchange of a wet surface."""
+
+    air: SurfaceLayer
+    pressure: Tensor
+    humidity: Tensor
+    density: Tensor
+    absorbed: Tensor
+    emissivity: Tensor
+    soil_share: Tensor
+    canopy_share: Tensor
+    plant_share: Tensor
+    plant_resistance: Tensor
+    """[s m-1]"""
+    largest_soil: Tensor
+    """What the stores can give. [kg m-2 s-1]"""
+    largest_canopy: Tensor
+    largest_plant: Tensor
+
+
+class Balance(NamedTuple):
+    """Heat into a surface and its parts, ``[column]``. [W m-2, kg m-2 s-1]"""
+
+    heat: Tensor
+    slope: Tensor
+    """Of the heat by skin temperature. [W m-2 K-1]"""
+    emission: Tensor
+    sensible: Tensor
+    latent: Tensor
+    potential: Tensor
+    """Vapour flux of a wet surface. [kg m-2 s-1]"""
+    soil: Tensor
+    canopy: Tensor
+    plants: Tensor
+    condensation: Tensor
+    """Dew and frost, positive. [kg m-2 s-1]"""
+    frost_share: Tensor
+    richardson: Tensor
+    transfer: Tensor
+    """Mass of air exchanged. [kg m-2 s-1]"""
+
+    @property
+    def vapour(self) -> Tensor:
+        """All that leaves less what condenses. [kg m-2 s-1]"""
+        return self.soil + self.canopy + self.plants - self.condensation
+
+
+def saturation(temperature: Tensor, pressure: Tensor, latent_heat: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Specific humidity at saturation and its slope. [kg kg-1, kg kg-1 K-1]
+
+    Notes
+    -----
+    The denominator is held above half its value in dry air: far above any weather, near boiling, humidity has a pole
+    that would ruin a bracket.
+    """
+    vapour = SATURATION_PRESSURE * torch.exp(
+        (1.0 / FREEZING_POINT - 1.0 / temperature) * (latent_heat / GAS_CONSTANT_VAPOUR)
+    )
+    by_temperature = vapour * (latent_heat / GAS_CONSTANT_VAPOUR) / (temperature * temperature)
+    half = 0.5 * pressure
+    dry = pressure - 0.378 * at_most(vapour, half)
+    held = torch.where(vapour > half, 0.0, 0.378 * by_temperature)
+    humidity = 0.622 * vapour / dry
+    return humidity, 0.622 * by_temperature / dry + humidity * held / dry
+
+
+def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
+    """Heat into the snow at a skin temperature [K]: vapour leaves and joins it as ice."""
+    exchange = transfer(skin.air, temperature)
+    saturated, steeper = saturation(temperature, skin.pressure, LATENT_HEAT_ICE)
+    deficit = saturated - skin.humidity
+    potential = exchange.rate * deficit
+    limited = potential > skin.largest_sublimation
+    vapour = torch.where(limited, skin.largest_sublimation, potential)
+    vapour_slope = torch.where(limited, 0.0, exchange.slope * deficit + exchange.rate * steeper)
+    none = torch.zeros_like(vapour)
+    return _assemble(
+        skin, temperature, exchange, LATENT_HEAT_ICE * vapour, LATENT_HEAT_ICE * vapour_slope,
+        potential, (positive_part(vapour), none, none, positive_part(-vapour), torch.ones_like(vapour)),
+    )  # fmt: skip
+
+
+def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
+    """Heat into snow-free ground at a skin temperature [K].
+
+    Soil, canopy water and plants evaporate by their shares, each at most what it has. Condensation meets no resistance;
+    it is dew above the melting point and frost one degree below it, in proportion between.
+    """
+    exchange = transfer(skin.air, temperature)
+    cold = temperature < FREEZING_POINT
+    heat_of_vapour = torch.where(cold, LATENT_HEAT_ICE, torch.full_like(temperature, LATENT_HEAT_VAPORISATION))
+    saturated, steeper = saturation(temperature, skin.pressure, heat_of_vapour)
+    deficit = saturated - skin.humidity
+    potential = exchange.rate * deficit
+    potential_slope = exchange.slope * deficit + exchange.rate * steeper
+    wet = deficit > 0
+
+    soil, soil_slope = _limited(skin.soil_share * potential, skin.soil_share * potential_slope, skin.largest_soil)
+    canopy, canopy_slope = _limited(
+        skin.canopy_share * potential, skin.canopy_share * potential_slope, skin.largest_canopy
+    )
+    # In series with the leaves: g/(1 + g r/rho).
+    series = 1.0 / (1.0 + exchange.rate * skin.plant_resistance / skin.density)
+    through = skin.plant_share * series
+    plants, plants_slope = _limited(
+        through * potential,
+        through * (series * exchange.slope * deficit + exchange.rate * steeper),
+        skin.largest_plant,
+    )
+    evaporated = torch.where(wet, soil + canopy + plants, 0.0)
+    evaporated_slope = torch.where(wet, soil_slope + canopy_slope + plants_slope, 0.0)
+
+    frozen = between((FREEZING_POINT - temperature) / FROST_RANGE, 0.0, 1.0)
+    mixing = (temperature > FREEZING_POINT - FROST_RANGE) & cold
+    heat_of_condensation = LATENT_HEAT_VAPORISATION + LATENT_HEAT_FUSION * frozen
+    condensed = torch.where(wet, 0.0, -potential)
+    condensed_slope = torch.where(wet, 0.0, -potential_slope)
+    mixing_slope = torch.where(mixing, LATENT_HEAT_FUSION / FROST_RANGE, 0.0)
+    latent = LATENT_HEAT_VAPORISATION * evaporated - heat_of_condensation * condensed
+    latent_slope = (
+        LATENT_HEAT_VAPORISATION * evaporated_slope
+        - heat_of_condensation * condensed_slope
+        + mixing_slope * condensed
+    )
+    parts = tuple(torch.where(wet, part, 0.0) for part in (soil, canopy, plants))
+    return _assemble(
+        skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen)
+    )
+
+
+def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
+    """A flux held to what its store can give, and its slope."""
+    beyond = value > largest
+    return torch.where(beyond, largest, value), torch.where(beyond, 0.0, slope)
+
+
+def _assemble(
+    skin: SnowSkin | BareSkin, temperature: Tensor, exchange: Transfer, latent: Tensor, latent_slope: Tensor,
+    potential: Tensor, parts: tuple[Tensor, ...],
+) -> Balance:  # fmt: skip
+    contrast = temperature - skin.air.potential_temperature
+    sensible = HEAT_CAPACITY_AIR * exchange.rate * contrast
+    sensible_slope = HEAT_CAPACITY_AIR * (exchange.slope * contrast + exchange.rate)
+    cubed = skin.emissivity * STEFAN_BOLTZMANN * temperature * temperature * temperature
+    emission = cubed * temperature
+    soil, canopy, plants, condensation, frost_share = parts
+    return Balance(
+        heat=skin.absorbed - emission - sensible - latent,
+        slope=-(4.0 * cubed + sensible_slope + latent_slope),
+        emission=emission,
+        sensible=sensible,
+        latent=latent,
+        potential=potential,
+        soil=soil,
+        canopy=canopy,
+        plants=plants,
+        condensation=condensation,
+        frost_share=frost_share,
+        richardson=exchange.richardson,
+        transfer=exchange.rate,
+    )

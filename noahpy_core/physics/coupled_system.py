@@ -1,0 +1,243 @@
+"""Skins, snow layers and soil layers as one implicit system: its equations and their derivatives.
+
+Unknowns of a column are the enthalpy of each snow layer per square metre of snow, the temperature of each soil layer,
+and the two skin temperatures. Everything that exchanges heat does so at the end of the step. The snow's unknown is its
+enthalpy because temperature is a function of it, also while snow melts.
+
+The skin of the snow is a potential s: while it is below the melting point (or the top layer, if that is all water) it
+is the temperature; the excess of heat over what it conducts at that point enters the top layer as enthalpy. Melt is
+not a term of its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.numerics import at_least, at_most, positive_part
+from noahpy_core.parameters import SoilParameters
+from noahpy_core.physics.closed_balance import Balance, BareSkin, SnowSkin, bare_balance, snow_balance
+from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.soil_enthalpy import SoilStore
+
+
+class SnowRows(NamedTuple):
+    """Snow layers per square metre of snow, ``[snow layer, column]``."""
+
+    mass: Tensor
+    """[kg m-2]"""
+    start: Tensor
+    """Enthalpy at the start. [J m-2]"""
+    held: Tensor
+    """Enthalpy above which water runs down. [J m-2]"""
+    largest_flow: Tensor
+    """Most heat that can run down with water in a step. [J m-2]"""
+
+    def all_water(self) -> Tensor:
+        """Enthalpy of the layer as water at the melting point. [J m-2]"""
+        return LATENT_HEAT_FUSION * self.mass
+
+
+class SoilRows(NamedTuple):
+    """Soil layers, ``[layer, column]``."""
+
+    start: Tensor
+    """Enthalpy at the start. [J m-2]"""
+    store: SoilStore
+    b: Tensor
+    suction: Tensor
+    porosity: Tensor
+
+    def curve_parameters(self) -> SoilParameters:
+        """What a freezing curve reads."""
+        none = torch.zeros_like(self.b)
+        return SoilParameters(self.b, none, self.suction, self.porosity, none, none, none)
+
+
+class System(NamedTuple):
+    """A column's equations."""
+
+    snow: SnowRows
+    soil: SoilRows
+    snow_skin: SnowSkin
+    bare_skin: BareSkin
+    cover: Tensor
+    """Share of the ground under snow, ``[column]``. [1]"""
+    top: Tensor
+    """Conductance between snow skin and the middle of the top layer, ``[column]``. [W m-2 K-1]"""
+    between: Tensor
+    """From the top snow layer down, the last to the deep boundary, ``[snow layer + layer, column]``. [W m-2 K-1]"""
+    bare: Tensor
+    """Conductance between bare skin and soil, ``[column]``. [W m-2 K-1]"""
+    deep_temperature: Tensor
+    dt: Tensor
+    """``[column]``. [s]"""
+
+    @property
+    def snow_layers(self) -> int:
+        """Number of snow layers."""
+        return self.snow.mass.shape[0]
+
+    def conductance_above(self) -> Tensor:
+        """Of the face above each row; snow conducts to the soil where it lies. ``[row, column]`` [W m-2 K-1]"""
+        number = self.snow_layers
+        above = torch.cat([self.top[None], self.between[:-1]])
+        return torch.cat([above[:number], (self.cover * above[number])[None], above[number + 1 :]])
+
+
+class Unknowns(NamedTuple):
+    """What is solved for."""
+
+    enthalpy: Tensor
+    """Of the snow layers, ``[snow layer, column]``. [J m-2]"""
+    temperature: Tensor
+    """Of the soil layers, ``[layer, column]``. [K]"""
+    snow_skin: Tensor
+    """The potential of the snow's skin, ``[column]``. [K]"""
+    bare_skin: Tensor
+    """``[column]``. [K]"""
+
+
+class Rows(NamedTuple):
+    """State functions of each row at a guess, ``[row, column]``."""
+
+    unknown: Tensor
+    """Enthalpy of snow [J m-2], temperature of soil [K]."""
+    store: Tensor
+    """Enthalpy. [J m-2]"""
+    store_slope: Tensor
+    temperature: Tensor
+    temperature_slope: Tensor
+    flow: Tensor
+    """Heat that runs down with water in the step; none from soil. [J m-2]"""
+    flow_slope: Tensor
+
+
+def snow_temperature(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
+    """Temperature of snow layers and its slope by enthalpy: none while ice and water are together. [K, K m2 J-1]"""
+    capacity = SPECIFIC_HEAT_ICE * snow.mass
+    beyond = positive_part(enthalpy - snow.all_water())
+    temperature = FREEZING_POINT + (at_most(enthalpy, 0.0) + beyond) / capacity
+    melting = (enthalpy >= 0) & (beyond <= 0)
+    return temperature, torch.where(melting, 0.0, 1.0 / capacity)
+
+
+def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
+    """Heat that runs down with water from each layer in the step, and its slope. [J m-2, 1]"""
+    beyond = enthalpy - snow.held
+    running = (beyond > 0) & (beyond < snow.largest_flow)
+    flow = torch.minimum(positive_part(beyond), snow.largest_flow)
+    return flow, torch.where(running, torch.ones_like(flow), 0.0)
+
+
+def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, temperature: Tensor) -> tuple[Tensor, Tensor]:
+    """Enthalpy of soil layers in equilibrium and its slope. [J m-2, J m-2 K-1]"""
+    liquid, liquid_slope = curve.equilibrium(temperature, soil.store.total, soil.curve_parameters())
+    ice = positive_part(soil.store.total - liquid)
+    return soil.store.enthalpy(temperature, ice), soil.store.slope(temperature, ice, liquid_slope)
+
+
+def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
+    """State functions at a guess."""
+    snow_t, snow_t_slope = snow_temperature(system.snow, at.enthalpy)
+    flow, flow_slope = snow_flow(system.snow, at.enthalpy)
+    stored, stored_slope = soil_enthalpy(curve, system.soil, at.temperature)
+    none = torch.zeros_like(at.temperature)
+    return Rows(
+        unknown=torch.cat([at.enthalpy, at.temperature]),
+        store=torch.cat([at.enthalpy, stored]),
+        store_slope=torch.cat([torch.ones_like(at.enthalpy), stored_slope]),
+        temperature=torch.cat([snow_t, at.temperature]),
+        temperature_slope=torch.cat([snow_t_slope, torch.ones_like(at.temperature)]),
+        flow=torch.cat([flow, none]),
+        flow_slope=torch.cat([flow_slope, none]),
+    )
+
+
+def visible_skin(potential: Tensor, top_layer: Tensor) -> Tensor:
+    """Temperature of the snow's skin: its potential, up to melting, or to a top layer that is all water. [K]"""
+    return torch.minimum(potential, at_least(top_layer, FREEZING_POINT))
+
+
+class SnowSkinBalance(NamedTuple):
+    """The balance of the snow's skin and its derivatives, ``[column]``. [W m-2, W m-2 K-1]"""
+
+    balance: Balance
+    excess: Tensor
+    """Heat into the snow less what is conducted from skin to layer."""
+    by_potential: Tensor
+    by_layer: Tensor
+
+
+def snow_skin_balance(system: System, potential: Tensor, top_layer: Tensor) -> SnowSkinBalance:
+    """The equation of the snow's skin at a potential and a temperature of the top layer. [K]"""
+    skin = visible_skin(potential, top_layer)
+    balance = snow_balance(system.snow_skin, skin)
+    free = potential <= at_least(top_layer, FREEZING_POINT)
+    follows = ~free & (top_layer > FREEZING_POINT)
+    return SnowSkinBalance(
+        balance,
+        balance.heat - system.top * (potential - top_layer),
+        torch.where(free, balance.slope, 0.0) - system.top,
+        torch.where(follows, balance.slope, 0.0) + system.top,
+    )
+
+
+class BareSkinBalance(NamedTuple):
+    """The balance of the bare skin and its derivative, ``[column]``. [W m-2, W m-2 K-1]"""
+
+    balance: Balance
+    excess: Tensor
+    by_skin: Tensor
+
+
+def bare_skin_balance(system: System, skin: Tensor, top_soil: Tensor) -> BareSkinBalance:
+    """The equation of the bare skin at temperatures of skin and top soil layer. [K]"""
+    balance = bare_balance(system.bare_skin, skin)
+    return BareSkinBalance(balance, balance.heat - system.bare * (skin - top_soil), balance.slope - system.bare)
+
+
+class Linear(NamedTuple):
+    """Tridiagonal equations of the next guess, ``[row, column]``."""
+
+    lower: Tensor
+    diagonal: Tensor
+    upper: Tensor
+
+
+def jacobian(system: System, rows: Rows) -> Linear:
+    """Derivative of the rows by their unknowns, skins held. [1 for snow, J m-2 K-1 for soil]"""
+    number, dt = system.snow_layers, system.dt
+    above, below = dt * system.conductance_above(), dt * system.between
+    slope, flow_slope = rows.temperature_slope, rows.flow_slope
+    none = torch.zeros_like(slope[:1])
+    # Water that leaves the lowest snow layer leaves the system.
+    from_above = torch.cat([none, flow_slope[: number - 1], torch.zeros_like(slope[number - 1 : -1])])
+    return Linear(
+        lower=-above * torch.cat([none, slope[:-1]]) - from_above,
+        diagonal=rows.store_slope + (above + below) * slope + flow_slope,
+        upper=-below * torch.cat([slope[1:], none]),
+    )
+
+
+def residual(system: System, rows: Rows, into_snow: Tensor, into_soil: Tensor) -> Tensor:
+    """What each row has too much at the end of the step, ``[row, column]``. [J m-2]
+
+    Parameters
+    ----------
+    into_snow : Heat from the skin, per square metre of snow. [W m-2]
+    into_soil : Heat from the bare skin, per square metre of bare ground. [W m-2]
+    """
+    number, dt, temperature = system.snow_layers, system.dt, rows.temperature
+    deep = system.deep_temperature.expand_as(temperature[0])[None]
+    # Per square metre of snow down to its base, per square metre of ground below.
+    falling = dt * system.between * (temperature - torch.cat([temperature[1:], deep]))
+    to_soil = falling[:number][-1] * system.cover + dt * (1.0 - system.cover) * into_soil
+    arriving = torch.cat([(dt * into_snow)[None], falling[: number - 1], to_soil[None], falling[number:-1]])
+    water_from_above = torch.cat([torch.zeros_like(rows.flow[:1]), rows.flow[: number - 1]])
+    water_from_above = torch.cat([water_from_above, torch.zeros_like(rows.flow[number:])])
+    old = torch.cat([system.snow.start, system.soil.start])
+    return rows.store - old - arriving + falling - water_from_above + rows.flow

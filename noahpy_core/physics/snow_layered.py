@@ -1,0 +1,195 @@
+"""The layered snowpack: the pieces of its physics, each exchangeable, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
+from noahpy_core.numerics import at_least, at_most, between, positive_part
+from noahpy_core.parameters import SnowParameters
+from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.snow_layers import (
+    GHOST_MASS,
+    Patch,
+    SnowLayers,
+    Snowfall,
+    drained,
+    patch,
+    patch_scale,
+    with_snowfall,
+)
+from noahpy_core.physics.snow_processes import LARGEST_SNOW_DENSITY, SMALLEST_CONDUCTIVITY
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT
+from noahpy_core.state import Forcing, SnowState
+
+LARGEST_SUBLIMATION = 0.35
+"""Share of the top layer that can sublimate in a step."""
+LARGEST_HELD_SHARE = 0.4
+"""Of liquid water in a layer, whatever its pores hold."""
+LARGEST_RUNNING_SHARE = 0.6
+"""Of a layer, that can run down as water within the heat step; the rest does so after it."""
+SKIN_DISTANCE = 0.05
+"""Largest distance between the skin and the node of the top layer. [m]"""
+LARGEST_SETTLING = 2.0
+"""Logarithm of the largest ratio of densities in a step."""
+MELTING_RANGE = 1.0
+"""Below the melting point, over which a surface counts more and more as melting for its albedo. [K]"""
+
+
+class SnowyGround(NamedTuple):
+    """The pack with this step's snow and rain on it, before heat is exchanged."""
+
+    layers: SnowLayers
+    patch: Patch
+    cover: Tensor
+    """Share of the ground under snow, ``[column]``. [1]"""
+    ice: Tensor
+    """Of each layer. [kg m-2]"""
+    conductivity: Tensor
+    """[W m-1 K-1]"""
+    albedo: Tensor
+    rain: Tensor
+    """Rain on snow, per square metre of ground. [kg m-2 s-1]"""
+    arriving_heat: Tensor
+    """Enthalpy of this snow and rain, counted from liquid water at the melting point. [W m-2]"""
+
+    def largest_sublimation(self, dt: Tensor | float) -> Tensor:
+        """Per square metre of snow. [kg m-2 s-1]"""
+        # Of what is there: a limit by the patch, which is never empty, would take more.
+        return LARGEST_SUBLIMATION * positive_part(self.layers.mass[0]) * self.patch.scale / dt
+
+    def conductances(self) -> tuple[Tensor, Tensor, Tensor]:
+        """From skin to top layer, between layers, and resistance of the lowest half layer. [W m-2 K-1, W-1 m2 K]"""
+        thickness, conductivity = self.patch.thickness, self.conductivity
+        to_skin = at_most(0.5 * thickness[0], SKIN_DISTANCE)
+        upper = 0.5 * thickness / conductivity
+        lower = torch.cat([((thickness[0] - to_skin) / conductivity[0])[None], upper[1:]])
+        return conductivity[0] / to_skin, 1.0 / (lower[:-1] + upper[1:]), lower[-1]
+
+
+class LayeredSnow(nn.Module):
+    """One to a few layers with enthalpy, water and thickness inside the coupled heat step.
+
+    Parameters
+    ----------
+    phase, fresh_density, ... : The scheme of each piece (see `noahpy_core.physics.snow_processes`).
+    layers : Number of layers.
+    """
+
+    def __init__(
+        self,
+        phase: Callable[..., Tensor],
+        fresh_density: Callable[..., Tensor],
+        compaction: Callable[..., Tensor],
+        snow_conductivity: Callable[..., Tensor],
+        snow_albedo: Callable[..., Tensor],
+        snow_cover: Callable[..., Tensor],
+        retention: Callable[..., Tensor],
+        layers: int = 3,
+    ) -> None:
+        super().__init__()
+        if layers < 1:
+            raise ValueError(f"snow: {layers} layers. Give 1 or more.")
+        self.layers = layers
+        self.phase = phase
+        self.fresh_density = fresh_density
+        self.compaction = compaction
+        self.conductivity = snow_conductivity
+        self.albedo = snow_albedo
+        self.cover = snow_cover
+        self.retention = retention
+
+    def stored(self, snow: SnowState) -> SnowLayers:
+        """The layers of a state."""
+        assert snow.layer_mass is not None
+        assert snow.layer_enthalpy is not None
+        assert snow.layer_thickness is not None
+        return SnowLayers(snow.layer_mass, snow.layer_enthalpy, snow.layer_thickness)
+
+    def snowfall(self, forcing: Forcing, air: Air) -> Tensor:
+        """Share of precipitation that falls as snow. [kg m-2 s-1]"""
+        return forcing.precipitation * between(self.phase(air), 0.0, 1.0)
+
+    def snowed_on(
+        self, snow: SnowState, snowfall: Tensor, rainfall: Tensor, air: Air, parameters: SnowParameters,
+        dt: Tensor | float,
+    ) -> SnowyGround:  # fmt: skip
+        """The pack with snow and rain of the step. Rain joins the top layer with its heat and freezes there if it must.
+
+        Parameters
+        ----------
+        snowfall, rainfall : [kg m-2 s-1]
+        """
+        assert snow.albedo is not None
+        assert parameters.cover_scale is not None
+        before = self.stored(snow)
+        fallen = Snowfall(snowfall * dt, at_most(air.temperature, FREEZING_POINT), self.fresh_density(air))
+        old = before.mass.sum(0)
+        cover = between(self.cover(old + fallen.mass, parameters), 0.0, 1.0)
+        scale = patch_scale(cover, parameters.cover_scale)
+        layers = with_snowfall(before, fallen, scale)
+        rain = cover * rainfall
+        rain_heat = WATER_HEAT * (air.temperature - FREEZING_POINT) * rain
+        none = torch.zeros_like(layers.mass[1:])
+        layers = SnowLayers(
+            layers.mass + torch.cat([(rain * dt)[None], none]),
+            layers.enthalpy + torch.cat([(dt * (rain_heat + LATENT_HEAT_FUSION * rain))[None], none]),
+            layers.thickness,
+        )
+        # A pack that begins has the albedo of what it is made of.
+        fresh_share = fallen.mass / (old + fallen.mass + GHOST_MASS)
+        albedo = snow.albedo + fresh_share * positive_part(parameters.fresh_albedo - snow.albedo)
+        arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat
+        rows = patch(layers, scale)
+        conductivity = at_least(self.conductivity(rows.density), SMALLEST_CONDUCTIVITY)
+        return SnowyGround(layers, rows, cover, layers.ice, conductivity, albedo, rain, arriving)
+
+    def held(self, ground: SnowyGround, parameters: SnowParameters) -> Tensor:
+        """Water each layer holds per square metre of snow. [kg m-2]"""
+        rows = ground.patch
+        ice = rows.mass - at_most(positive_part(rows.enthalpy) / LATENT_HEAT_FUSION, rows.mass)
+        held = positive_part(self.retention(rows.thickness, ice, parameters))
+        return at_most(held, LARGEST_HELD_SHARE * rows.mass)
+
+    def drained(
+        self, layers: SnowLayers, ice_before: Tensor, parameters: SnowParameters
+    ) -> tuple[SnowLayers, Tensor, Tensor]:
+        """Layers after water beyond what they hold has run down (see `snow_layers.drained`)."""
+
+        def retention(thickness: Tensor, ice: Tensor) -> Tensor:
+            return positive_part(self.retention(thickness, ice, parameters))
+
+        return drained(layers, ice_before, retention)
+
+    def settled(
+        self, layers: SnowLayers, temperature: Tensor, scale: Tensor, parameters: SnowParameters, dt: Tensor | float
+    ) -> SnowLayers:
+        """Layers after settling."""
+        density = layers.density
+        above = torch.cumsum(layers.mass, 0) - 0.5 * layers.mass
+        rate = positive_part(self.compaction(density, above * scale, temperature, parameters))
+        settled = at_most(density * torch.exp(at_most(rate * dt, LARGEST_SETTLING)), LARGEST_SNOW_DENSITY)
+        return layers._replace(thickness=layers.thickness * density / torch.maximum(settled, density))
+
+    def aged(
+        self, ground: SnowyGround, skin: Tensor, snowfall: Tensor, parameters: SnowParameters, dt: Tensor | float
+    ) -> Tensor:
+        """Albedo at the end of the step, from the skin temperature [K] over it. [1]"""
+        melting = between(1.0 + (skin - FREEZING_POINT) / MELTING_RANGE, 0.0, 1.0)
+        return between(self.albedo(ground.albedo, melting, snowfall, parameters, dt), 0.0, 1.0)
+
+    def state(self, layers: SnowLayers, albedo: Tensor, age: Tensor) -> SnowState:
+        """The state that holds the layers."""
+        return SnowState(
+            water_equivalent=layers.mass.sum(0),
+            depth=layers.thickness.sum(0),
+            age=age,
+            layer_mass=layers.mass,
+            layer_enthalpy=layers.enthalpy,
+            layer_thickness=layers.thickness,
+            albedo=albedo,
+        )

@@ -1,0 +1,181 @@
+"""The layered snowpack as stores of water, heat and thickness: snowfall, remapping, and what a layer is per patch.
+
+A layer holds water [kg m-2], enthalpy counted from ice at the melting point [J m-2] and a thickness [m], all per square
+metre of ground. Snow covers a share of it; per square metre of that patch a layer never vanishes, so a pack that comes
+or goes is an ordinary pack with a share that tends to nothing: onset and end are continuous and have derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.numerics import at_least, at_most, positive_part
+
+SNOW_TARGETS = (0.1, 0.3)
+"""Thickness that the upper layers of a deep pack tend to, from the top; the lowest takes the rest. [m]"""
+GHOST_MASS = 1.0e-6
+"""Snow added where a quotient of two stores is taken, so that an empty pack has a density and a temperature. [kg m-2]"""
+GHOST_DENSITY = 100.0
+"""[kg m-3]"""
+ICE_DENSITY = 917.0
+"""[kg m-3]"""
+
+
+class SnowLayers(NamedTuple):
+    """Stores of each layer from the top down, ``[snow layer, column]``, per square metre of ground."""
+
+    mass: Tensor
+    """Ice and liquid water. [kg m-2]"""
+    enthalpy: Tensor
+    """Counted from ice at the melting point. [J m-2]"""
+    thickness: Tensor
+    """[m]"""
+
+    @property
+    def liquid(self) -> Tensor:
+        """Liquid water. [kg m-2]"""
+        return at_most(positive_part(self.enthalpy) / LATENT_HEAT_FUSION, self.mass)
+
+    @property
+    def ice(self) -> Tensor:
+        """[kg m-2]"""
+        return self.mass - self.liquid
+
+    @property
+    def density(self) -> Tensor:
+        """[kg m-3]"""
+        ghost = GHOST_MASS / self.mass.shape[0]
+        return (self.mass + ghost) / (self.thickness + ghost / GHOST_DENSITY)
+
+
+class Patch(NamedTuple):
+    """Layers per square metre of snow-covered ground, never empty, ``[snow layer, column]``."""
+
+    mass: Tensor
+    enthalpy: Tensor
+    thickness: Tensor
+    density: Tensor
+    scale: Tensor
+    """Square metres of ground per square metre of snow, ``[column]``. [1]"""
+
+
+class Snowfall(NamedTuple):
+    """New snow of a step, ``[column]``."""
+
+    mass: Tensor
+    """[kg m-2]"""
+    temperature: Tensor
+    """At most the melting point. [K]"""
+    density: Tensor
+    """[kg m-3]"""
+
+    @property
+    def enthalpy(self) -> Tensor:
+        """[J m-2]"""
+        return self.mass * SPECIFIC_HEAT_ICE * (self.temperature - FREEZING_POINT)
+
+
+def target_thickness(depth: Tensor, layers: int) -> Tensor:
+    """Thickness of each layer as a continuous function of snow depth, ``[snow layer, column]``. [m]
+
+    Notes
+    -----
+    Every layer takes an even share s of what is left, reduced to s/(1 + s/d): even layers in a thin pack, d and the
+    rest in a deep one.
+    """
+    left, targets = depth, []
+    for number in range(layers - 1):
+        share = left / (layers - number)
+        targets.append(share / (1.0 + share / SNOW_TARGETS[min(number, len(SNOW_TARGETS) - 1)]))
+        left = left - targets[-1]
+    return torch.stack([*targets, left])
+
+
+def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLayers:
+    """The pack with new snow on top, in as many layers as before.
+
+    Parameters
+    ----------
+    scale : Square metres of ground per square metre of snow. [1]
+
+    Notes
+    -----
+    The new layers are sums of overlaps with the old ones; the lowest takes what round-off leaves, so water and heat
+    are conserved.
+    """
+    mass = torch.cat([fallen.mass[None], layers.mass])
+    enthalpy = torch.cat([fallen.enthalpy[None], layers.enthalpy])
+    thickness = torch.cat([(fallen.mass / fallen.density)[None], layers.thickness])
+    depth = thickness.sum(0)
+    number = layers.mass.shape[0]
+    wanted = target_thickness((depth + GHOST_MASS / GHOST_DENSITY) * scale, number)
+    shrink = depth / wanted.sum(0)
+    bottom = torch.cumsum(thickness, 0)
+    top = torch.cat([torch.zeros_like(bottom[:1]), bottom[:-1]])
+    upper, parts = torch.zeros_like(depth), []
+    for k in range(number - 1):
+        lower = upper + wanted[k] * shrink
+        overlap = positive_part(torch.minimum(lower, bottom) - torch.maximum(upper, top))
+        share = overlap / (thickness + 1.0e-30)
+        parts.append(((share * mass).sum(0), (share * enthalpy).sum(0), overlap.sum(0)))
+        upper = lower
+    rest = []
+    for whole, position in ((mass, 0), (enthalpy, 1), (thickness, 2)):
+        left = whole.sum(0)
+        for part in parts:
+            left = left - part[position]
+        rest.append(left)
+    mass, enthalpy, thickness = (torch.stack(store) for store in zip(*parts, tuple(rest), strict=True))
+    return SnowLayers(mass, enthalpy, positive_part(thickness))
+
+
+def patch_scale(cover: Tensor, cover_scale: Tensor) -> Tensor:
+    """Square metres of ground per square metre of snow, finite without snow. [1]"""
+    return 1.0 / (cover + GHOST_MASS / cover_scale)
+
+
+def patch(layers: SnowLayers, scale: Tensor) -> Patch:
+    """The layers per square metre of snow-covered ground."""
+    ghost = GHOST_MASS / layers.mass.shape[0]
+    mass = (layers.mass + ghost) * scale
+    density = layers.density
+    return Patch(mass, layers.enthalpy * scale, mass / density, density, scale)
+
+
+def drained(
+    layers: SnowLayers, ice_before: Tensor, retention: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[SnowLayers, Tensor, Tensor]:
+    """The pack after water beyond what its pores hold has run down, and what left it at the base.
+
+    Parameters
+    ----------
+    ice_before : Ice of each layer for which its thickness stands. [kg m-2]
+    retention : Water [kg m-2] that a layer of a thickness [m] and an amount of ice [kg m-2] holds against gravity.
+
+    Returns
+    -------
+    The pack, water [kg m-2] and heat above the melting point [J m-2] leaving it.
+
+    Notes
+    -----
+    A layer becomes thinner in proportion to the ice it has lost, down to solid ice.
+    """
+    water, heat = torch.zeros_like(layers.mass[0]), torch.zeros_like(layers.mass[0])
+    parts = []
+    for k in range(layers.mass.shape[0]):
+        mass, enthalpy = layers.mass[k] + water, layers.enthalpy[k] + heat
+        liquid = at_most(positive_part(enthalpy) / LATENT_HEAT_FUSION, mass)
+        warm = positive_part(enthalpy - LATENT_HEAT_FUSION * mass)
+        ice = positive_part(mass - liquid)
+        kept = at_most((ice + 1.0e-12) / (ice_before[k] + 1.0e-12), 1.0)
+        thickness = at_least(layers.thickness[k] * kept, ice / ICE_DENSITY)
+        water = positive_part(liquid - retention(thickness, ice))
+        heat = LATENT_HEAT_FUSION * water + warm
+        parts.append((mass - water, enthalpy - heat, thickness))
+    mass, enthalpy, thickness = (torch.stack(store) for store in zip(*parts, strict=True))
+    return SnowLayers(mass, enthalpy, thickness), water, heat - LATENT_HEAT_FUSION * water

@@ -1,0 +1,223 @@
+"""Processes of the layered snowpack, each exchangeable: phase, fresh snow, settling, conductivity, albedo, retention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from noahpy_core.constants import FREEZING_POINT, GRAVITY
+from noahpy_core.numerics import at_least, at_most, between, positive_part
+from noahpy_core.parameters import SnowParameters
+from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.snow_layers import ICE_DENSITY
+
+SMALLEST_SNOW_DENSITY = 50.0
+"""[kg m-3]"""
+LARGEST_SNOW_DENSITY = 550.0
+"""That settling reaches; melting and refreezing may go beyond, to solid ice. [kg m-3]"""
+SMALLEST_CONDUCTIVITY = 0.03
+"""[W m-1 K-1]"""
+
+
+# --- phase of precipitation: air -> share that falls as snow ----------------------------------------------------------
+
+
+class ThresholdPhase(nn.Module):
+    """Snow where the air is at or below the melting point."""
+
+    def forward(self, air: Air) -> Tensor:
+        return torch.where(air.temperature <= FREEZING_POINT, torch.ones_like(air.temperature), 0.0)
+
+
+class RampPhase(nn.Module):
+    """All snow at 0 degC, all rain at 1 degC of the air."""
+
+    def forward(self, air: Air) -> Tensor:
+        return between(FREEZING_POINT + 1.0 - air.temperature, 0.0, 1.0)
+
+
+class Jennings2018(nn.Module):
+    """Probability of snow by temperature and relative humidity of the air (Jennings et al. 2018, bivariate logistic).
+
+    Dry air lets snow fall at higher temperatures: flakes cool by sublimation, down to the wet-bulb temperature.
+
+    References
+    ----------
+    .. [1] Jennings et al. 2018, Nature Communications 9, doi:10.1038/s41467-018-03629-7.
+    """
+
+    def forward(self, air: Air) -> Tensor:
+        humidity = 100.0 * between(air.humidity / air.saturation_humidity, 0.0, 1.0)
+        exponent = -10.04 + 1.41 * (air.temperature - FREEZING_POINT) + 0.09 * humidity
+        return 1.0 / (1.0 + torch.exp(between(exponent, -60.0, 60.0)))
+
+
+class WetBulbPhase(nn.Module):
+    """Share of snow by the wet-bulb temperature (Wang et al. 2019).
+
+    References
+    ----------
+    .. [1] Wang et al. 2019, Geophys. Res. Lett. 46, doi:10.1029/2019GL085722.
+    .. [2] Stull 2011, J. Appl. Meteorol. Climatol. 50, doi:10.1175/JAMC-D-11-0143.1 (wet-bulb temperature).
+    """
+
+    def forward(self, air: Air) -> Tensor:
+        celsius = air.temperature - FREEZING_POINT
+        humidity = 100.0 * between(air.humidity / air.saturation_humidity, 0.05, 0.99)
+        wet_bulb = (
+            celsius * torch.atan(0.151977 * torch.sqrt(humidity + 8.313659))
+            + torch.atan(celsius + humidity)
+            - torch.atan(humidity - 1.676331)
+            + 0.00391838 * humidity * torch.sqrt(humidity) * torch.atan(0.023101 * humidity)
+            - 4.686035
+        )
+        return 1.0 / (1.0 + 6.99e-5 * torch.exp(between(2.0 * (wet_bulb + 3.97), -60.0, 60.0)))
+
+
+# --- density of falling snow: air -> density --------------------------------------------------------------------------
+
+
+class Pahaut1976(nn.Module):
+    """109 + 6 T + 26 sqrt(U), T in degC and at most 0, at least 50 kg m-3 (Pahaut 1976, as in Brun et al. 1989)."""
+
+    def forward(self, air: Air) -> Tensor:
+        celsius = at_most(air.temperature - FREEZING_POINT, 0.0)
+        density = 109.0 + 6.0 * celsius + 26.0 * torch.sqrt(air.wind_speed + 1.0e-9)
+        return at_least(density, SMALLEST_SNOW_DENSITY)
+
+
+class Gottlib1980(nn.Module):
+    """50 + 1.7 (T + 15)^1.5, T in degC, above -15 degC, as in Noah (Gottlib 1980)."""
+
+    def forward(self, air: Air) -> Tensor:
+        warmth = positive_part(air.temperature - FREEZING_POINT + 15.0)
+        return SMALLEST_SNOW_DENSITY + 1.7 * warmth * torch.sqrt(warmth + 1.0e-12)
+
+
+# --- settling: density, load, temperature -> rate ---------------------------------------------------------------------
+
+
+class Anderson1976(nn.Module):
+    """Settling under the load and destructive metamorphism of new snow (Anderson 1976, Essery 2015).
+
+    Notes
+    -----
+    Relative rate g W/eta exp(dT/12.4 - rho/55.6) + c exp(dT/23.8 - max(rho - 150, 0)/21.7), dT below melting.
+
+    References
+    ----------
+    .. [1] Anderson 1976, NOAA Technical Report NWS 19.
+    .. [2] Essery 2015, Geosci. Model Dev. 8, doi:10.5194/gmd-8-3867-2015.
+    """
+
+    def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
+        """Relative increase of density in time, ``[snow layer, column]``. [s-1]
+
+        Parameters
+        ----------
+        density : [kg m-3]
+        load : Snow above the middle of the layer. [kg m-2]
+        temperature : [K]
+        """
+        colder = at_most(temperature - FREEZING_POINT, 0.0)
+        viscous = GRAVITY * load / parameters.viscosity * torch.exp(colder / 12.4 - density / 55.6)
+        metamorphic = torch.exp(colder / 23.8 - positive_part(density - 150.0) / 21.7)
+        return viscous + parameters.metamorphism_rate * metamorphic
+
+
+class NoSettling(nn.Module):
+    """Snow keeps the density it fell with."""
+
+    def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
+        return torch.zeros_like(density)
+
+
+# --- conductivity of snow: density -> conductivity --------------------------------------------------------------------
+
+
+class Calonne2011(nn.Module):
+    """2.5e-6 rho^2 - 1.23e-4 rho + 0.024 (Calonne et al. 2011, doi:10.1029/2011GL049234)."""
+
+    def forward(self, density: Tensor) -> Tensor:
+        return 2.5e-6 * density * density - 1.23e-4 * density + 0.024
+
+
+class Sturm1997(nn.Module):
+    """Sturm et al. 1997, doi:10.3189/S0022143000002781: a line below 156 kg m-3, a parabola above."""
+
+    def forward(self, density: Tensor) -> Tensor:
+        light = 0.023 + 2.34e-4 * density
+        return torch.where(density < 156.0, light, 0.138 - 1.01e-3 * density + 3.233e-6 * density * density)
+
+
+class Yen1981(nn.Module):
+    """2.22 (rho/1000)^1.885 (Yen 1981, CRREL Report 81-10)."""
+
+    def forward(self, density: Tensor) -> Tensor:
+        return 2.22 * torch.exp(1.885 * torch.log(density / 1000.0))
+
+
+# --- albedo of snow: albedo, wetness, snowfall -> albedo --------------------------------------------------------------
+
+
+class Douville1995(nn.Module):
+    """Albedo relaxes to that of old snow, faster when wet, and to that of fresh snow by snowfall.
+
+    Notes
+    -----
+    Form of Douville et al. 1995, with both ageing laws as relaxations and snowfall as one more, solved together over
+    the step as in Essery 2015, so that the result does not depend on its length.
+
+    References
+    ----------
+    .. [1] Douville, Royer and Mahfouf 1995, Climate Dynamics 12, doi:10.1007/BF00208760.
+    .. [2] Essery 2015, Geosci. Model Dev. 8, doi:10.5194/gmd-8-3867-2015.
+    """
+
+    def forward(
+        self, albedo: Tensor, melting: Tensor, snowfall: Tensor, parameters: SnowParameters, dt: Tensor | float
+    ) -> Tensor:
+        """Albedo at the end of the step, ``[column]``. [1]
+
+        Parameters
+        ----------
+        melting : How much of the surface is melting. [1]
+        snowfall : [kg m-2 s-1]
+        """
+        ageing = (1.0 - melting) / parameters.cold_ageing_time + melting / parameters.melting_ageing_time
+        renewal = snowfall / parameters.albedo_refresh
+        together = ageing + renewal
+        limit = (ageing * parameters.old_albedo + renewal * parameters.fresh_albedo) / together
+        return limit + (albedo - limit) * torch.exp(-together * dt)
+
+
+# --- cover: snow -> share of ground -----------------------------------------------------------------------------------
+
+
+class ExponentialCover(nn.Module):
+    """1 - exp(-snow/scale). It tends to 1: a bare rest of 2 % would conduct as much as a deep pack."""
+
+    def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:
+        return -torch.expm1(-water_equivalent / parameters.cover_scale)
+
+
+# --- retention: thickness, ice -> liquid water held -------------------------------------------------------------------
+
+
+class PoreRetention(nn.Module):
+    """A share of the pores holds water against gravity."""
+
+    def forward(self, thickness: Tensor, ice: Tensor, parameters: SnowParameters) -> Tensor:
+        """Water a layer holds. [kg m-2]"""
+        return parameters.liquid_holding * 1000.0 * positive_part(thickness - ice / ICE_DENSITY)
+
+
+PHASE_SCHEMES = {
+    "threshold": ThresholdPhase, "ramp": RampPhase, "jennings2018": Jennings2018, "wet_bulb": WetBulbPhase,
+}  # fmt: skip
+FRESH_DENSITY_SCHEMES = {"pahaut1976": Pahaut1976, "gottlib1980": Gottlib1980}
+COMPACTION_SCHEMES = {"anderson1976": Anderson1976, "none": NoSettling}
+SNOW_CONDUCTIVITY_SCHEMES = {"calonne2011": Calonne2011, "sturm1997": Sturm1997, "yen1981": Yen1981}
+SNOW_ALBEDO_SCHEMES = {"douville1995": Douville1995}
+LAYERED_COVER_SCHEMES = {"exponential": ExponentialCover}
+RETENTION_SCHEMES = {"pores": PoreRetention}

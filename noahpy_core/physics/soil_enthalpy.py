@@ -1,0 +1,118 @@
+"""Enthalpy of soil as a function of its state, the state that has an enthalpy, and the heat that moving water carries.
+
+Enthalpy per square metre of a layer, counted from solids and liquid water at the melting point T_0:
+H = dz ((C_dry + c_w W + c_i I)(T - T_0) - rho_w L_f I), with liquid water W and ice I as volume fractions. It holds for
+any state, in equilibrium or not, so a budget closes however well an equation was solved.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    HEAT_CAPACITY_SOIL_ICE,
+    HEAT_CAPACITY_SOIL_WATER,
+    WATER_DENSITY,
+)
+from noahpy_core.numerics import at_most, positive_part, solve_tridiagonal
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.soil_heat import FUSION
+
+WATER_HEAT = HEAT_CAPACITY_SOIL_WATER / WATER_DENSITY
+"""Specific heat of liquid water. [J kg-1 K-1]"""
+
+
+class SoilStore(NamedTuple):
+    """What the enthalpy of a layer depends on besides temperature and phase, ``[layer, column]``."""
+
+    thickness: Tensor
+    total: Tensor
+    """Liquid water and ice. [m3 m-3]"""
+    dry_capacity: Tensor
+    """Of solids; air has next to none, and without it water that moves does not change it. [J m-3 K-1]"""
+
+    def enthalpy(self, temperature: Tensor, ice: Tensor) -> Tensor:
+        """[J m-2]"""
+        return self.thickness * (self.capacity(ice) * (temperature - FREEZING_POINT) - FUSION * ice)
+
+    def capacity(self, ice: Tensor) -> Tensor:
+        """Heat capacity. [J m-3 K-1]"""
+        liquid = self.total - ice
+        return self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * liquid + HEAT_CAPACITY_SOIL_ICE * ice
+
+    def slope(self, temperature: Tensor, ice: Tensor, liquid_slope: Tensor) -> Tensor:
+        """Of the enthalpy by temperature, when liquid water follows it with a slope [K-1]. [J m-2 K-1]"""
+        thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * (temperature - FREEZING_POINT)
+        return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
+
+    def state(self, enthalpy: Tensor, temperature: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
+        """Temperature [K] and ice [m3 m-3] that have exactly an enthalpy [J m-2].
+
+        Parameters
+        ----------
+        temperature : Solution of the heat equation, which ice then fits. [K]
+        thawed : Where there is no ice, of bool.
+        """
+        warmth = temperature - FREEZING_POINT
+        content = enthalpy / self.thickness
+        all_liquid = self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * self.total
+        latent = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
+        ice = at_most(positive_part((all_liquid * warmth - content) / latent), self.total)
+        ice = torch.where(thawed, 0.0, ice)
+        return FREEZING_POINT + (content + FUSION * ice) / self.capacity(ice), ice
+
+
+def soil_store(total: Tensor, thickness: Tensor, parameters: Parameters) -> SoilStore:
+    """The store of layers that hold so much water."""
+    dry = (1.0 - parameters.soil.porosity) * parameters.general.mineral_heat_capacity
+    return SoilStore(thickness.expand_as(total), total, dry)
+
+
+class MovedHeat(NamedTuple):
+    """Soil after water has moved through it."""
+
+    temperature: Tensor
+    """``[layer, column]``. [K]"""
+    through: Tensor
+    """Heat that water carried down through each face, the surface first, ``[layer + 1, column]``. [W m-2]"""
+
+
+def carry_heat(
+    store: SoilStore,
+    ice: Tensor,
+    enthalpy: Tensor,
+    flux: Tensor,
+    arriving: Tensor,
+    dt: Tensor | float,
+) -> MovedHeat:
+    """Temperatures after water has carried its heat along, implicit and upstream.
+
+    Parameters
+    ----------
+    store : With the water after the move; ice does not move.
+    enthalpy : Before the move, of layers that already have given away what plants and evaporation took. [J m-2]
+    flux : Water through each face, positive down, ``[layer + 1, column]``. [kg m-2 s-1]
+    arriving : Heat of water entering at the surface. [W m-2]
+    dt : [s]
+
+    Notes
+    -----
+    Water leaves a layer at the layer's new temperature. The matrix is an M-matrix because the heat capacity grows by
+    what flows in and shrinks by what flows out: a uniform temperature stays uniform, no temperature overshoots.
+    """
+    down, rise = WATER_HEAT * positive_part(flux), WATER_HEAT * positive_part(-flux)
+    capacity = store.thickness * store.capacity(ice)
+    # Counted from the melting point, where liquid water has no enthalpy.
+    right = enthalpy + store.thickness * FUSION * ice
+    right = torch.cat([(right[0] + dt * arriving)[None], right[1:]])
+    warmth = solve_tridiagonal(
+        lower=-dt * down[:-1], diagonal=capacity + dt * (down[1:] + rise[:-1]), upper=-dt * rise[1:], right=right
+    )
+    between_layers = down[1:-1] * warmth[:-1] - rise[1:-1] * warmth[1:]
+    top = arriving - rise[0] * warmth[0]
+    through = torch.cat([top[None], between_layers, (down[-1] * warmth[-1])[None]])
+    return MovedHeat(FREEZING_POINT + warmth, through)

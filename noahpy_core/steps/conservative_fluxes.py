@@ -1,0 +1,154 @@
+"""The fluxes of a conservative step, and the closure of its two budgets: water and enthalpy of the whole column."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    LATENT_HEAT_FUSION,
+    LATENT_HEAT_VAPORISATION,
+    SPECIFIC_HEAT_ICE,
+    WATER_DENSITY,
+)
+from noahpy_core.diagnostics import soil_diagnostics
+from noahpy_core.numerics import at_most, safe_divide
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.closed_balance import LATENT_HEAT_ICE
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT, soil_store
+from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.steps.conservative_parts import ConservativeParts
+
+
+def conservative_fluxes(
+    parts: ConservativeParts, before: State, after: State, forcing: Forcing, parameters: Parameters,
+    column: SoilColumn, dt: Tensor | float,
+) -> Fluxes:  # fmt: skip
+    """All fluxes and diagnostics of a step (see `Fluxes` for each one's meaning and unit)."""
+    water, energy = _water(parts, dt), _energy(parts, forcing)
+    values = {**water, **energy, **_surface(parts), **soil_diagnostics(after, parameters, column)}
+    values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])
+    none = torch.zeros_like(after.skin_temperature)
+    values |= {name: none for name in ("numerical_water_source", "numerical_heat_source", "freezing_rain_heat")}
+    values |= _closure(parts, values, before, after, forcing, parameters, column, dt)
+    values["snow_temperature"] = parts.heat.snow_temperature
+    values["snow_liquid_water"] = parts.heat.layers.liquid
+    values["snow_outflow"] = parts.heat.melt_water
+    return Fluxes(**values)
+
+
+def _water(parts: ConservativeParts, dt: Tensor | float) -> dict[str, Tensor]:
+    around, heat, water = parts.around, parts.heat, parts.moved.water
+    cover, over_snow, on_ground = around.snowy.cover, heat.over_snow, heat.on_ground
+    bare = 1.0 - cover
+    sublimation, frost_on_snow = cover * over_snow.soil, cover * over_snow.condensation
+    evaporated = bare * (on_ground.soil + on_ground.canopy + on_ground.plants)
+    condensed = bare * on_ground.condensation + frost_on_snow
+    gained = frost_on_snow + heat.frost - sublimation
+    melt = (around.snowy.ice.sum(0) - heat.layers.ice.sum(0)) / dt + gained
+    return {
+        "rainfall": around.rainfall,
+        "snowfall": around.snowfall,
+        "potential_evaporation": cover * over_snow.potential + bare * on_ground.potential,
+        "evapotranspiration": evaporated + sublimation - condensed,
+        "soil_evaporation": bare * on_ground.soil,
+        "canopy_evaporation": bare * on_ground.canopy,
+        "transpiration": bare * on_ground.plants,
+        "root_uptake": torch.cat([(parts.moved.uptake[0] - bare * on_ground.soil)[None], parts.moved.uptake[1:]]),
+        "sublimation": sublimation,
+        "dew": condensed,
+        "snow_melt": melt,
+        "throughfall": parts.canopy.drip,
+        "infiltration": water.infiltration,
+        "surface_runoff": water.surface_runoff + water.exfiltration,
+        "drainage": water.drainage,
+        "saturation_excess": torch.zeros_like(cover),
+    }
+
+
+def _energy(parts: ConservativeParts, forcing: Forcing) -> dict[str, Tensor]:
+    around, heat = parts.around, parts.heat
+    cover, over_snow, on_ground = around.snowy.cover, heat.over_snow, heat.on_ground
+    bare, air = 1.0 - cover, around.air
+    system = heat.system
+    shortwave = 1.0 - cover * around.snowy.albedo - bare * around.ground.albedo
+    cold = at_most(air.temperature, FREEZING_POINT) - FREEZING_POINT
+    warmth = WATER_HEAT * around.rainfall * (air.temperature - FREEZING_POINT)
+    potential = cover * LATENT_HEAT_ICE * over_snow.potential + bare * LATENT_HEAT_VAPORISATION * on_ground.potential
+    return {
+        "absorbed_radiation": cover * system.snow_skin.absorbed + bare * system.bare_skin.absorbed,
+        "net_shortwave": forcing.shortwave_down * shortwave,
+        "longwave_up": cover * over_snow.emission + bare * on_ground.emission,
+        "sensible_heat_flux": cover * over_snow.sensible + bare * on_ground.sensible,
+        "latent_heat_flux": cover * over_snow.latent + bare * on_ground.latent,
+        "potential_latent_heat_flux": potential,
+        "ground_heat_flux": cover * over_snow.heat + bare * on_ground.heat,
+        "soil_heat_flux": heat.soil_flux,
+        "deep_heat_flux": heat.deep_flux,
+        "precipitation_heat": -(warmth + SPECIFIC_HEAT_ICE * around.snowfall * cold),
+    }
+
+
+def _surface(parts: ConservativeParts) -> dict[str, Tensor]:
+    around, heat = parts.around, parts.heat
+    cover, ground, resistance = around.snowy.cover, around.ground, around.resistance
+    bare = 1.0 - cover
+    return {
+        "albedo": cover * around.snowy.albedo + bare * ground.albedo,
+        "snow_free_albedo": ground.albedo,
+        "emissivity": cover * heat.system.snow_skin.emissivity + bare * ground.emissivity,
+        "snow_free_emissivity": ground.emissivity,
+        "snow_cover_fraction": cover,
+        "vegetation_fraction": ground.vegetation_fraction,
+        "leaf_area_index": ground.leaf_area_index,
+        "bulk_richardson_number": cover * heat.over_snow.richardson + bare * heat.on_ground.richardson,
+        "canopy_resistance": resistance.resistance,
+        "plant_coefficient": safe_divide(heat.on_ground.plants, heat.on_ground.potential),
+        "light_stress": resistance.light,
+        "temperature_stress": resistance.temperature,
+        "humidity_stress": resistance.humidity,
+        "moisture_stress": resistance.moisture,
+    }
+
+
+def _closure(
+    parts: ConservativeParts, values: dict[str, Tensor], before: State, after: State, forcing: Forcing,
+    parameters: Parameters, column: SoilColumn, dt: Tensor | float,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Residuals, from states and fluxes alone: change of each store less what went in, plus what came out."""
+    snow, old_snow = after.snow, before.snow
+    assert snow.layer_mass is not None and old_snow.layer_mass is not None
+    assert snow.layer_enthalpy is not None and old_snow.layer_enthalpy is not None
+    moisture = after.soil.moisture - before.soil.moisture
+    pack = (snow.layer_mass - old_snow.layer_mass).sum(0)
+    stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
+    lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"]
+
+    ice = values["sublimation"] - parts.around.snowy.cover * parts.heat.over_snow.condensation - parts.heat.frost
+    through = parts.moved.through
+    advected = (
+        parts.around.snowy.arriving_heat + through[0] - through[-1] - parts.moved.evaporated_heat
+        + LATENT_HEAT_FUSION * ice
+    )  # fmt: skip
+    ground = soil_store(before.soil.moisture, column.thickness, parameters)
+    new_ground = soil_store(after.soil.moisture, column.thickness, parameters)
+    soil_gain = new_ground.enthalpy(after.soil.temperature, after.soil.ice)
+    soil_gain = (soil_gain - ground.enthalpy(before.soil.temperature, before.soil.ice)).sum(0)
+    snow_gain = (snow.layer_enthalpy - old_snow.layer_enthalpy).sum(0) - LATENT_HEAT_FUSION * pack
+    into_soil = through[0] - through[-1] - parts.moved.evaporated_heat
+    spent = (
+        values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"] + values["ground_heat_flux"]
+    )
+    return {
+        "water_residual": stored / dt - (forcing.precipitation - lost),
+        "energy_residual": values["absorbed_radiation"] - spent,
+        "soil_heat_residual": values["soil_heat_flux"] - values["deep_heat_flux"] + into_soil - soil_gain / dt,
+        "advected_heat": advected,
+        "enthalpy_residual": values["ground_heat_flux"] - values["deep_heat_flux"] + advected
+        - (soil_gain + snow_gain) / dt,
+        "melt_heat": LATENT_HEAT_FUSION * values["snow_melt"],
+    }
+
+

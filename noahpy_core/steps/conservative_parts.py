@@ -1,0 +1,85 @@
+"""What the parts of the conservative step hand to each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.closed_balance import Balance
+from noahpy_core.physics.coupled_system import System, Unknowns
+from noahpy_core.physics.evaporation import CanopyResistance, Demand
+from noahpy_core.physics.snow_layered import SnowyGround
+from noahpy_core.physics.snow_layers import SnowLayers
+from noahpy_core.physics.soil_water_richards import RichardsWater
+from noahpy_core.physics.surface import Ground
+from noahpy_core.state import SoilState
+
+
+class Surroundings(NamedTuple):
+    """What is known of a step before heat is exchanged."""
+
+    air: Air
+    ground: Ground
+    rainfall: Tensor
+    snowfall: Tensor
+    snowy: SnowyGround
+    resistance: CanopyResistance
+    shares: Demand
+    """Of the exchange of a wet surface; roots by layer. [1]"""
+    available: Tensor
+    """Liquid water of each soil layer above the smallest. [kg m-2]"""
+
+
+class HeatStep(NamedTuple):
+    """Fluxes and states at the end of the coupled heat step."""
+
+    system: System
+    at: Unknowns
+    snow_temperature: Tensor
+    snow_skin: Tensor
+    over_snow: Balance
+    on_ground: Balance
+    layers: SnowLayers
+    """After heat, vapour and running water."""
+    melt_water: Tensor
+    """Leaving the base of the pack. [kg m-2 s-1]"""
+    soil_enthalpy: Tensor
+    """[J m-2]"""
+    soil_flux: Tensor
+    """Into the top of the soil. [W m-2]"""
+    deep_flux: Tensor
+    """Out of the lowest layer. [W m-2]"""
+    frost: Tensor
+    """On bare ground, per square metre of ground. [kg m-2 s-1]"""
+
+
+class CanopyWater(NamedTuple):
+    """Canopy water [kg m-2] and rates [kg m-2 s-1], ``[column]``."""
+
+    water: Tensor
+    drip: Tensor
+    throughfall: Tensor
+
+
+class Moved(NamedTuple):
+    """Soil after water has left it, entered it and moved."""
+
+    soil: SoilState
+    water: RichardsWater
+    uptake: Tensor
+    """Of soil evaporation and roots, ``[layer, column]``. [kg m-2 s-1]"""
+    through: Tensor
+    """Heat carried through each face, ``[layer + 1, column]``. [W m-2]"""
+    evaporated_heat: Tensor
+    """Of the water that evaporated. [W m-2]"""
+
+
+class ConservativeParts(NamedTuple):
+    """Everything of one step."""
+
+    around: Surroundings
+    heat: HeatStep
+    canopy: CanopyWater
+    moved: Moved
