@@ -6,10 +6,21 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from noahpy_core.contract import LimitedScheme
 from noahpy_core.errors import SchemeError
 from noahpy_core.options import SLOTS
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
+from noahpy_core.physics.exchange_louis import Louis1979
 from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.snow import NoahSnow, NoahSnowMelt
+from noahpy_core.physics.snow_layered import LayeredSnow
+from noahpy_core.physics.snow_processes import LayeredPiece, NoahsOwn
+from noahpy_core.physics.soil_hydraulics import Zhang2007
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater
+from noahpy_core.physics.surface import NoahSurface
+from noahpy_core.physics.transitions import SharpTransitions
+from noahpy_core.physics.turbulence import Zilitinkevich1995
+from noahpy_core.steps.conservative import ConservativeStep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +41,38 @@ class Rule:
     why: str
 
 
+SNOW_PIECES = ("phase", "fresh_density", "compaction", "snow_conductivity", "snow_albedo", "retention")
+"""Slots of layered snow."""
+
+
+def _closed(needs: str, among: tuple[type, ...], why: str) -> Rule:
+    return Rule("surface_balance", ConservativeStep, needs, among, why)
+
+
 RULES = (
     Rule(
         "phase_change", EnthalpySoilHeat, "supercooled_water", (FreezingCurve,),
         "It needs a freezing curve: derive one of your own from noahpy_core.physics.freezing.FreezingCurve.",
     ),
+    _closed("snow", (LayeredSnow,), "Snow is part of its system of equations."),
+    _closed("soil_water", (RichardsSoilWater,), "It needs water that is not created and keeps to its stores."),
+    _closed("turbulence", (Louis1979,), "It solves the exchange with the skin temperature, and needs its slope."),
+    _closed(
+        "supercooled_water", (FreezingCurve,),
+        "It needs a freezing curve: derive one of your own from noahpy_core.physics.freezing.FreezingCurve.",
+    ),
+    _closed("phase_change", (EnthalpySoilHeat,), "Water freezes within its system of equations, by enthalpy."),
+    _closed("transitions", (SharpTransitions,), "It has no switches to make smooth."),
+    _closed("surface", (NoahSurface,), "It takes albedo and emissivity of snow from snow_albedo and the parameters."),
+    _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
+    _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),
+    _closed("soil_hydraulics", (Zhang2007,), "The Richards equation has its own conductivity and retention."),
+    Rule("snow", LayeredSnow, "surface_balance", (ConservativeStep,), "Layers are solved with the surface and soil."),
+    *(
+        Rule("snow", LayeredSnow, piece, (LayeredPiece, LimitedScheme), "Noah's own is part of its one-layer pack.")
+        for piece in SNOW_PIECES
+    ),
+    *(Rule("snow", NoahSnow, piece, (NoahsOwn,), "Noah's one-layer pack has its own.") for piece in SNOW_PIECES),
 )  # fmt: skip
 
 

@@ -10,10 +10,16 @@ from typing import Any
 from noahpy_core.contract import Slot
 from noahpy_core.slots import (
     canopy_resistance,
+    compaction,
     evaporation,
+    fresh_density,
     infiltration,
+    phase,
     phase_change,
+    retention,
     snow,
+    snow_albedo,
+    snow_conductivity,
     snow_cover,
     snow_melt,
     soil_hydraulics,
@@ -80,6 +86,12 @@ class Options:
     supercooled_water: Choice = _scheme_of(supercooled_water.SLOT)
     phase_change: Choice = _scheme_of(phase_change.SLOT)
     soil_water: Choice = _scheme_of(soil_water.SLOT)
+    phase: Choice = _scheme_of(phase.SLOT)
+    fresh_density: Choice = _scheme_of(fresh_density.SLOT)
+    compaction: Choice = _scheme_of(compaction.SLOT)
+    snow_conductivity: Choice = _scheme_of(snow_conductivity.SLOT)
+    snow_albedo: Choice = _scheme_of(snow_albedo.SLOT)
+    retention: Choice = _scheme_of(retention.SLOT)
     snow: Choice = _scheme_of(snow.SLOT)
     surface_balance: Choice = _scheme_of(surface_balance.SLOT)
 

@@ -16,6 +16,22 @@ PRESETS: dict[str, Options] = {
         soil_hydraulics="noah",
         soil_thermal="peters_lidard1998",
     ),
+    # Nothing is created, fluxes are those of the end of the step, snow has layers.
+    "conservative": Options(
+        snow_cover="exponential",
+        turbulence="louis1979",
+        supercooled_water="niu_yang2006",
+        phase_change="enthalpy",
+        soil_water="richards",
+        phase="jennings2018",
+        fresh_density="pahaut1976",
+        compaction="anderson1976",
+        snow_conductivity="calonne2011",
+        snow_albedo="douville1995",
+        retention="pores",
+        snow="layered",
+        surface_balance="closed",
+    ),
 }
 """Name -> schemes."""
 

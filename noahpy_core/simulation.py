@@ -18,6 +18,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
+from noahpy_core.physics.snow_layered import layered_snow
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
 from noahpy_core.shape_checks import check_shapes
@@ -50,6 +51,7 @@ def initial_state(
     albedo: Tensor,
     roughness_length: Tensor,
     specific_humidity: Tensor,
+    snow_layers: int = 0,
 ) -> State:
     """State before the first step, with the first guesses of the original driver where nothing is known.
 
@@ -60,6 +62,7 @@ def initial_state(
     snow_water_equivalent, snow_depth, canopy_water : [kg m-2, m, kg m-2]
     albedo, roughness_length : Snow-free values of the season; used by the first step only. [1, m]
     specific_humidity : Of the surface; the original takes the first forcing record's. [kg kg-1]
+    snow_layers : Number of layers of the pack, for layered snow; 3 is usual. 0: a pack without layers.
 
     Raises
     ------
@@ -82,6 +85,8 @@ def initial_state(
         momentum_conductance=torch.full_like(like, INITIAL_CONDUCTANCE),
     )
     snow = SnowState(snow_water_equivalent, snow_depth, torch.zeros_like(like))
+    if snow_layers:
+        snow = layered_snow(snow, skin_temperature, snow_layers)
     return State(soil, snow, surface, canopy_water, skin_temperature)
 
 

@@ -17,11 +17,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from noahpy_core.constants import GRAVITY, VON_KARMAN
 from noahpy_core.numerics import positive_part
+from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.turbulence import Conductance
+from noahpy_core.state import SurfaceMemory
 
 GUSTINESS_SQUARED = 0.01
 """Smallest mean square of the wind. [m2 s-2]"""
@@ -95,3 +98,22 @@ def transfer(layer: SurfaceLayer, skin: Tensor) -> Transfer:
     by_richardson = torch.where(richardson > 0, -STABLE_SLOPE * stable * stable, -UNSTABLE_SLOPE * growth)
     slope = -layer.neutral * by_richardson * layer.richardson_slope
     return Transfer(layer.neutral * factor, slope, richardson)
+
+
+class Louis1979(nn.Module):
+    """Louis 1979 with 1/(1 + 10 Ri) in stable air: heat flux monotone in the skin temperature, no iteration.
+
+    The closed surface balance solves it together with the skin; a step that asks for conductances gets those at the
+    skin temperature it has.
+    """
+
+    def forward(
+        self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
+    ) -> Conductance:
+        """Conductances at a skin temperature [K]; that for momentum has its own neutral coefficient. [m s-1]"""
+        layer = surface_layer(air, memory.roughness_length)
+        exchange = transfer(layer, skin_temperature)
+        heat_ratio = air.temperature_height / (THERMAL_ROUGHNESS_RATIO * memory.roughness_length)
+        momentum = torch.log(heat_ratio) / torch.log(air.wind_height / memory.roughness_length)
+        heat = exchange.rate / air.density
+        return Conductance(heat, heat * momentum, exchange.richardson)

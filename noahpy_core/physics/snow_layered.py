@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
 from noahpy_core.numerics import at_least, at_most, between, positive_part
-from noahpy_core.parameters import SnowParameters
+from noahpy_core.parameters import LAYERED_SNOW, SnowParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow_layers import (
     GHOST_MASS,
@@ -20,6 +21,7 @@ from noahpy_core.physics.snow_layers import (
     drained,
     patch,
     patch_scale,
+    target_thickness,
     with_snowfall,
 )
 from noahpy_core.physics.snow_processes import LARGEST_SNOW_DENSITY, SMALLEST_CONDUCTIVITY
@@ -72,12 +74,11 @@ class SnowyGround(NamedTuple):
 
 
 class LayeredSnow(nn.Module):
-    """One to a few layers with enthalpy, water and thickness inside the coupled heat step.
+    """One to a few layers with enthalpy, water and thickness inside the coupled heat step; the state has their number.
 
     Parameters
     ----------
     phase, fresh_density, ... : The scheme of each piece (see `noahpy_core.physics.snow_processes`).
-    layers : Number of layers.
     """
 
     def __init__(
@@ -89,12 +90,8 @@ class LayeredSnow(nn.Module):
         snow_albedo: Callable[..., Tensor],
         snow_cover: Callable[..., Tensor],
         retention: Callable[..., Tensor],
-        layers: int = 3,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ValueError(f"snow: {layers} layers. Give 1 or more.")
-        self.layers = layers
         self.phase = phase
         self.fresh_density = fresh_density
         self.compaction = compaction
@@ -104,10 +101,17 @@ class LayeredSnow(nn.Module):
         self.retention = retention
 
     def stored(self, snow: SnowState) -> SnowLayers:
-        """The layers of a state."""
-        assert snow.layer_mass is not None
-        assert snow.layer_enthalpy is not None
-        assert snow.layer_thickness is not None
+        """The layers of a state.
+
+        Raises
+        ------
+        ValueError : The state has none.
+        """
+        if snow.layer_mass is None or snow.layer_enthalpy is None or snow.layer_thickness is None:
+            raise ValueError(
+                "snow: the state has no snow layers, and the scheme 'layered' needs them. "
+                "Make it with noahpy_core.initial_state(..., snow_layers=3)."
+            )
         return SnowLayers(snow.layer_mass, snow.layer_enthalpy, snow.layer_thickness)
 
     def snowfall(self, forcing: Forcing, air: Air) -> Tensor:
@@ -193,3 +197,27 @@ class LayeredSnow(nn.Module):
             layer_thickness=layers.thickness,
             albedo=albedo,
         )
+
+
+def layered_snow(snow: SnowState, temperature: Tensor, layers: int) -> SnowState:
+    """A pack without layers, given some: dry, of one density and temperature, its albedo that of fresh snow.
+
+    Parameters
+    ----------
+    temperature : Of the pack, up to melting. [K]
+    layers : Number of layers, 1 or more.
+    """
+    if layers < 1:
+        raise ValueError(f"initial state: snow_layers is {layers}. Give 1 or more.")
+    thickness = target_thickness(snow.depth, layers)
+    share = thickness / at_least(snow.depth, 1.0e-30)
+    lowest = torch.cat([share[:-1], (1.0 - share[:-1].sum(0))[None]])
+    mass = lowest * snow.water_equivalent
+    cold = at_most(temperature, FREEZING_POINT) - FREEZING_POINT
+    return dataclasses.replace(
+        snow,
+        layer_mass=mass,
+        layer_enthalpy=mass * (SPECIFIC_HEAT_ICE * cold),
+        layer_thickness=thickness,
+        albedo=torch.full_like(snow.depth, LAYERED_SNOW["fresh_albedo"]),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -19,24 +21,36 @@ SMALLEST_CONDUCTIVITY = 0.03
 """[W m-1 K-1]"""
 
 
+class LayeredPiece(nn.Module):
+    """A piece of the physics of layered snow."""
+
+
+class NoahsOwn(nn.Module):
+    """What Noah's one-layer pack does itself; layered snow needs another choice."""
+
+    def forward(self, *given: Any) -> Tensor:
+        """Never called: the combination is refused before."""
+        raise NotImplementedError("snow: a piece of Noah's one-layer pack stands in a slot of layered snow.")
+
+
 # --- phase of precipitation: air -> share that falls as snow ----------------------------------------------------------
 
 
-class ThresholdPhase(nn.Module):
+class ThresholdPhase(LayeredPiece):
     """Snow where the air is at or below the melting point."""
 
     def forward(self, air: Air) -> Tensor:
         return torch.where(air.temperature <= FREEZING_POINT, torch.ones_like(air.temperature), 0.0)
 
 
-class RampPhase(nn.Module):
+class RampPhase(LayeredPiece):
     """All snow at 0 degC, all rain at 1 degC of the air."""
 
     def forward(self, air: Air) -> Tensor:
         return between(FREEZING_POINT + 1.0 - air.temperature, 0.0, 1.0)
 
 
-class Jennings2018(nn.Module):
+class Jennings2018(LayeredPiece):
     """Probability of snow by temperature and relative humidity of the air (Jennings et al. 2018, bivariate logistic).
 
     Dry air lets snow fall at higher temperatures: flakes cool by sublimation, down to the wet-bulb temperature.
@@ -52,7 +66,7 @@ class Jennings2018(nn.Module):
         return 1.0 / (1.0 + torch.exp(between(exponent, -60.0, 60.0)))
 
 
-class WetBulbPhase(nn.Module):
+class WetBulbPhase(LayeredPiece):
     """Share of snow by the wet-bulb temperature (Wang et al. 2019).
 
     References
@@ -77,7 +91,7 @@ class WetBulbPhase(nn.Module):
 # --- density of falling snow: air -> density --------------------------------------------------------------------------
 
 
-class Pahaut1976(nn.Module):
+class Pahaut1976(LayeredPiece):
     """109 + 6 T + 26 sqrt(U), T in degC and at most 0, at least 50 kg m-3 (Pahaut 1976, as in Brun et al. 1989)."""
 
     def forward(self, air: Air) -> Tensor:
@@ -86,7 +100,7 @@ class Pahaut1976(nn.Module):
         return at_least(density, SMALLEST_SNOW_DENSITY)
 
 
-class Gottlib1980(nn.Module):
+class Gottlib1980(LayeredPiece):
     """50 + 1.7 (T + 15)^1.5, T in degC, above -15 degC, as in Noah (Gottlib 1980)."""
 
     def forward(self, air: Air) -> Tensor:
@@ -97,7 +111,7 @@ class Gottlib1980(nn.Module):
 # --- settling: density, load, temperature -> rate ---------------------------------------------------------------------
 
 
-class Anderson1976(nn.Module):
+class Anderson1976(LayeredPiece):
     """Settling under the load and destructive metamorphism of new snow (Anderson 1976, Essery 2015).
 
     Notes
@@ -125,7 +139,7 @@ class Anderson1976(nn.Module):
         return viscous + parameters.metamorphism_rate * metamorphic
 
 
-class NoSettling(nn.Module):
+class NoSettling(LayeredPiece):
     """Snow keeps the density it fell with."""
 
     def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
@@ -135,14 +149,14 @@ class NoSettling(nn.Module):
 # --- conductivity of snow: density -> conductivity --------------------------------------------------------------------
 
 
-class Calonne2011(nn.Module):
+class Calonne2011(LayeredPiece):
     """2.5e-6 rho^2 - 1.23e-4 rho + 0.024 (Calonne et al. 2011, doi:10.1029/2011GL049234)."""
 
     def forward(self, density: Tensor) -> Tensor:
         return 2.5e-6 * density * density - 1.23e-4 * density + 0.024
 
 
-class Sturm1997(nn.Module):
+class Sturm1997(LayeredPiece):
     """Sturm et al. 1997, doi:10.3189/S0022143000002781: a line below 156 kg m-3, a parabola above."""
 
     def forward(self, density: Tensor) -> Tensor:
@@ -150,7 +164,7 @@ class Sturm1997(nn.Module):
         return torch.where(density < 156.0, light, 0.138 - 1.01e-3 * density + 3.233e-6 * density * density)
 
 
-class Yen1981(nn.Module):
+class Yen1981(LayeredPiece):
     """2.22 (rho/1000)^1.885 (Yen 1981, CRREL Report 81-10)."""
 
     def forward(self, density: Tensor) -> Tensor:
@@ -160,7 +174,7 @@ class Yen1981(nn.Module):
 # --- albedo of snow: albedo, wetness, snowfall -> albedo --------------------------------------------------------------
 
 
-class Douville1995(nn.Module):
+class Douville1995(LayeredPiece):
     """Albedo relaxes to that of old snow, faster when wet, and to that of fresh snow by snowfall.
 
     Notes
@@ -198,26 +212,15 @@ class ExponentialCover(nn.Module):
     """1 - exp(-snow/scale). It tends to 1: a bare rest of 2 % would conduct as much as a deep pack."""
 
     def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:
-        return -torch.expm1(-water_equivalent / parameters.cover_scale)
+        return -torch.expm1(-water_equivalent / parameters.resolved().cover_scale)
 
 
 # --- retention: thickness, ice -> liquid water held -------------------------------------------------------------------
 
 
-class PoreRetention(nn.Module):
+class PoreRetention(LayeredPiece):
     """A share of the pores holds water against gravity."""
 
     def forward(self, thickness: Tensor, ice: Tensor, parameters: SnowParameters) -> Tensor:
         """Water a layer holds. [kg m-2]"""
         return parameters.liquid_holding * 1000.0 * positive_part(thickness - ice / ICE_DENSITY)
-
-
-PHASE_SCHEMES = {
-    "threshold": ThresholdPhase, "ramp": RampPhase, "jennings2018": Jennings2018, "wet_bulb": WetBulbPhase,
-}  # fmt: skip
-FRESH_DENSITY_SCHEMES = {"pahaut1976": Pahaut1976, "gottlib1980": Gottlib1980}
-COMPACTION_SCHEMES = {"anderson1976": Anderson1976, "none": NoSettling}
-SNOW_CONDUCTIVITY_SCHEMES = {"calonne2011": Calonne2011, "sturm1997": Sturm1997, "yen1981": Yen1981}
-SNOW_ALBEDO_SCHEMES = {"douville1995": Douville1995}
-LAYERED_COVER_SCHEMES = {"exponential": ExponentialCover}
-RETENTION_SCHEMES = {"pores": PoreRetention}

@@ -9,6 +9,7 @@ from torch import Tensor
 from noahpy_core.contract import Slot, by_column, by_layer
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_water import SoilWater, SoilWaterStep
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 
 
 class SoilWaterScheme(Protocol):
@@ -38,6 +39,6 @@ SLOT = Slot(
         by_column("kg m-2 s-1", name="created"),
     ),
     container=SoilWater,
-    schemes={"noah": SoilWaterStep},
+    schemes={"noah": SoilWaterStep, "richards": RichardsSoilWater},
     default="noah",
 )

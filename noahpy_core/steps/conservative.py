@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +33,7 @@ from noahpy_core.physics.coupled_system import (
 )
 from noahpy_core.physics.energy_balance import shaded_conductivity
 from noahpy_core.physics.evaporation import CanopyResistance, Demand
-from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.exchange_louis import Louis1979, surface_layer
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE, LayeredSnow, SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
@@ -58,6 +57,7 @@ class ConservativeStep(nn.Module):
     def __init__(
         self,
         column: SoilColumn,
+        turbulence: Louis1979,
         canopy_resistance: Callable[..., CanopyResistance],
         evaporation: Callable[..., Demand],
         soil_thermal: Callable[..., Tensor],
@@ -67,6 +67,7 @@ class ConservativeStep(nn.Module):
     ) -> None:
         super().__init__()
         self.column = column
+        self.turbulence = turbulence
         self.canopy_resistance = canopy_resistance
         self.evaporation = evaporation
         self.soil_thermal = soil_thermal

@@ -96,6 +96,11 @@ class NoahStep(ModelPart):
         -------
         The state at the end of the step, and the mean fluxes over it.
         """
+        if state.snow.layer_mass is not None:
+            raise ValueError(
+                "snow: the state has snow layers, and Noah's step has none. "
+                "Make it with noahpy_core.initial_state(..., snow_layers=0), or choose the preset 'conservative'."
+            )
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
         soil, transitions = state.soil, self.transitions
         exchange = self._exchange(state, forcing, parameters, dt)

@@ -1,0 +1,39 @@
+"""Settling of layered snow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from torch import Tensor
+
+from noahpy_core.contract import Slot, by_layer
+from noahpy_core.parameters import SnowParameters
+from noahpy_core.physics.snow_processes import Anderson1976, NoahsOwn, NoSettling
+
+
+class CompactionScheme(Protocol):
+    """Relative growth of the density of each snow layer in time, the load being the snow above its middle."""
+
+    def __call__(
+        self,
+        density: Annotated[Tensor, by_layer("kg m-3", 20.0, 917.0)],
+        load: Annotated[Tensor, by_layer("kg m-2", 0.0)],
+        temperature: Annotated[Tensor, by_layer("K", 150.0, 350.0)],
+        parameters: SnowParameters,
+    ) -> Tensor: ...
+
+
+SLOT = Slot(
+    name="compaction",
+    contract=CompactionScheme,
+    returns=(by_layer("s-1", 0.0, 1.0, name="settling rate"),),
+    schemes={"noah": NoahsOwn, "anderson1976": Anderson1976, "none": NoSettling},
+    default="noah",
+    trial=lambda made: (
+        made.profile(350.0, 150.0),
+        made.profile(100.0, 20.0),
+        made.profile(273.0, 260.0),
+        made.parameters.snow.resolved(),
+    ),
+    enforced="densities up to 550 kg m-3",
+)

@@ -1,0 +1,26 @@
+"""Thermal conductivity of layered snow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from torch import Tensor
+
+from noahpy_core.contract import Slot, by_layer
+from noahpy_core.physics.snow_processes import Calonne2011, NoahsOwn, Sturm1997, Yen1981
+
+
+class SnowConductivityScheme(Protocol):
+    """Effective thermal conductivity of each snow layer."""
+
+    def __call__(self, density: Annotated[Tensor, by_layer("kg m-3", 20.0, 917.0)]) -> Tensor: ...
+
+
+SLOT = Slot(
+    name="snow_conductivity",
+    contract=SnowConductivityScheme,
+    returns=(by_layer("W m-1 K-1", 0.03, 3.0, name="conductivity"),),
+    schemes={"noah": NoahsOwn, "calonne2011": Calonne2011, "sturm1997": Sturm1997, "yen1981": Yen1981},
+    default="noah",
+    trial=lambda made: (made.profile(350.0, 150.0),),
+)
