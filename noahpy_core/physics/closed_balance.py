@@ -168,14 +168,10 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     mixing_slope = torch.where(mixing, LATENT_HEAT_FUSION / FROST_RANGE, 0.0)
     latent = LATENT_HEAT_VAPORISATION * evaporated - heat_of_condensation * condensed
     latent_slope = (
-        LATENT_HEAT_VAPORISATION * evaporated_slope
-        - heat_of_condensation * condensed_slope
-        + mixing_slope * condensed
+        LATENT_HEAT_VAPORISATION * evaporated_slope - heat_of_condensation * condensed_slope + mixing_slope * condensed
     )
     parts = tuple(torch.where(wet, part, 0.0) for part in (soil, canopy, plants))
-    return _assemble(
-        skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen)
-    )
+    return _assemble(skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen))
 
 
 def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:

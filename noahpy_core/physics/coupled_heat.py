@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-from noahpy_core.numerics import at_most, between, solve_tridiagonal
+from noahpy_core.numerics import at_most, between, implicit_root, solve_tridiagonal
 from noahpy_core.physics.coupled_system import (
     Rows,
     System,
@@ -133,9 +133,7 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
         found = snow_skin_balance(system, potential, layer)
         return found.excess, at_most(found.by_potential + found.by_layer * share, -1.0e-3 * system.top)
 
-    snow_skin, snow_found = falling_root(
-        snow_equation, at.snow_skin, low, torch.full_like(low, HIGHEST_POTENTIAL)
-    )
+    snow_skin, snow_found = falling_root(snow_equation, at.snow_skin, low, torch.full_like(low, HIGHEST_POTENTIAL))
     change = fixed + following * (snow_skin - at.snow_skin)
     to = Unknowns(at.enthalpy + change[:number], at.temperature + change[number:], snow_skin, bare_skin)
     return Sweep(to, bare_found & snow_found)
@@ -204,34 +202,59 @@ def _stopped(
     return torch.where(cut, goal, start + length * (end - start)), cut
 
 
-def chord_step(curve: FreezingCurve, system: System, root: Unknowns) -> Unknowns:
-    """The root with its derivative: a Newton step from it, whose graph is the implicit function theorem."""
-    number, dt = system.snow_layers, system.dt
-    rows = rows_at(curve, system, root)
-    over_snow = snow_skin_balance(system, root.snow_skin, rows.temperature[0])
-    on_ground = bare_skin_balance(system, root.bare_skin, root.temperature[0])
-    into_snow = system.top * (root.snow_skin - rows.temperature[0])
-    into_soil = system.bare * (root.bare_skin - root.temperature[0])
-    excess = residual(system, rows, into_snow, into_soil)
+def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Callable[[Tensor], Tensor]:
+    """How far the equations are from a point near the root: a Newton step with the Jacobian of the root, held.
 
-    held = Rows(*(part.detach() for part in rows))
+    Returns
+    -------
+    A function of the packed unknowns; its graph is the implicit function theorem.
+    """
+    number, dt = system.snow_layers, system.dt
+    held = Rows(*(part.detach() for part in rows_at(curve, system, root)))
+    slopes = snow_skin_balance(system, root.snow_skin, held.temperature[0])
+    by_potential, by_layer = slopes.by_potential.detach(), slopes.by_layer.detach() * held.temperature_slope[0]
+    by_skin = bare_skin_balance(system, root.bare_skin, root.temperature[0]).by_skin.detach()
     matrix = jacobian(system, held)
     # The skins are eliminated into the diagonals of the rows below them.
     top, bare = (dt * system.top).detach(), (dt * (1.0 - system.cover) * system.bare).detach()
-    by_potential, by_layer = over_snow.by_potential.detach(), over_snow.by_layer.detach()
-    by_skin = on_ground.by_skin.detach()
-    snow_diagonal = matrix.diagonal[0] + top * by_layer / by_potential * held.temperature_slope[0]
-    soil_diagonal = matrix.diagonal[number] + bare * (1.0 + system.bare.detach() / by_skin)
+    conductance = system.bare.detach()
+    lower, upper = matrix.lower.detach(), matrix.upper.detach()
     diagonal = torch.cat(
-        [snow_diagonal[None], matrix.diagonal[1:number], soil_diagonal[None], matrix.diagonal[number + 1 :]]
-    )
-    snow_right = -excess[0] - top * over_snow.excess / by_potential
-    soil_right = -excess[number] - bare * on_ground.excess / by_skin
-    right = torch.cat([snow_right[None], -excess[1:number], soil_right[None], -excess[number + 1 :]])
-    change = solve_tridiagonal(matrix.lower.detach(), diagonal.detach(), matrix.upper.detach(), right)
-    snow_skin = root.snow_skin - (over_snow.excess + by_layer * held.temperature_slope[0] * change[0]) / by_potential
-    bare_skin = root.bare_skin - (on_ground.excess + system.bare.detach() * change[number]) / by_skin
-    return Unknowns(root.enthalpy + change[:number], root.temperature + change[number:], snow_skin, bare_skin)
+        [
+            (matrix.diagonal[0] + top * by_layer / by_potential)[None],
+            matrix.diagonal[1:number],
+            (matrix.diagonal[number] + bare * (1.0 + conductance / by_skin))[None],
+            matrix.diagonal[number + 1 :],
+        ]
+    ).detach()
+
+    def change(packed: Tensor) -> Tensor:
+        at = unpacked(packed, number)
+        rows = rows_at(curve, system, at)
+        over_snow = snow_skin_balance(system, at.snow_skin, rows.temperature[0]).excess
+        on_ground = bare_skin_balance(system, at.bare_skin, at.temperature[0]).excess
+        into_snow = system.top * (at.snow_skin - rows.temperature[0])
+        excess = residual(system, rows, into_snow, system.bare * (at.bare_skin - at.temperature[0]))
+        first = excess[0] + top * over_snow / by_potential
+        middle = excess[number] + bare * on_ground / by_skin
+        right = torch.cat([first[None], excess[1:number], middle[None], excess[number + 1 :]])
+        step = -solve_tridiagonal(lower, diagonal, upper, right)
+        snow_skin = -(over_snow + by_layer * step[0]) / by_potential
+        bare_skin = -(on_ground + conductance * step[number]) / by_skin
+        return torch.cat([step, snow_skin[None], bare_skin[None]])
+
+    return change
+
+
+def packed(unknowns: Unknowns) -> Tensor:
+    """All unknowns of a column in one tensor, ``[unknown, column]``."""
+    return torch.cat([unknowns.enthalpy, unknowns.temperature, unknowns.snow_skin[None], unknowns.bare_skin[None]])
+
+
+def unpacked(values: Tensor, snow_layers: int) -> Unknowns:
+    """The unknowns in a tensor made by `packed`."""
+    last = values.shape[0] - 2
+    return Unknowns(values[:snow_layers], values[snow_layers:last], values[last], values[last + 1])
 
 
 def first_guess(system: System, temperature: Tensor, skin: Tensor) -> Unknowns:
@@ -255,14 +278,15 @@ def solve_coupled(curve: FreezingCurve, system: System, guess: Unknowns) -> Unkn
     leaves, layout = tree_flatten((system, guess))
     values = [leaf.expand(*leaf.shape[:-1], *columns) for leaf in leaves]
 
-    def unpacked(*parts: Tensor) -> tuple[Tensor, Tensor]:
+    def found(*parts: Tensor) -> tuple[Tensor, Tensor]:
         system, guess = tree_unflatten(list(parts), layout)
-        found, solved = solve(curve, system, guess)
-        return torch.cat([found.enthalpy, found.temperature, found.snow_skin[None], found.bare_skin[None]]), solved
+        solution, solved = solve(curve, system, guess)
+        return packed(solution), solved
 
-    root = find_root(unpacked, values, "coupled heat step", _describe)
-    number, last = system.snow_layers, root.shape[0] - 2
-    return chord_step(curve, system, Unknowns(root[:number], root[number:last], root[last], root[last + 1]))
+    root = find_root(found, values, "coupled heat step", _describe)
+    change = newton_change(curve, system, unpacked(root, system.snow_layers))
+    # The first step also squares the error of the root.
+    return unpacked(implicit_root(root + change(root), change, order=1), system.snow_layers)
 
 
 def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:

@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import GRAVITY, VON_KARMAN
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import Air
@@ -100,7 +101,7 @@ def transfer(layer: SurfaceLayer, skin: Tensor) -> Transfer:
     return Transfer(layer.neutral * factor, slope, richardson)
 
 
-class Louis1979(nn.Module):
+class Louis1979(ModelPart):
     """Louis 1979 with 1/(1 + 10 Ri) in stable air: heat flux monotone in the skin temperature, no iteration.
 
     The closed surface balance solves it together with the skin; a step that asks for conductances gets those at the

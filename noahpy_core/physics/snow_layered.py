@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import LAYERED_SNOW, SnowParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow_layers import (
     GHOST_MASS,
     Patch,
-    SnowLayers,
     Snowfall,
+    SnowLayers,
     drained,
     patch,
     patch_scale,
@@ -73,7 +74,7 @@ class SnowyGround(NamedTuple):
         return conductivity[0] / to_skin, 1.0 / (lower[:-1] + upper[1:]), lower[-1]
 
 
-class LayeredSnow(nn.Module):
+class LayeredSnow(ModelPart):
     """One to a few layers with enthalpy, water and thickness inside the coupled heat step; the state has their number.
 
     Parameters
@@ -115,7 +116,9 @@ class LayeredSnow(nn.Module):
         return SnowLayers(snow.layer_mass, snow.layer_enthalpy, snow.layer_thickness)
 
     def snowfall(self, forcing: Forcing, air: Air) -> Tensor:
-        """Share of precipitation that falls as snow. [kg m-2 s-1]"""
+        """Snow among the precipitation: what the forcing says, else by the phase of the air. [kg m-2 s-1]"""
+        if forcing.snowfall is not None:
+            return between(forcing.snowfall, 0.0, forcing.precipitation)
         return forcing.precipitation * between(self.phase(air), 0.0, 1.0)
 
     def snowed_on(

@@ -1,13 +1,14 @@
-"""Processes of the layered snowpack, each exchangeable: phase, fresh snow, settling, conductivity, albedo, retention."""
+"""Processes of layered snow, each exchangeable: phase, fresh snow, settling, conductivity, albedo, cover, retention."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, GRAVITY
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import SnowParameters
 from noahpy_core.physics.atmosphere import Air
@@ -21,11 +22,11 @@ SMALLEST_CONDUCTIVITY = 0.03
 """[W m-1 K-1]"""
 
 
-class LayeredPiece(nn.Module):
+class LayeredPiece(ModelPart):
     """A piece of the physics of layered snow."""
 
 
-class NoahsOwn(nn.Module):
+class NoahsOwn(ModelPart):
     """What Noah's one-layer pack does itself; layered snow needs another choice."""
 
     def forward(self, *given: Any) -> Tensor:
@@ -208,7 +209,7 @@ class Douville1995(LayeredPiece):
 # --- cover: snow -> share of ground -----------------------------------------------------------------------------------
 
 
-class ExponentialCover(nn.Module):
+class ExponentialCover(ModelPart):
     """1 - exp(-snow/scale). It tends to 1: a bare rest of 2 % would conduct as much as a deep pack."""
 
     def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:

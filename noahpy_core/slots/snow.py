@@ -7,8 +7,8 @@ from typing import Annotated, Protocol
 from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
-from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.snow import NoahSnow, PackBalance, Precipitation, Snowpack
+from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.state import Forcing, SnowState
 
 

@@ -11,20 +11,20 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_most, positive_part, safe_divide
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.atmosphere import Air, diagnose_air
+from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.closed_balance import Balance, BareSkin, SnowSkin
 from noahpy_core.physics.coupled_heat import first_guess, solve_coupled
 from noahpy_core.physics.coupled_system import (
     SnowRows,
     SoilRows,
     System,
-    Unknowns,
     bare_skin_balance,
     snow_flow,
     snow_skin_balance,
@@ -38,14 +38,14 @@ from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE, LayeredSnow, SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
-from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater, SoilDemand
-from noahpy_core.physics.surface import Ground, snow_age, snow_free_ground
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater, SoilDemand
+from noahpy_core.physics.surface import snow_age, snow_free_ground
 from noahpy_core.state import Fluxes, Forcing, SoilState, State, SurfaceMemory
 from noahpy_core.steps.conservative_fluxes import conservative_fluxes
 from noahpy_core.steps.conservative_parts import CanopyWater, ConservativeParts, HeatStep, Moved, Surroundings
 
 
-class ConservativeStep(nn.Module):
+class ConservativeStep(ModelPart):
     """The closed column: coupled heat, layered snow, Richards soil water.
 
     Parameters
@@ -84,22 +84,18 @@ class ConservativeStep(nn.Module):
         ------
         ConvergenceError : naming the columns whose equations were not solved.
         """
-        parameters = dataclasses.replace(
-            parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved()
-        )
+        parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())
         around = self._surroundings(state, forcing, parameters, dt)
         heat = self._heat(state, forcing, around, parameters, dt)
         canopy = self._canopy(state, around, heat, parameters, dt)
-        moved = self._moved(state, around, heat, canopy.throughfall + heat.melt_water, parameters, dt)
+        moved = self._moved(around, heat, canopy.throughfall + heat.melt_water, parameters, dt)
         after = self._new_state(state, around, heat, canopy, moved, parameters, dt)
         parts = ConservativeParts(around, heat, canopy, moved)
         return after, conservative_fluxes(parts, state, after, forcing, parameters, self.column, dt)
 
     # --- before heat ------------------------------------------------------------------------------------------------
 
-    def _surroundings(
-        self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
-    ) -> Surroundings:
+    def _surroundings(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> Surroundings:
         """Air, vegetation, precipitation by phase, the pack with it, and what can evaporate."""
         soil = state.soil
         air = diagnose_air(forcing, parameters.general)
@@ -197,9 +193,7 @@ class ConservativeStep(nn.Module):
         )
 
     @staticmethod
-    def _snow_skin(
-        forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float
-    ) -> SnowSkin:
+    def _snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float) -> SnowSkin:
         snow, air = parameters.snow, around.air
         assert snow.snow_emissivity is not None
         assert snow.snow_roughness is not None
@@ -295,11 +289,11 @@ class ConservativeStep(nn.Module):
         return CanopyWater(filled - dt * drip, drip, arriving - caught + drip)
 
     def _moved(
-        self, state: State, around: Surroundings, heat: HeatStep, supply: Tensor, parameters: Parameters,
+        self, around: Surroundings, heat: HeatStep, supply: Tensor, parameters: Parameters,
         dt: Tensor | float,
     ) -> Moved:  # fmt: skip
         """Soil after evaporation has been taken from it and water has moved through it with its heat."""
-        soil, bare, ground = state.soil, 1.0 - around.snowy.cover, heat.on_ground
+        bare, ground = 1.0 - around.snowy.cover, heat.on_ground
         store, thickness = heat.system.soil.store, self.column.thickness
         freezing_point = self.curve.freezing_point(store.total, heat.system.soil.curve_parameters())
         temperature, ice = store.state(heat.soil_enthalpy, heat.at.temperature, heat.at.temperature >= freezing_point)

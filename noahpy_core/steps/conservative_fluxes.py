@@ -31,7 +31,7 @@ def conservative_fluxes(
     values = {**water, **energy, **_surface(parts), **soil_diagnostics(after, parameters, column)}
     values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])
     none = torch.zeros_like(after.skin_temperature)
-    values |= {name: none for name in ("numerical_water_source", "numerical_heat_source", "freezing_rain_heat")}
+    values |= dict.fromkeys(("numerical_water_source", "numerical_heat_source", "freezing_rain_heat"), none)
     values |= _closure(parts, values, before, after, forcing, parameters, column, dt)
     values["snow_temperature"] = parts.heat.snow_temperature
     values["snow_liquid_water"] = parts.heat.layers.liquid
@@ -119,8 +119,10 @@ def _closure(
 ) -> dict[str, Tensor]:  # fmt: skip
     """Residuals, from states and fluxes alone: change of each store less what went in, plus what came out."""
     snow, old_snow = after.snow, before.snow
-    assert snow.layer_mass is not None and old_snow.layer_mass is not None
-    assert snow.layer_enthalpy is not None and old_snow.layer_enthalpy is not None
+    assert snow.layer_mass is not None
+    assert old_snow.layer_mass is not None
+    assert snow.layer_enthalpy is not None
+    assert old_snow.layer_enthalpy is not None
     moisture = after.soil.moisture - before.soil.moisture
     pack = (snow.layer_mass - old_snow.layer_mass).sum(0)
     stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
@@ -141,14 +143,12 @@ def _closure(
     spent = (
         values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"] + values["ground_heat_flux"]
     )
+    arriving = values["ground_heat_flux"] - values["deep_heat_flux"]
     return {
         "water_residual": stored / dt - (forcing.precipitation - lost),
         "energy_residual": values["absorbed_radiation"] - spent,
         "soil_heat_residual": values["soil_heat_flux"] - values["deep_heat_flux"] + into_soil - soil_gain / dt,
         "advected_heat": advected,
-        "enthalpy_residual": values["ground_heat_flux"] - values["deep_heat_flux"] + advected
-        - (soil_gain + snow_gain) / dt,
+        "enthalpy_residual": arriving + advected - (soil_gain + snow_gain) / dt,
         "melt_heat": LATENT_HEAT_FUSION * values["snow_melt"],
     }
-
-
