@@ -171,8 +171,7 @@ class Program:
 
     def _function(self, wanted: Wanted | None) -> Function:
         """The kernel forward, or back for some derivatives."""
-        key = digest(sorted(vars(self.shape.options).items()), self.shape.layers, str(self.shape.dtype),
-                     sorted(self.shape.absent), self.target, wanted)  # fmt: skip
+        key = digest(self.shape.key(), self.target, wanted)
         if asked_for():
             # A kernel of the cache is machine code only, of which there is nothing to print.
             return Function(self._build(wanted))

@@ -55,6 +55,12 @@ class Shape:
             if (container, path) not in self.absent
         ]
 
+    def key(self) -> tuple[Any, ...]:
+        """All of it, in an order that is the same in every process: what the name of a kernel is made from."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        schemes, absent = sorted(vars(fields.pop("options")).items()), sorted(fields.pop("absent"))
+        return schemes, absent, sorted((name, str(value)) for name, value in fields.items())
+
     def length(self, dims: tuple[str, ...]) -> int:
         """Number of layers of a quantity with these dimensions, 0 for none."""
         return {(): 0, LAYER: self.layers, SNOW_LAYER: self.snow_layers}[dims]
