@@ -62,11 +62,15 @@ RULES = (
         "It needs a freezing curve: derive one of your own from noahpy_core.physics.freezing.FreezingCurve.",
     ),
     _closed("phase_change", (EnthalpySoilHeat,), "Water freezes within its system of equations, by enthalpy."),
-    _closed("transitions", (SharpTransitions,), "It has no switches to make smooth."),
+    _closed("transitions", (SharpTransitions,), "Its kinks are not made smooth: it has no switches."),
     _closed("surface", (NoahSurface,), "It takes albedo and emissivity of snow from snow_albedo and the parameters."),
     _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
     _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),
     _closed("soil_hydraulics", (Zhang2007,), "The Richards equation has its own conductivity and retention."),
+    Rule(
+        "soil_water", RichardsSoilWater, "surface_balance", (ConservativeStep,),
+        "Evaporation has to be limited to what the stores hold before water moves.",
+    ),
     Rule("snow", LayeredSnow, "surface_balance", (ConservativeStep,), "Layers are solved with the surface and soil."),
     *(
         Rule("snow", LayeredSnow, piece, (LayeredPiece, LimitedScheme), "Noah's own is part of its one-layer pack.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.errors import SchemeError
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.processes import SCHEMES
+from noahpy_core.physics.snow_layered import layered_snow
+from noahpy_core.processes import SCHEMES, build_processes
 from noahpy_core.state import Forcing, SnowState, SoilState, State, SurfaceMemory, map_tensors
 from noahpy_core.tables import (
     general_parameters,
@@ -347,13 +350,36 @@ REGIMES: dict[str, Callable[[Case, Draw], Case]] = {
     "dew": _dew,
 }
 
+
+def layered(state: State, layers: int = 3) -> State:
+    """The same state with a pack in layers."""
+    return dataclasses.replace(state, snow=layered_snow(state.snow, state.skin_temperature, layers))
+
+
 VARIED_SLOTS = (
     "turbulence", "thermal_roughness", "infiltration", "soil_hydraulics", "soil_thermal", "supercooled_water",
     "phase_change",
 )  # fmt: skip
 
 
+@cache
+def standard_schemes() -> dict[str, tuple[str, ...]]:
+    """Slot -> the built-in schemes that can replace the standard one there and leave all others as they are."""
+    found = {}
+    for slot, names in SCHEMES.items():
+        found[slot] = tuple(name for name in names if _can_stand(slot, name))
+    return found
+
+
+def _can_stand(slot: str, name: str) -> bool:
+    try:
+        build_processes(Options(**{slot: name}), SoilColumn(torch.tensor(FOUR_LAYERS, dtype=torch.float64)))
+    except SchemeError:
+        return False
+    return True
+
+
 def option_combinations() -> Iterator[Options]:
-    """Every combination of the built-in schemes."""
+    """Every combination of the built-in schemes of Noah's step."""
     for names in product(*(SCHEMES[slot] for slot in VARIED_SLOTS)):
         yield Options(**dict(zip(VARIED_SLOTS, names, strict=True)))

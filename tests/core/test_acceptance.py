@@ -7,15 +7,16 @@ import warnings
 
 import pytest
 import torch
-from random_columns import random_case
+from random_columns import random_case, standard_schemes
 from random_networks import random_scheme
 from torch import nn
 
-from noahpy_core import equilibrium_liquid
+from noahpy_core import equilibrium_liquid, preset
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
 from noahpy_core.options import SLOTS, Options
 from noahpy_core.physics.freezing import Koren1999
+from noahpy_core.physics.snow_processes import NoahsOwn
 from noahpy_core.physics.soil_hydraulics import Hydraulics
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.processes import SCHEMES
@@ -42,8 +43,11 @@ def test_built_in_schemes_get_along_with_the_made_up_columns(slot, columns):
     """What they are given there is what the model gives them, and nothing of theirs is out of the limits."""
     thickness = COLUMN.thickness if columns is None else COLUMN.thickness.expand(-1, columns)
     column = SoilColumn(thickness)
-    for scheme in SCHEMES[slot].values():
-        built = NoahModel(column, Options(**{slot: next(k for k, v in SCHEMES[slot].items() if v is scheme)}))
+    for name in SCHEMES[slot]:
+        standard = Options() if name in standard_schemes()[slot] else preset("conservative")
+        built = NoahModel(column, dataclasses.replace(standard, **{slot: name}))
+        if isinstance(built.schemes[slot], NoahsOwn):
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             check_supplied(SLOTS[slot], built.schemes[slot], column)

@@ -8,13 +8,14 @@ import types
 
 import pytest
 import torch
-from random_columns import random_case
+from random_columns import random_case, standard_schemes
 from torch import nn
 
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options, OwnScheme
 from noahpy_core.physics.snow import NoahSnowMelt
 from noahpy_core.physics.surface import NoahSnowCover
+from noahpy_core.presets import preset
 from noahpy_core.processes import SCHEMES, build_processes, check_scheme, default_schemes
 
 CASE = random_case(60, seed=3)
@@ -50,7 +51,8 @@ def test_every_option_has_a_slot_and_a_built_in_default():
 
 @pytest.mark.parametrize(("slot", "name"), [(slot, name) for slot, names in SCHEMES.items() for name in names])
 def test_every_scheme_can_be_built_by_name_and_is_of_its_class(slot, name):
-    parts = build_processes(dataclasses.replace(Options(), **{slot: name}), CASE.column)
+    standard = Options() if name in standard_schemes()[slot] else preset("conservative")
+    parts = build_processes(dataclasses.replace(standard, **{slot: name}), CASE.column)
     assert set(parts) == set(SCHEMES)
     assert isinstance(parts[slot], SCHEMES[slot][name])
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from random_columns import TREES, Case, Draw, random_case
+from random_columns import TREES, Case, Draw, random_case, standard_schemes
 from torch import Tensor
 
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.transitions import FRESH_SNOW_SCALE
-from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.simulation import Trajectory, run
 from noahpy_core.state import Fluxes, Forcing, State, map_tensors
@@ -86,15 +85,21 @@ COVER = [
         4, hydraulics="derived", prescribed=True,
     ),
     Setup(Options(turbulence="paulson1970", supercooled_water="niu_yang2006"), 2, prescribed=True),
-    Setup(Options(infiltration="koren1999", phase_change="enthalpy"), 3, hydraulics="derived"),
+    Setup(
+        Options(
+            infiltration="koren1999", phase_change="enthalpy", turbulence="louis1979", snow_cover="exponential",
+        ),
+        3, hydraulics="derived",
+    ),
 ]  # fmt: skip
 """Every scheme of every slot, and every number of layers that has code of its own, at least once."""
 
 
 def pairs_of_schemes() -> list[Options]:
     """Combinations among which every two schemes of different slots meet."""
-    slots = [slot for slot in SCHEMES if len(SCHEMES[slot]) > 1]
-    choices = [dict(zip(slots, names, strict=True)) for names in itertools.product(*(SCHEMES[slot] for slot in slots))]
+    schemes = standard_schemes()
+    slots = [slot for slot in schemes if len(schemes[slot]) > 1]
+    choices = [dict(zip(slots, names, strict=True)) for names in itertools.product(*(schemes[slot] for slot in slots))]
     missing = {pair for choice in choices for pair in itertools.combinations(choice.items(), 2)}
     found = []
     while missing:

@@ -17,13 +17,12 @@ from compiled_cases import (
     series,
     taken,
 )
-from random_columns import Case
+from random_columns import Case, standard_schemes
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.execution import step_function
-from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import get_quantity
 from noahpy_core.simulation import Trajectory, run
 from noahpy_core.state import map_tensors
@@ -45,7 +44,7 @@ def assert_step_agrees(setup: Setup, case: Case) -> None:
 
 
 def test_the_setups_cover_every_scheme_of_every_slot():
-    for slot, schemes in SCHEMES.items():
+    for slot, schemes in standard_schemes().items():
         assert {getattr(setup.options, slot) for setup in COVER} == set(schemes), slot
     assert {setup.layers for setup in COVER} == {2, 3, 4, 20}
     assert {setup.hydraulics for setup in COVER} == {"table", "derived"}
