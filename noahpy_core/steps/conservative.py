@@ -45,6 +45,10 @@ from noahpy_core.steps.conservative_fluxes import conservative_fluxes
 from noahpy_core.steps.conservative_parts import CanopyWater, ConservativeParts, HeatStep, Moved, Surroundings
 
 
+ROUND_OFF = 1.0e-14
+"""Share of a store that is left by round-off. [1]"""
+
+
 class ConservativeStep(ModelPart):
     """The closed column: coupled heat, layered snow, Richards soil water.
 
@@ -211,7 +215,7 @@ class ConservativeStep(ModelPart):
     def _bare_skin(state: State, forcing: Forcing, around: Surroundings, dt: Tensor | float) -> BareSkin:
         """Shares of soil, canopy and plants, and the most each can give; the top layer is shared by soil and roots."""
         air, ground, shares, available = around.air, around.ground, around.shares, around.available
-        plant_share = shares.roots.sum(0)
+        plant_share = positive_part(shares.roots.sum(0))
         of_top = safe_divide(shares.soil, shares.soil + shares.roots[0])
         for_roots = torch.cat([(available[0] * (1.0 - of_top))[None], available[1:]])
         taken = shares.roots > 0
@@ -284,9 +288,14 @@ class ConservativeStep(ModelPart):
         dew = bare * ground.condensation * (1.0 - ground.frost_share)
         arriving = bare * around.rainfall + dew
         caught = around.ground.vegetation_fraction * arriving
-        filled = positive_part(state.canopy_water + dt * (caught - bare * ground.canopy))
-        drip = positive_part(filled - parameters.vegetation.canopy_capacity) / dt
-        return CanopyWater(filled - dt * drip, drip, arriving - caught + drip)
+        left = state.canopy_water - dt * bare * ground.canopy
+        # A canopy that gave all it had is dry: what round-off leaves would have a wet fraction of infinite slope.
+        left = torch.where(left > ROUND_OFF * state.canopy_water, left, 0.0)
+        filled = left + dt * caught
+        # Exactly full, not but for round-off: beyond, plants would have a negative share.
+        kept = at_most(filled, parameters.vegetation.canopy_capacity)
+        drip = (filled - kept) / dt
+        return CanopyWater(kept, drip, arriving - caught + drip)
 
     def _moved(
         self, around: Surroundings, heat: HeatStep, supply: Tensor, parameters: Parameters,
