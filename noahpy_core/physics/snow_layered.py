@@ -131,9 +131,9 @@ class LayeredSnow(ModelPart):
         ----------
         snowfall, rainfall : [kg m-2 s-1]
         """
+        before = self.stored(snow)
         assert snow.albedo is not None
         assert parameters.cover_scale is not None
-        before = self.stored(snow)
         fallen = Snowfall(snowfall * dt, at_most(air.temperature, FREEZING_POINT), self.fresh_density(air))
         old = before.mass.sum(0)
         cover = between(self.cover(old + fallen.mass, parameters), 0.0, 1.0)
@@ -149,7 +149,7 @@ class LayeredSnow(ModelPart):
         )
         # A pack that begins has the albedo of what it is made of.
         fresh_share = fallen.mass / (old + fallen.mass + GHOST_MASS)
-        albedo = snow.albedo + fresh_share * positive_part(parameters.fresh_albedo - snow.albedo)
+        albedo = snow.albedo + fresh_share * (parameters.fresh_albedo - snow.albedo)
         arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat
         rows = patch(layers, scale)
         conductivity = at_least(self.conductivity(rows.density), SMALLEST_CONDUCTIVITY)

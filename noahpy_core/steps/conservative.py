@@ -44,7 +44,6 @@ from noahpy_core.state import Fluxes, Forcing, SoilState, State, SurfaceMemory
 from noahpy_core.steps.conservative_fluxes import conservative_fluxes
 from noahpy_core.steps.conservative_parts import CanopyWater, ConservativeParts, HeatStep, Moved, Surroundings
 
-
 ROUND_OFF = 1.0e-14
 """Share of a store that is left by round-off. [1]"""
 
