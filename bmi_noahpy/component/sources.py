@@ -14,10 +14,8 @@ from bmi_noahpy.gradient.host import Kind
 from bmi_noahpy.gradient.taken_step import Part, StepResult, TakenStep
 from noahpy_core.numerics import safe_divide
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
-from noahpy_core.state import Fluxes, State
+from noahpy_core.state import CLOSURES, Fluxes, State
 
-CLOSURES = ("water_residual", "energy_residual", "soil_heat_residual")
-"""What closes the budgets is round-off whatever the model is given, and counts as constant."""
 MEANS = tuple(path for path, facts in quantities(Fluxes) if facts["units"] in ("kg m-2 s-1", "W m-2"))
 """Rates are means over a call; other members of `Fluxes` are those of its last step."""
 FOLLOWING = ("leaf_area_index", "snow_free_albedo", "vegetation_fraction")

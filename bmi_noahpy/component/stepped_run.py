@@ -120,7 +120,8 @@ class SteppedRun:
     @property
     def _stepper(self) -> Step:
         """Steps that are recorded are taken as they will be computed again on the way back."""
-        return self.run.model if self.recording.active else self._quick_step
+        window = self.recording.window if self.recording.active else None
+        return self._quick_step if window is None or window.in_kernels else self.run.model
 
     # --- state as bytes ---------------------------------------------------------------------------------------------
 
@@ -172,6 +173,11 @@ class SteppedRun:
     def step_length(self) -> float:
         """Of a step. [s]"""
         return self.run.step
+
+    @property
+    def execution(self) -> str:
+        """Kernels, torch, or the better one."""
+        return self.run.execution
 
     @property
     def state(self) -> State:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from bmi_noahpy.gradient.access import Access, Array, WindowError, fill
 
 if TYPE_CHECKING:
-    from bmi_noahpy.gradient.step import StepDerivative
+    from bmi_noahpy.gradient.engine import Engine
+    from bmi_noahpy.gradient.host import Host
+    from bmi_noahpy.gradient.one_step import StepDerivative
+    from bmi_noahpy.gradient.taken_step import TakenStep
     from bmi_noahpy.gradient.window import Window
 
 __all__ = ["GradientExtension", "WindowError"]
@@ -70,7 +73,7 @@ class GradientExtension(Access):
         if spacing is not None and spacing < 1:
             raise ValueError(f"start_recording: a spacing of {spacing} steps. Give at least 1.")
         checkpoints = Checkpoints(spacing, DEFAULT_MEMORY if memory is None else memory)
-        window = Window(run.model, run.state, run.parameters, run.step_length, checkpoints, run.find)
+        window = Window(run.model, run.state, run.parameters, run.step_length, checkpoints, run.find, run.execution)
         run.recording.start(window)
 
     def stop_recording(self) -> None:
@@ -161,7 +164,7 @@ class GradientExtension(Access):
 
     def _derivative(self, function: str, of: Sequence[str], wrt: Sequence[str]) -> StepDerivative:
         from bmi_noahpy.gradient.names import require_cause, require_output
-        from bmi_noahpy.gradient.step import StepDerivative
+        from bmi_noahpy.gradient.one_step import StepDerivative
 
         run, parameters = self._run(function), self.get_parameter_names()
         for name in of:
@@ -175,4 +178,16 @@ class GradientExtension(Access):
                 function,
                 "the last update_until() took several steps. Record a window, or take them with update().",
             )
-        return StepDerivative(run.model, run.last_call[0], run.step_length, run.find)
+        step = run.last_call[0]
+        return StepDerivative(run.model, step, run.step_length, run.find, _engine_of(run, step))
+
+
+def _engine_of(run: Host, step: TakenStep) -> Engine:
+    """What reverses single steps, kept as long as the parameters are the same."""
+    from bmi_noahpy.gradient.engines import engine_for
+
+    kept = run.recording.step_engine
+    if kept is None or kept[0] is not step.parameters:
+        engine = engine_for(run.model, step.state, step.parameters, run.step_length, run.find, run.execution)
+        kept = run.recording.step_engine = step.parameters, engine
+    return kept[1]

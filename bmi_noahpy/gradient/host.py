@@ -92,6 +92,10 @@ class Host(Protocol):
         """Of a step. [s]"""
 
     @property
+    def execution(self) -> str:
+        """As for `noahpy_core.run`."""
+
+    @property
     def state(self) -> State:
         """Now, with everything that was set."""
 

@@ -6,6 +6,7 @@ them: a change of its BMI value is `weight` times as large a change of each of i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
@@ -24,20 +25,25 @@ Find = Callable[[str], Named]
 """The variable of a name."""
 
 STATE_PATHS = tuple(path for path, _ in quantities(State))
+STATE_READERS = tuple(operator.attrgetter(path) for path in STATE_PATHS)
 FORCING_PATHS = tuple(path for path, _ in quantities(Forcing))
 PARAMETER_PATHS = tuple(path for path, facts in quantities(Parameters) if facts["differentiable"])
 
 
 def pack(state: State) -> Tensor:
     """The state as one flat tensor."""
-    return torch.cat([get_quantity(state, path).reshape(-1) for path in STATE_PATHS])
+    leaves = [read(state) for read in STATE_READERS]
+    return torch.cat([leaf if leaf.ndim == 1 else leaf.reshape(-1) for leaf in leaves])
 
 
 def unpack(flat: Tensor, like: State) -> Core:
     """Tensors of a flat state by path of `State`, with the shapes of another."""
-    shapes = [get_quantity(like, path).shape for path in STATE_PATHS]
+    shapes = [read(like).shape for read in STATE_READERS]
     pieces = flat.split([shape.numel() for shape in shapes])
-    return {path: piece.reshape(shape) for path, piece, shape in zip(STATE_PATHS, pieces, shapes, strict=True)}
+    return {
+        path: piece if len(shape) == 1 else piece.view(shape)
+        for path, piece, shape in zip(STATE_PATHS, pieces, shapes, strict=True)
+    }
 
 
 def state_of(flat: Tensor, like: State) -> State:

@@ -11,7 +11,9 @@ from bmi_noahpy.gradient.taken_step import TakenStep
 from noahpy_core.state import State
 
 if TYPE_CHECKING:
+    from bmi_noahpy.gradient.engine import Engine
     from bmi_noahpy.gradient.window import Window
+    from noahpy_core.parameters import Parameters
 
 
 class Overwrite(Protocol):
@@ -54,10 +56,12 @@ class Recording:
     Attributes
     ----------
     window : What is recorded; None before the first `start`.
+    step_engine : What reverses single steps, and for which parameters.
     """
 
     def __init__(self) -> None:
         self.window: Window | None = None
+        self.step_engine: tuple[Parameters, Engine] | None = None
         self._active = False
         self._call_begins = True
         self._overwrites: list[Overwrite] = []

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.names import (
     FORCING_PATHS,
@@ -15,8 +14,6 @@ from bmi_noahpy.gradient.names import (
     STATE_PATHS,
     Core,
     Find,
-    core_changes,
-    derivative_by,
     read_result,
 )
 from bmi_noahpy.gradient.taken_step import StepResult, TakenStep
@@ -49,7 +46,11 @@ def core_values(step: TakenStep) -> Core:
 
 def _present(holder: State | Forcing | Parameters, paths: Sequence[str], columns: int) -> Core:
     found = {path: get_quantity(holder, path) for path in paths}
-    return {path: value.expand(*value.shape[:-1], columns) for path, value in found.items() if value is not None}
+    return {
+        path: value if value.shape[-1] == columns else value.expand(*value.shape[:-1], columns)
+        for path, value in found.items()
+        if value is not None
+    }
 
 
 def with_core(step: TakenStep, values: Mapping[str, Tensor]) -> TakenStep:
@@ -65,48 +66,6 @@ def compute_step(model: NoahModel, step: TakenStep, dt: float, span: float | Non
     """What a step of `dt` seconds gives, as part of a call that takes `span` seconds in all."""
     state, fluxes = model(step.start, step.forcing, step.parameters, dt)
     return StepResult(state, fluxes, step.forcing, model.column, dt if span is None else span)
-
-
-@dataclasses.dataclass(frozen=True)
-class StepDerivative:
-    """The derivative of one step.
-
-    Parameters
-    ----------
-    model : With its schemes.
-    step : What it was computed from.
-    dt : Its length. [s]
-    find : Gives the variable of a name.
-    """
-
-    model: NoahModel
-    step: TakenStep
-    dt: float
-    find: Find
-
-    def forward(self, of: Sequence[str], wrt: Sequence[str], seed: Tensor, sizes: Sequence[int]) -> Tensor:
-        """d(of)/d(wrt) seed, flat, the names one after the other; `sizes` are those of `of`."""
-        changes = core_changes(wrt, self.find, seed, self.step)
-        here = core_values(self.step)
-        with forward_ad.dual_level():
-            dual = {path: forward_ad.make_dual(here[path], change.to(here[path])) for path, change in changes.items()}
-            with torch.no_grad():
-                result = compute_step(self.model, with_core(self.step, dual), self.dt)
-                return torch.cat([self._tangent(name, result, size) for name, size in zip(of, sizes, strict=True)])
-
-    def backward(self, of: Sequence[str], wrt: Sequence[str], seeds: Sequence[Tensor]) -> Tensor:
-        """seed^T d(of)/d(wrt), flat, the names one after the other."""
-        leaves = {path: value.detach().requires_grad_() for path, value in core_values(self.step).items()}
-        with torch.enable_grad():
-            result = compute_step(self.model, with_core(self.step, leaves), self.dt)
-            gradients = pull_back(result, list(zip(of, seeds, strict=True)), self.find, leaves)
-        return torch.cat([derivative_by(name, self.find, gradients, self.step) for name in wrt])
-
-    def _tangent(self, name: str, result: StepResult, size: int) -> Tensor:
-        """Change of an output, zero where it has none."""
-        value = read_result(name, self.find, result)
-        change = None if value is None else forward_ad.unpack_dual(value).tangent
-        return torch.zeros(size, dtype=result.state.skin_temperature.dtype) if change is None else change
 
 
 def pull_back(result: StepResult, seeds: Sequence[tuple[str, Tensor]], find: Find, leaves: Core) -> Core:

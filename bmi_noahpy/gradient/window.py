@@ -9,52 +9,18 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.gradient.checkpoints import Checkpoints
+from bmi_noahpy.gradient.engines import engine_for
 from bmi_noahpy.gradient.host import Named
-from bmi_noahpy.gradient.names import (
-    FORCING_PATHS,
-    STATE_PATHS,
-    Core,
-    Find,
-    derivative_by,
-    pack,
-    unpack,
-)
+from bmi_noahpy.gradient.names import Core, Find, derivative_by, pack
 from bmi_noahpy.gradient.protocol import STATE
+from bmi_noahpy.gradient.recorded import RecordedStep
 from bmi_noahpy.gradient.recording import Overwrite
-from bmi_noahpy.gradient.step import compute_step, forcing_values, parameter_values, pull_back
+from bmi_noahpy.gradient.step import parameter_values
 from bmi_noahpy.gradient.taken_step import TakenStep
+from bmi_noahpy.gradient.torch_engine import TorchEngine
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import replace_quantity
-from noahpy_core.state import Forcing, State
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordedStep:
-    """What has to be kept of a step to compute it again.
-
-    Parameters
-    ----------
-    fields : Fields of `Forcing` that have a value.
-    inputs : Their values and the two components of the wind, ``[row, column]``.
-    overwrites : States that were set before the step, in order.
-    guessed : As in `TakenStep`.
-    """
-
-    fields: tuple[str, ...]
-    inputs: Tensor
-    overwrites: tuple[Overwrite, ...]
-    guessed: Tensor | None
-
-    def forcing(self) -> Forcing:
-        """Of the step."""
-        rows = dict(zip(self.fields, self.inputs, strict=False))
-        return Forcing(**{path: rows.get(path) for path in FORCING_PATHS})  # type: ignore[arg-type]
-
-    @property
-    def wind(self) -> tuple[Tensor, Tensor]:
-        """Components of the wind."""
-        return self.inputs[-2], self.inputs[-1]
+from noahpy_core.state import State
 
 
 @dataclasses.dataclass
@@ -96,24 +62,32 @@ class Window:
     dt : Length of a step. [s]
     checkpoints : Empty.
     find : Gives the variable of a name.
+    execution : As for `noahpy_core.run`.
     """
 
     def __init__(
-        self, model: NoahModel, state: State, parameters: Parameters, dt: float, checkpoints: Checkpoints, find: Find
+        self,
+        model: NoahModel,
+        state: State,
+        parameters: Parameters,
+        dt: float,
+        checkpoints: Checkpoints,
+        find: Find,
+        execution: str = "auto",
     ) -> None:
-        self._model, self._dt, self._parameters, self._find = model, dt, parameters, find
+        self._dt, self._parameters, self._find = dt, parameters, find
+        self._engine = engine_for(model, state, parameters, dt, find, execution)
         self._end = state
         self._calls: list[RecordedCall] = []
         self._steps: list[RecordedStep] = []
         self._checkpoints = checkpoints
         self._state_adjoint = torch.zeros_like(pack(state))
-        self._parameter_adjoint: Core = {}
         self._reversed: list[ReversedStep] = []
-        values = parameter_values(parameters, state.skin_temperature.shape[0])
-        self._constants = {f"parameters.{path}": value.detach().requires_grad_() for path, value in values.items()}
-        self._differentiable = parameters
-        for path in values:
-            self._differentiable = replace_quantity(self._differentiable, path, self._constants[f"parameters.{path}"])
+
+    @property
+    def in_kernels(self) -> bool:
+        """Whether steps are computed again by kernels, to whose bits those that are recorded have to be computed."""
+        return not isinstance(self._engine, TorchEngine)
 
     def __len__(self) -> int:
         """Calls that are recorded and not yet reversed."""
@@ -127,12 +101,10 @@ class Window:
         begins : Whether it is the first step of a call.
         """
         self._checkpoints.offer(len(self._steps), pack(self._end))
-        values = forcing_values(step.forcing, step.state.skin_temperature.shape[0])
-        rows = torch.stack([*values.values(), *step.wind])
         if begins or not self._calls:
             self._calls.append(RecordedCall())
         self._calls[-1].steps += 1
-        self._steps.append(RecordedStep(tuple(values), rows, overwrites, step.guessed))
+        self._steps.append(RecordedStep.of(step, overwrites))
         self._end = after
 
     def seed(self, name: str, seed: Tensor) -> None:
@@ -175,50 +147,23 @@ class Window:
 
     def _reverse_step(self, call: RecordedCall, position: int) -> None:
         flat = self._checkpoints.state_before(len(self._steps) - 1, self._state_after)
-        record = self._steps.pop()
-        core = {path: value.detach().requires_grad_() for path, value in self._core(record, flat).items()}
-        with torch.enable_grad():
-            step, span = self._step(record, core, self._differentiable), call.steps * self._dt
-            result = compute_step(self._model, step, self._dt, span)
-            seeds = [(STATE, self._state_adjoint), *call.seeds_of(position, self._find)]
-            gradients = pull_back(result, seeds, self._find, core | self._constants)
-        self._state_adjoint = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in STATE_PATHS])
-        for path in self._constants:
-            before = self._parameter_adjoint.get(path)
-            self._parameter_adjoint[path] = gradients[path] if before is None else before + gradients[path]
-        own = {path: found for path, found in gradients.items() if path.startswith(("forcing.", "set."))}
-        self._reversed.append(ReversedStep(record, own))
+        record, seeds = self._steps.pop(), list(call.seeds_of(position, self._find))
+        span = call.steps * self._dt
+        self._state_adjoint, entered = self._engine.reverse(record, flat, self._state_adjoint, seeds, span)
+        self._reversed.append(ReversedStep(record, entered))
 
     def _of_parameter(self, variable: Named) -> Tensor:
-        path = f"parameters.{variable.source.path}"
-        found = self._parameter_adjoint.get(path)
-        return (torch.zeros_like(self._constants[path]) if found is None else found / variable.scale).reshape(-1)
+        path = variable.source.path
+        found = self._engine.by_parameters.get(path)
+        if found is None:
+            found = torch.zeros_like(parameter_values(self._parameters, self._end.skin_temperature.shape[0])[path])
+        return (found / variable.scale).reshape(-1)
 
     def _of_input(self, name: str, reversed_step: ReversedStep) -> Tensor:
         record = reversed_step.record
         step = TakenStep(self._end, record.forcing(), self._parameters, record.wind, record.guessed)
         return derivative_by(name, self._find, reversed_step.gradients, step)
 
-    def _core(self, record: RecordedStep, flat: Tensor) -> Core:
-        """All that a record and the state before it contain, by path; states that were set as ``set.0``, ``set.1``."""
-        core = {f"state.{path}": value for path, value in unpack(flat, self._end).items()}
-        core |= {f"forcing.{path}": value for path, value in zip(record.fields, record.inputs, strict=False)}
-        return core | {f"set.{k}": overwrite.value for k, overwrite in enumerate(record.overwrites)}
-
-    def _step(self, record: RecordedStep, core: Core, parameters: Parameters) -> TakenStep:
-        """The step, computed from its parts by path."""
-        state, forcing = self._end, record.forcing()
-        for path in STATE_PATHS:
-            state = replace_quantity(state, path, core[f"state.{path}"])
-        for k, overwrite in enumerate(record.overwrites):
-            state = overwrite.apply(state, core[f"set.{k}"])
-        for path in record.fields:
-            forcing = replace_quantity(forcing, path, core[f"forcing.{path}"])
-        return TakenStep(state, forcing, parameters, record.wind, record.guessed)
-
     def _state_after(self, flat: Tensor, number: int) -> Tensor:
         """The state after a step, from that before it."""
-        record = self._steps[number]
-        with torch.no_grad():
-            step = self._step(record, self._core(record, flat), self._parameters)
-            return pack(compute_step(self._model, step, self._dt).state)
+        return self._engine.advance(self._steps[number], flat)

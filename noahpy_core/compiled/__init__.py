@@ -7,7 +7,8 @@ of a coupler.
 """
 
 from noahpy_core.compiled.execute.case import NotCompiled, why_not_compiled
+from noahpy_core.compiled.execute.pull import StepPull
 from noahpy_core.compiled.execute.run import compiled_run
 from noahpy_core.compiled.execute.step import CompiledStep
 
-__all__ = ["CompiledStep", "NotCompiled", "compiled_run", "why_not_compiled"]
+__all__ = ["CompiledStep", "NotCompiled", "StepPull", "compiled_run", "why_not_compiled"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,16 +39,16 @@ class Program:
         size = 8 if shape.dtype == torch.float64 else 4
         lanes = vector_bytes() // size
         self.target = Target("double" if size == 8 else "float", lanes, 1 if single else lanes)
-        self._forward = self._function(None)
-        self.message = "; ".join(self._forward.artefact.messages)
-        self.constants = [torch.from_numpy(array.copy()) for array in self._forward.artefact.constants]
+        self.steps_forward = self._function(None)
+        self.message = "; ".join(self.steps_forward.artefact.messages)
+        self.constants = [torch.from_numpy(array.copy()) for array in self.steps_forward.artefact.constants]
         self.sources = input_sources(shape, self.constants)
         self.position = {source: k for k, (source, _) in enumerate(self.sources)}
         self.rows = state_rows(shape)
         self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
         self.results = shape.results()
         self.result_position = {path: k for k, (path, _) in enumerate(self.results)}
-        self._tables = np.array([constant.data_ptr() for constant in self.constants], dtype=np.int64)
+        self.tables = np.array([constant.data_ptr() for constant in self.constants], dtype=np.int64)
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
@@ -94,13 +95,13 @@ class Program:
         final : Receives the state after the last one, ``[row, column]``.
         """
         failures = np.full(columns, -1, dtype=np.int64)
-        self._call(
-            self._forward,
+        self.call(
+            self.steps_forward,
             columns,
             first_step=first_step,
             last_step=first_step + steps,
             inputs=inputs,
-            tables=self._tables,
+            tables=self.tables,
             outputs=outputs,
             states=states,
             final=final,
@@ -128,20 +129,21 @@ class Program:
         states : Before the steps, ``[step, row, column]``.
         adjoint : Derivative with respect to the state after the last step; becomes that before the first.
         """
-        self._call(
-            self._reverse(wanted),
+        self.call(
+            self.steps_back(wanted),
             columns,
             first_step=steps.start,
             last_step=steps.stop,
             inputs=inputs,
-            tables=self._tables,
+            tables=self.tables,
             outputs=cotangents,
             states=states,
             final=adjoint,
             gradients=gradients,
         )
 
-    def _call(self, function: Function, columns: int, **values: Any) -> None:
+    def call(self, function: Function, columns: int, **values: Any) -> None:
+        """Call a kernel with arguments by name (`ARGUMENTS`), columns divided among threads."""
         threads = min(torch.get_num_threads(), columns // FEWEST_COLUMNS_OF_A_THREAD)
         if threads <= 1:
             self._part(function, columns, 0, columns, values)
@@ -157,16 +159,17 @@ class Program:
     def _part(self, function: Function, columns: int, begin: int, end: int, values: Mapping[str, Any]) -> None:
         """A range of columns, in this thread."""
         size = vector_bytes()
-        scratch = np.empty(function.artefact.scratch * self.target.size + 2 * size, dtype=np.uint8)
+        scratch = _scratch(function.artefact.scratch * self.target.size + 2 * size)
         known: dict[str, Any] = {"columns": columns, "begin": begin, "end": end, **values}
         known["scratch"] = scratch.ctypes.data + -scratch.ctypes.data % size
-        arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(_address(known.get(name)) for name in ARGUMENTS))
+        arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(address_of(known.get(name)) for name in ARGUMENTS))
         function.call(ctypes.addressof(arguments))
 
     # --- kernels ----------------------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - programs live as long as the process
-    def _reverse(self, wanted: Wanted) -> Function:
+    def steps_back(self, wanted: Wanted) -> Function:
+        """The kernel of steps back, for some derivatives."""
         return self._function(wanted)
 
     def _function(self, wanted: Wanted | None) -> Function:
@@ -190,35 +193,15 @@ class Program:
         return Artefact(kernel.name, assemble(kernel.text), kernel.scratch, constants, messages)
 
 
-class Call:
-    """The same call of a forward kernel again and again: one step, tables of the same arrays.
+_own = threading.local()
 
-    What the arrays hold may change between calls.
-    """
 
-    def __init__(self, of: Program, columns: int, inputs: np.ndarray, outputs: np.ndarray) -> None:
-        self._program, self._columns = of, columns
-        self._inputs, self._outputs = inputs, outputs
-        size = vector_bytes()
-        self._scratch = np.empty(of._forward.artefact.scratch * of.target.size + size, dtype=np.uint8)
-        self._failures = np.full(columns, -1, dtype=np.int64)
-        values = {"columns": columns, "end": columns, "last_step": 1, "inputs": inputs, "tables": of._tables,
-                  "outputs": outputs, "failures": self._failures}  # fmt: skip
-        values["scratch"] = self._scratch.ctypes.data + -self._scratch.ctypes.data % size
-        self._arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(_address(values.get(name)) for name in ARGUMENTS))
-        self._address = ctypes.addressof(self._arguments)
-        self._call = of._forward.call
-
-    def __call__(self) -> np.ndarray | None:
-        """Take the step; returns as `Program.forward`."""
-        if self._columns >= 2 * FEWEST_COLUMNS_OF_A_THREAD:
-            return self._program.forward(self._inputs, self._outputs, self._columns, 1)
-        self._call(self._address)
-        if not self._program.message or self._failures.max() < 0:
-            return None
-        failures = self._failures.copy()
-        self._failures.fill(-1)
-        return failures
+def _scratch(size: int) -> np.ndarray:
+    """Scratch memory of this thread. Fresh memory would cost a small kernel more time than its work."""
+    kept: np.ndarray | None = getattr(_own, "scratch", None)
+    if kept is None or kept.size < size:
+        kept = _own.scratch = np.empty(size, dtype=np.uint8)
+    return kept
 
 
 @functools.lru_cache(maxsize=64)
@@ -237,7 +220,8 @@ def _pool() -> ThreadPoolExecutor:
     return _pool_of(os.getpid())
 
 
-def _address(value: Any) -> int:
+def address_of(value: Any) -> int:
+    """Where a tensor or array is; 0 for None, and a number as it is."""
     if value is None:
         return 0
     if isinstance(value, Tensor):

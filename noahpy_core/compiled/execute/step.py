@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ENTRY
+from noahpy_core.compiled.execute.call import ForwardCall
 from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, unlike
-from noahpy_core.compiled.execute.program import Call, entry
+from noahpy_core.compiled.execute.program import entry
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
 from noahpy_core.model import NoahModel
@@ -110,7 +111,7 @@ class _Prepared:
             (self._pattern.count(length), *([length] if length else []), case.columns) for length in self._lengths
         ]
         self._outputs, self._offsets = self._output_table()
-        self._call = Call(program, case.columns, self._inputs, self._outputs)
+        self._call = ForwardCall(program, case.columns, self._inputs, self._outputs)
         self._states = len(program.rows)
         shape = program.shape
         self._make_state = _maker(State, {path for path, _ in shape.fields("state")})

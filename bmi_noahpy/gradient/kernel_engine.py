@@ -1,0 +1,120 @@
+"""Recorded steps taken again and reversed by compiled kernels."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from bmi_noahpy.gradient.engine import Pulled, Seeds
+from bmi_noahpy.gradient.names import STATE_PATHS, Core, Find, pack
+from bmi_noahpy.gradient.protocol import STATE
+from bmi_noahpy.gradient.recorded import RecordedStep
+from bmi_noahpy.gradient.result_seeds import DirectResults, ResultSeeds
+from bmi_noahpy.gradient.step import pull_back
+from bmi_noahpy.gradient.taken_step import StepResult
+from noahpy_core.compiled import StepPull
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import replace_quantity
+from noahpy_core.state import Fluxes, State
+
+
+class KernelEngine:
+    """Steps in kernels; what a caller set before a step, and derived outputs, around them in torch.
+
+    Parameters
+    ----------
+    model : Of built-in schemes.
+    like : A state of the shapes in question.
+    dt : Length of a step. [s]
+    find : Gives the variable of a name.
+    """
+
+    def __init__(self, model: NoahModel, like: State, parameters: Parameters, dt: float, find: Find) -> None:
+        self._model, self._like, self._parameters = model, like, parameters
+        self._dt, self._find = dt, find
+        self._direct = DirectResults(find, like, model.column)
+        self._pulls: dict[tuple[str, ...], StepPull] = {}
+        self._by_parameters: dict[str, Tensor] = {}
+
+    @property
+    def by_parameters(self) -> Core:
+        """See `Engine`."""
+        return self._by_parameters
+
+    def clear(self) -> None:
+        """See `Engine`."""
+        for part in self._by_parameters.values():
+            part.zero_()
+
+    def advance(self, record: RecordedStep, flat: Tensor) -> Tensor:
+        """See `Engine`."""
+        return self._pull_of(record).advance(self._start(record, flat), record.inputs)
+
+    def reverse(self, record: RecordedStep, flat: Tensor, adjoint: Tensor, seeds: Seeds, span: float) -> Pulled:
+        """See `Engine`."""
+        pull, start = self._pull_of(record), self._start(record, flat)
+        ends, late = ResultSeeds(adjoint.clone(), self._like), []
+        for name, seed in seeds:
+            path = self._direct.path(name)
+            if path is None:
+                late.append((name, seed))
+            else:
+                ends.add(path, seed if path == STATE else seed * self._find(name).scale)
+        if late:
+            self._add_indirect(record, pull, start, late, span, ends)
+        by_forcing = pull.pull(start, record.inputs, ends.adjoint, ends.fluxes, self._by_parameters)
+        entered = {f"forcing.{field}": row for field, row in zip(record.fields, by_forcing, strict=True)}
+        for path, more in ends.forcing.items():
+            entered[path] = entered[path] + more
+        if record.starts_as_kept:
+            return Pulled(ends.adjoint, entered)
+        return self._through_start(record, flat, ends.adjoint, entered)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _pull_of(self, record: RecordedStep) -> StepPull:
+        found = self._pulls.get(record.fields)
+        if found is None:
+            trees = (self._like, record.forcing(), self._parameters)
+            found = self._pulls[record.fields] = StepPull(self._model, trees, self._dt)
+            if not self._by_parameters:
+                self._by_parameters = found.room_for_parameters()
+        return found
+
+    def _start(self, record: RecordedStep, flat: Tensor) -> Tensor:
+        """The flat state the model is given, from that before the step."""
+        if record.starts_as_kept:
+            return flat
+        return pack(record.step(record.core(flat, self._like), self._like, self._parameters).start)
+
+    def _through_start(self, record: RecordedStep, flat: Tensor, adjoint: Tensor, entered: Core) -> Pulled:
+        """From the derivative by the state the model was given to that by what the state was made of."""
+        core = {path: value.detach().requires_grad_() for path, value in record.core(flat, self._like).items()}
+        with torch.enable_grad():
+            start = pack(record.step(core, self._like, self._parameters).start)
+            found = torch.autograd.grad(start, list(core.values()), adjoint, allow_unused=True, materialize_grads=True)
+        gradients = dict(zip(core, found, strict=True))
+        before = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in STATE_PATHS])
+        others = {path: value for path, value in gradients.items() if not path.startswith("state.")}
+        return Pulled(before, {path: entered.get(path, 0.0) + value for path, value in others.items()})
+
+    def _add_indirect(
+        self, record: RecordedStep, pull: StepPull, start: Tensor, seeds: Seeds, span: float, into: ResultSeeds
+    ) -> None:
+        """Add the seeds of outputs that are computed from several results, or from forcing."""
+        results = {path: value.requires_grad_() for path, value in pull.results(start, record.inputs).items()}
+        fields = {path: row.detach().requires_grad_() for path, row in zip(record.fields, record.inputs, strict=False)}
+        state = self._like
+        for path in STATE_PATHS:
+            state = replace_quantity(state, path, results[path])
+        fluxes = Fluxes(**{path: value for path, value in results.items() if path not in STATE_PATHS})
+        with torch.enable_grad():
+            forcing = dataclasses.replace(record.forcing(), **fields)
+            result = StepResult(state, fluxes, forcing, self._model.column, span)
+            leaves = results | {f"forcing.{path}": row for path, row in fields.items()}
+            gradients = pull_back(result, seeds, self._find, leaves)
+        for path, gradient in gradients.items():
+            into.add(path, gradient)

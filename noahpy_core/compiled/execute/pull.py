@@ -1,0 +1,143 @@
+"""Single steps and their way back in kernels, for callers that reverse one step at a time: recorded windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall
+from noahpy_core.compiled.execute.case import Trees, make_case
+from noahpy_core.compiled.execute.run import raise_failure
+from noahpy_core.compiled.record.step_graph import Source, Wanted
+from noahpy_core.model import NoahModel
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import quantities
+from noahpy_core.state import CLOSURES, Fluxes
+
+DIFFERENTIATED = tuple(sorted(name for name, _ in quantities(Fluxes) if name not in CLOSURES))
+"""Fluxes that may be seeds. One kernel serves any choice of them."""
+PARAMETERS = tuple(path for path, facts in quantities(Parameters) if facts["differentiable"])
+
+
+class StepPull:
+    """One step of a model in kernels, again and back, from states and forcing in flat form.
+
+    A state in flat form is ``[row, column]``: the parts of `State` in order, a row for each layer. Forcing in flat form
+    has a row for each field that is there.
+
+    Parameters
+    ----------
+    model : Of built-in schemes.
+    trees : State, forcing and parameters of a step; only parameters, shapes and absent fields matter.
+    dt : Length of the step. [s]
+
+    Raises
+    ------
+    NotCompiled : Tensors of different number types, or not on the CPU.
+    """
+
+    def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float) -> None:
+        case, leaves = make_case(model, trees, dt, timed=False)
+        self._case, self._program, self.columns = case, case.program, case.columns
+        # What does not change must stay where the table says it is.
+        self._leaves = leaves
+        pairs = list(zip(case.sources, leaves, strict=True))
+        self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
+        self.dtype = leaves[0].dtype
+        size = leaves[0].element_size()
+        self.fields = tuple(source[1] for source in case.sources if source[0] == "forcing")
+        self._states = len(self._program.rows)
+        row = self.columns * size
+        self._state_offsets = np.array([at * row for _, _, at in self._program.rows])
+        self._inputs[: self._states, 1] = 1
+        self._inputs[: self._states, 2] = [self.columns if layers else 0 for _, layers, _ in self._program.rows]
+        self._forcing = slice(self._states, self._states + len(self.fields))
+        self._inputs[self._forcing, 1] = 1
+        self._forcing_offsets = np.arange(len(self.fields)) * row
+        self._outputs = self._program.output_table({}, self.columns)
+        self._cotangents, self._gradients = self._outputs.copy(), np.zeros_like(self._inputs)
+        self._advance = ForwardCall(self._program, self.columns, self._inputs, self._outputs)
+        self._room: Mapping[str, Tensor] | None = None
+        wanted = Wanted(DIFFERENTIATED, forcing=True, constants=("general", "snow", "soil", "vegetation"))
+        self._back = (self._program, wanted, self.columns, self._inputs, self._cotangents, self._gradients)
+        self._reverse: ReverseCall | None = None
+
+    def room_for_parameters(self) -> dict[str, Tensor]:
+        """Zeros of the shape of every parameter that can be differentiated by, for each column."""
+        layers = {source[1]: number for source, number in self._program.sources if source[0] == "parameters"}
+        paths = [path for path in PARAMETERS if path in layers]
+        sizes = [max(layers[path], 1) for path in paths]
+        # Parts of one tensor, so that a caller clears them at once.
+        parts = torch.zeros((sum(sizes), self.columns), dtype=self.dtype).split(sizes)
+        return {path: part if layers[path] else part[0] for path, part in zip(paths, parts, strict=True)}
+
+    def advance(self, flat: Tensor, forcing: Tensor) -> Tensor:
+        """The state after the step, in flat form.
+
+        Raises
+        ------
+        ConvergenceError : A column's equations were not solved.
+        """
+        after = torch.empty_like(flat)
+        self._outputs[:] = 0
+        self._forward(flat, forcing, after.data_ptr())
+        return after
+
+    def results(self, flat: Tensor, forcing: Tensor) -> dict[str, Tensor]:
+        """Parts of the state after the step and fluxes, by path. Raises as `advance`."""
+        found = {
+            path: torch.empty((1, *([layers] if layers else []), self.columns), dtype=self.dtype)
+            for path, layers in self._program.results
+        }
+        self._outputs[:] = self._program.output_table(found, self.columns)
+        self._forward(flat, forcing, 0)
+        return {path: values[0] for path, values in found.items()}
+
+    def pull(
+        self,
+        flat: Tensor,
+        forcing: Tensor,
+        adjoint: Tensor,
+        cotangents: Mapping[str, Tensor],
+        parameters: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Take the step back. Returns the derivative by forcing, in flat form.
+
+        Parameters
+        ----------
+        flat, forcing : Before and during the step.
+        adjoint : Derivative by the state after it, in flat form; becomes that by the state before.
+        cotangents : Derivative by fluxes, by name (see `DIFFERENTIATED`), ``[column]`` or ``[layer, column]``.
+        parameters : Receive, on top of what they hold, derivatives by parameters (`room_for_parameters`).
+        """
+        # The kernel is made when it is first asked for.
+        self._reverse = self._reverse or ReverseCall(*self._back)
+        seeds = {name: seed.contiguous()[None] for name, seed in cotangents.items()}
+        self._cotangents[:] = self._program.output_table(seeds, self.columns) if seeds else 0
+        by_forcing = torch.zeros((len(self.fields), self.columns), dtype=self.dtype)
+        self._make_room(parameters)
+        self._gradients[self._forcing, 0] = by_forcing.data_ptr() + self._forcing_offsets
+        self._point_to(flat, forcing)
+        self._reverse(flat.data_ptr(), adjoint.data_ptr())
+        return by_forcing
+
+    def _make_room(self, parameters: Mapping[str, Tensor]) -> None:
+        """Tell where derivatives by parameters go; kept for the next call with the same room."""
+        if self._room is not parameters:
+            room: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
+            self._gradients[:] = self._program.input_table(room, self.columns, own=False)
+            self._gradients[self._forcing, 1] = 1
+            self._room = parameters
+
+    def _point_to(self, flat: Tensor, forcing: Tensor) -> None:
+        self._inputs[: self._states, 0] = flat.data_ptr() + self._state_offsets
+        self._inputs[self._forcing, 0] = forcing.data_ptr() + self._forcing_offsets
+
+    def _forward(self, flat: Tensor, forcing: Tensor, final: int) -> None:
+        self._point_to(flat, forcing)
+        failures = self._advance(final)
+        if failures is not None:
+            raise_failure(self._program, failures, numbered=False)
