@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from noahpy_core.contract import LimitedScheme
+from noahpy_core.contract import Limited, LimitedScheme
 from noahpy_core.errors import SchemeError
 from noahpy_core.options import SLOTS
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
@@ -66,17 +66,20 @@ RULES = (
     _closed("surface", (NoahSurface,), "It takes albedo and emissivity of snow from snow_albedo and the parameters."),
     _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
     _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),
-    _closed("soil_hydraulics", (Zhang2007,), "The Richards equation has its own conductivity and retention."),
-    Rule(
-        "soil_water", RichardsSoilWater, "surface_balance", (ConservativeStep,),
-        "Evaporation has to be limited to what the stores hold before water moves.",
-    ),
     Rule("snow", LayeredSnow, "surface_balance", (ConservativeStep,), "Layers are solved with the surface and soil."),
     *(
         Rule("snow", LayeredSnow, piece, (LayeredPiece, LimitedScheme), "Noah's own is part of its one-layer pack.")
         for piece in SNOW_PIECES
     ),
     *(Rule("snow", NoahSnow, piece, (NoahsOwn,), "Noah's one-layer pack has its own.") for piece in SNOW_PIECES),
+    Rule(
+        "soil_water", RichardsSoilWater, "soil_hydraulics", (Zhang2007,),
+        "The Richards equation has its own conductivity and retention, with the default's effect of ice.",
+    ),
+    Rule(
+        "soil_water", RichardsSoilWater, "phase_change", (EnthalpySoilHeat, Limited),
+        "Ice is an obstacle to the water, and how much of it there is must not depend on the step.",
+    ),
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from noahpy_core.physics.evaporation import latent_heat
 from noahpy_core.physics.snow import PackBalance
 from noahpy_core.physics.soil_heat import SoilHeat
 from noahpy_core.physics.soil_water import SoilWater
+from noahpy_core.physics.soil_water_richards import RichardsWater
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -29,7 +30,7 @@ class StepParts(NamedTuple):
     balance: SurfaceBalance
     snow: PackBalance
     canopy: Interception
-    water: SoilWater
+    water: SoilWater | RichardsWater
     heat: SoilHeat
 
 

@@ -122,3 +122,15 @@ def demand_at_hand(
     available = removable_water(liquid, ice) * column.thickness * (WATER_DENSITY / dt)
     share = _share(available, torch.cat([demand.roots[:1] + demand.soil, demand.roots[1:]]))
     return Demand(demand.soil * share[0], demand.canopy, demand.roots * share)
+
+
+def evaporation_from(asked: Evaporation, soil: Tensor, roots: Tensor) -> Evaporation:
+    """Evaporation of which the soil gives less than it was asked for: the latent heat follows.
+
+    Parameters
+    ----------
+    soil : From the first layer. [kg m-2 s-1]
+    roots : From each layer, ``[layer, column]``. [kg m-2 s-1]
+    """
+    kept_back = (asked.soil - soil) + (asked.roots - roots).sum(0)
+    return asked._replace(soil=soil, roots=roots, heat=asked.heat - kept_back * LATENT_HEAT_VAPORISATION)

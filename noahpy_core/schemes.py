@@ -14,7 +14,8 @@ from noahpy_core.physics.snow import NoahSnow, NoahSnowMelt
 from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
 from noahpy_core.physics.soil_hydraulics import NoahHydraulics, Zhang2007
 from noahpy_core.physics.soil_thermal import CoteKonrad2005, PetersLidard1998, unfrozen_kersten_number
-from noahpy_core.physics.soil_water import SoilWaterStep
+from noahpy_core.physics.soil_water import SoilDemand, SoilWaterStep
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 from noahpy_core.physics.surface import Ground, NoahSnowCover, NoahSurface
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.physics.turbulence import Chen1997, ChenZhang2009, Paulson1970, Yang2008, Zilitinkevich1995
@@ -47,11 +48,13 @@ __all__ = [
     "Paulson1970",
     "PetersLidard1998",
     "Potential",
+    "RichardsSoilWater",
     "Schaake1996",
     "SchemeWarning",
     "SharpTransitions",
     "Slot",
     "SmoothTransitions",
+    "SoilDemand",
     "SoilWaterStep",
     "Yang2008",
     "Zhang2007",

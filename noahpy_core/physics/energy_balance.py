@@ -130,6 +130,11 @@ def snow_balance(
     return SurfaceBalance(skin, ground_heat, emission, precipitation_heat, positive_part(left) * melting, discrepancy)
 
 
+def with_less_latent_heat(balance: SurfaceBalance, less: Tensor) -> SurfaceBalance:
+    """A balance solved before it was known that `less` latent heat is used [W m-2]: the rest is a discrepancy."""
+    return balance._replace(discrepancy=balance.discrepancy + less)
+
+
 def snow_coupling(soil_temperature: Tensor, ground_heat: Tensor, half_layer: Tensor, conductivity: Tensor) -> Coupling:
     """Surface coupling that hands the snow's ground heat flux to the soil."""
     base = soil_temperature + ground_heat * half_layer / conductivity

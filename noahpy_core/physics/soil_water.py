@@ -29,6 +29,20 @@ class SoilWater(NamedTuple):
     created: Tensor
 
 
+class SoilDemand(NamedTuple):
+    """Water asked of the soil, 0 or more. [kg m-2 s-1]"""
+
+    soil: Tensor
+    """Evaporation of the first layer, ``[column]``."""
+    roots: Tensor
+    """Uptake of each layer, ``[layer, column]``."""
+
+    @property
+    def by_layer(self) -> Tensor:
+        """What is asked of each layer."""
+        return torch.cat([self.roots[:1] + self.soil, self.roots[1:]])
+
+
 class Boundary(NamedTuple):
     """What the soil water step is given besides the soil."""
 
@@ -72,21 +86,22 @@ class SoilWaterStep(ModelPart):
         self.transitions = transitions
 
     def forward(
-        self, liquid: Tensor, ice: Tensor, supply: Tensor, uptake: Tensor, parameters: Parameters, dt: Tensor | float
-    ) -> SoilWater:
+        self, liquid: Tensor, ice: Tensor, supply: Tensor, demand: SoilDemand, parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilWater:  # fmt: skip
         """Advance soil water by one step.
 
         Parameters
         ----------
         liquid, ice : At the start, ``[layer, column]``. [m3 m-3]
         supply : Water reaching the ground. [kg m-2 s-1]
-        uptake : Evaporation and root uptake from each layer, ``[layer, column]``. [kg m-2 s-1]
+        demand : Evaporation and root uptake, all of which is taken. [kg m-2 s-1]
         dt : [s]
         """
         soil = parameters.soil
         wilting = soil.wilting_point
         assert wilting is not None
-        boundary = Boundary(supply, uptake, wilting)
+        boundary = Boundary(supply, demand.by_layer, wilting)
         first = self._solve(liquid, liquid, ice, boundary, parameters, dt)
         middle = 0.5 * (liquid + first.liquid)
         # In the second pass the original takes the lowest layer's wilting point for the surface soil's.

@@ -15,15 +15,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow, System
 from noahpy_core.physics.richards_solver import solve_richards
-
-
-class SoilDemand(NamedTuple):
-    """Water asked of the soil, 0 or more. [kg m-2 s-1]"""
-
-    soil: Tensor
-    """Evaporation of the first layer, ``[column]``: down to 0.02 m3 m-3 of liquid water."""
-    roots: Tensor
-    """Uptake of each layer, ``[layer, column]``: down to its wilting point."""
+from noahpy_core.physics.soil_water import SoilDemand
 
 
 class RichardsWater(NamedTuple):
@@ -45,6 +37,16 @@ class RichardsWater(NamedTuple):
     soil_evaporation: Tensor
     root_uptake: Tensor
     """``[layer, column]``."""
+
+    @property
+    def saturation_excess(self) -> Tensor:
+        """What leaves a full column besides drainage."""
+        return self.exfiltration
+
+    @property
+    def created(self) -> Tensor:
+        """No water is."""
+        return torch.zeros_like(self.infiltration)
 
 
 class RichardsSoilWater(ModelPart):

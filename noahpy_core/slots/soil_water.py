@@ -8,8 +8,8 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column, by_layer
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.soil_water import SoilWater, SoilWaterStep
-from noahpy_core.physics.soil_water_richards import RichardsSoilWater
+from noahpy_core.physics.soil_water import SoilDemand, SoilWater, SoilWaterStep
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
 
 
 class SoilWaterScheme(Protocol):
@@ -20,10 +20,10 @@ class SoilWaterScheme(Protocol):
         liquid: Annotated[Tensor, by_layer("m3 m-3", 0.0, 1.0)],
         ice: Annotated[Tensor, by_layer("m3 m-3", 0.0, 1.0)],
         supply: Annotated[Tensor, by_column("kg m-2 s-1", 0.0)],
-        uptake: Annotated[Tensor, by_layer("kg m-2 s-1")],
+        demand: SoilDemand,
         parameters: Parameters,
         dt: Tensor | float,
-    ) -> SoilWater: ...
+    ) -> SoilWater | RichardsWater: ...
 
 
 SLOT = Slot(

@@ -5,14 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import HEAT_CAPACITY_AIR
 from noahpy_core.contract import LimitedScheme
 from noahpy_core.diagnostics import StepParts, assemble_fluxes
-from noahpy_core.exchange import Evaporation, Exchange, demand_at_hand, limited_evaporation, limited_potential
+from noahpy_core.exchange import (
+    Evaporation,
+    Exchange,
+    demand_at_hand,
+    evaporation_from,
+    limited_evaporation,
+    limited_potential,
+)
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
@@ -23,7 +29,8 @@ from noahpy_core.physics.energy_balance import SurfaceBalance, SurfaceInput
 from noahpy_core.physics.evaporation import potential_evaporation
 from noahpy_core.physics.snow import PackBalance, Snowpack
 from noahpy_core.physics.soil_heat import SoilHeat
-from noahpy_core.physics.soil_water import SoilWater
+from noahpy_core.physics.soil_water import SoilDemand, SoilWater
+from noahpy_core.physics.soil_water_richards import RichardsWater
 from noahpy_core.physics.surface import (
     Ground,
     Surface,
@@ -124,6 +131,11 @@ class NoahStep(ModelPart):
             dt,
         )
         water = self._soil_water(soil, canopy, exchange.evaporation, parameters, dt)
+        if isinstance(water, RichardsWater):
+            asked = exchange.evaporation
+            exchange = exchange._replace(evaporation=evaporation_from(asked, water.soil_evaporation, water.root_uptake))
+            given = self._surface_input(exchange)
+            over_snow = energy_balance.with_less_latent_heat(over_snow, asked.heat - exchange.evaporation.heat)
 
         conductivity = self.soil_thermal(water.liquid, water.ice, parameters.soil)
         bare = energy_balance.bare_coupling(given, self._shaded(conductivity[0], exchange.ground, parameters))
@@ -241,9 +253,9 @@ class NoahStep(ModelPart):
         evaporation: Evaporation,
         parameters: Parameters,
         dt: Tensor | float,
-    ) -> SoilWater:
-        uptake = torch.cat([evaporation.roots[:1] + evaporation.soil, evaporation.roots[1:]])
-        return self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, uptake, parameters, dt)
+    ) -> SoilWater | RichardsWater:
+        demand = SoilDemand(evaporation.soil, evaporation.roots)
+        return self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, demand, parameters, dt)
 
     # --- results ----------------------------------------------------------------------------------------------------
 

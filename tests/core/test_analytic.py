@@ -18,7 +18,7 @@ from noahpy_core.physics.freezing import NiuYang2006
 from noahpy_core.physics.infiltration import Schaake1996
 from noahpy_core.physics.soil_heat import Coupling
 from noahpy_core.physics.soil_hydraulics import Hydraulics, Zhang2007
-from noahpy_core.physics.soil_water import SoilWater, SoilWaterStep
+from noahpy_core.physics.soil_water import SoilDemand, SoilWater, SoilWaterStep
 from noahpy_core.processes import SCHEMES
 
 PHASE_CHANGE = list(SCHEMES["phase_change"])
@@ -146,7 +146,7 @@ def drain(
     liquid = torch.full((len(thickness), 1), moisture, dtype=torch.float64)
     ice, rate = torch.zeros_like(liquid), torch.tensor([supply], dtype=torch.float64)
     for _ in range(steps):
-        water = module(liquid, ice, rate, torch.zeros_like(liquid), one, dt)
+        water = module(liquid, ice, rate, SoilDemand(torch.zeros_like(rate), torch.zeros_like(liquid)), one, dt)
         liquid = water.liquid
     return liquid[:, 0], water
 
@@ -191,7 +191,7 @@ def test_the_flux_between_layers_vanishes_in_undrained_soil_at_rest():
     liquid = torch.full((3, 1), 0.25, dtype=torch.float64)
     none = torch.zeros_like(liquid)
     for _ in range(500):
-        liquid = module(liquid, none, none[0], none, one, 1.0e5).liquid
+        liquid = module(liquid, none, none[0], SoilDemand(none[0], none), one, 1.0e5).liquid
     hydraulics = Zhang2007()(liquid, none, one.soil)
     gradient = (liquid[:-1] - liquid[1:]) / column.node_distance
     flux = hydraulics.diffusivity[:-1] * gradient + hydraulics.conductivity[:-1]

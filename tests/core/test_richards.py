@@ -6,11 +6,17 @@ import dataclasses
 
 import pytest
 import torch
+from random_columns import random_case
 from water_columns import CLASSES, FLOOR, STEPS, WaterCase, hard_columns
 
+from noahpy_core.constants import LATENT_HEAT_VAPORISATION
+from noahpy_core.errors import SchemeError
+from noahpy_core.model import NoahModel
+from noahpy_core.options import Options
 from noahpy_core.physics.retention import pore_space
 from noahpy_core.physics.richards import System, equations, unknown_for
-from noahpy_core.physics.soil_water_richards import RichardsWater, SoilDemand
+from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.physics.soil_water_richards import RichardsWater
 from noahpy_core.tables import soil_parameters
 
 ROUND_OFF = 1.0e-14
@@ -160,3 +166,42 @@ def test_steady_seepage_carries_the_supply_through_every_layer():
     assert torch.allclose(faces(water) * 1000.0, supply.expand(6, 4), rtol=1.0e-9)
     expected = 0.3 ** (1.0 / (2.0 * soil.clapp_hornberger_b + 3.0))
     assert torch.allclose(water.liquid / soil.porosity, expected, rtol=1.0e-6)
+
+
+@pytest.mark.parametrize("slot", [{"soil_hydraulics": "noah"}, {"phase_change": "heat_limited"}])
+def test_schemes_that_do_not_go_with_it_are_refused(slot):
+    options = Options(**{"soil_water": "richards", "phase_change": "enthalpy", **slot})
+    name = next(iter(slot))
+    with pytest.raises(SchemeError, match=rf"^soil_water: 'richards' does not go with '{slot[name]}' as {name}"):
+        NoahModel(hard_columns(1).column, options)
+
+
+RICHARDS = Options(soil_water="richards", phase_change="enthalpy")
+
+
+@pytest.mark.parametrize("regime", ["temperate", "deep_frost", "saturated", "dry", "snow_melting"])
+def test_in_the_model_the_budgets_of_water_and_energy_close_and_the_soil_has_no_source(regime):
+    case = random_case(60, 20, seed=11, regime=regime)
+    after, fluxes = NoahModel(case.column, RICHARDS)(case.state, case.forcing, case.parameters, case.dt)
+    if case.state.snow.water_equivalent.max() == 0.0:
+        assert fluxes.numerical_water_source.abs().max() < 1.0e-18
+    assert (fluxes.water_residual * case.dt).abs().max() < 1.0e-11
+    assert fluxes.energy_residual.abs().max() < 1.0e-10
+    assert (after.soil.moisture <= case.parameters.soil.porosity * (1.0 + 1.0e-12)).all()
+
+
+def test_evaporation_is_what_the_soil_gives_and_the_latent_heat_follows():
+    """A dry soil under a thirsty air gives less than Noah's scheme asks of it, and is warmer for it."""
+    case = random_case(60, 20, seed=11, regime="dry")
+    moist = dataclasses.replace(case.state.soil, liquid_water=torch.full_like(case.state.soil.liquid_water, 0.021))
+    case = dataclasses.replace(
+        case, state=dataclasses.replace(case.state, soil=moist), dt=torch.full_like(case.dt, 86400.0)
+    )
+    given = (case.state, case.forcing, case.parameters, case.dt)
+    _, asked = NoahModel(case.column, Options(phase_change="enthalpy"))(*given)
+    _, fluxes = NoahModel(case.column, RICHARDS)(*given)
+    less = asked.soil_evaporation - fluxes.soil_evaporation
+    assert less.max() > 0.0
+    expected = asked.latent_heat_flux - LATENT_HEAT_VAPORISATION * (less + asked.transpiration - fluxes.transpiration)
+    bare = case.state.snow.water_equivalent == 0.0
+    assert torch.allclose(fluxes.latent_heat_flux[bare], expected[bare], rtol=1.0e-10)

@@ -12,7 +12,8 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow
-from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater, SoilDemand
+from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
 from noahpy_core.tables import soil_class_names, soil_parameters
 
 LAYERS = (

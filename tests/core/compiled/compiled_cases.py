@@ -91,6 +91,7 @@ COVER = [
         ),
         3, hydraulics="derived",
     ),
+    Setup(Options(phase_change="enthalpy", soil_water="richards"), 4),
 ]  # fmt: skip
 """Every scheme of every slot, and every number of layers that has code of its own, at least once."""
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from noahpy_core.physics.infiltration import Schaake1996
 from noahpy_core.physics.soil_hydraulics import Hydraulics, Zhang2007
-from noahpy_core.physics.soil_water import SoilWaterStep
+from noahpy_core.physics.soil_water import SoilDemand, SoilWaterStep
 
 DAY = 86400.0
 
@@ -29,7 +29,7 @@ def step(liquid, *, ice=0.0, supply=0.0, uptake=None, hydraulics=None, drainage=
     one = parameters(soil_parameters=soil(**changes), general_parameters=general(drainage_factor=values(drainage)))
     scheme = SoilWaterStep(COLUMN, Schaake1996(COLUMN), hydraulics or Zhang2007())
     roots = torch.zeros((4, 1), dtype=torch.float64) if uptake is None else uptake
-    return scheme(start, frozen, values(supply), roots, one, dt)
+    return scheme(start, frozen, values(supply), SoilDemand(torch.zeros(1, dtype=torch.float64), roots), one, dt)
 
 
 def test_runoff_plus_infiltration_equals_supply():
