@@ -38,7 +38,8 @@ from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE, LayeredSnow, SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
-from noahpy_core.physics.soil_water_richards import RichardsSoilWater, SoilDemand
+from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 from noahpy_core.physics.surface import snow_age, snow_free_ground
 from noahpy_core.state import Fluxes, Forcing, SoilState, State, SurfaceMemory
 from noahpy_core.steps.conservative_fluxes import conservative_fluxes
