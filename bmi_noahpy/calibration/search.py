@@ -87,11 +87,10 @@ class Search:
     Parameters
     ----------
     fit : What is made small.
-    checkpoint : File to go on from, written after every iteration; None for none.
     """
 
-    def __init__(self, fit: Fit, checkpoint: Path | None = None) -> None:
-        self.fit, self._checkpoint = fit, checkpoint
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
         self._calibration = fit.calibration
         unknowns = first_unknowns(fit)
         settings = self._calibration.optimiser
@@ -116,8 +115,6 @@ class Search:
         self._judge(which, moved.finished)
         progress.history = torch.cat([progress.history, progress.best_losses[None]])
         progress.seconds += time.perf_counter() - begin
-        if self._checkpoint is not None:
-            self.save(self._checkpoint)
         return float(progress.best_losses.min()) < lowest_before
 
     def _judge(self, which: Tensor, finished: Tensor) -> None:

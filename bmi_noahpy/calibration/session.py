@@ -38,6 +38,7 @@ from bmi_noahpy.calibration.search import Search
 from bmi_noahpy.config import load_configuration
 from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
+from bmi_noahpy.runs.interrupts import Interrupts
 from bmi_noahpy.runs.launch import Launch, launch
 from bmi_noahpy.runs.spin_up import SpinUpWarning
 
@@ -81,7 +82,7 @@ def calibrate(
 def _calibrate(calibration: Calibration, resume: bool, say: Say, progress: Console | None) -> Outcome:
     folder, checkpoint = calibration.results.folder, calibration.results.folder / CHECKPOINT
     fit = Fit(calibration)
-    search = Search(fit, checkpoint)
+    search = Search(fit)
     if resume and checkpoint.exists():
         search.load(checkpoint)
         say(f"Going on after iteration {search.progress.iteration}.")
@@ -109,11 +110,15 @@ def _search(search: Search, folder: Path, console: Console | None) -> bool:
     """Iterate to the end; whether the user stopped it. The best parameters so far are always in a file."""
     best, total = folder / CALIBRATED, search.fit.calibration.optimiser.iterations
     try:
-        with _terminated_as_interrupt(), _bar(console) as bar:
+        with Interrupts(terminate=True) as interrupts, _bar(console) as bar:
             task = bar.add_task("Calibrating", total=total, completed=search.progress.iteration, status="")
             while not search.finished:
-                if search.iterate() or not best.exists():
-                    write_calibrated(search.fit, _best(search), best)
+                improved = search.iterate()
+                # Both files belong to one iteration: an interrupt waits until they are written.
+                with interrupts.held():
+                    search.save(folder / CHECKPOINT)
+                    if improved or not best.exists():
+                        write_calibrated(search.fit, _best(search), best)
                 bar.update(task, completed=search.progress.iteration, status=_status(search))
     except KeyboardInterrupt:
         return True

@@ -1,4 +1,4 @@
-"""Control-C between two blocks of steps instead of within the writing of one."""
+"""Control-C, or a request to end, between two pieces of work instead of within the writing of one."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ class Interrupts:
 
     Use it as a context manager. It does nothing where Python does not turn the signal into KeyboardInterrupt: outside
     the main thread, or in a program with a handler of its own.
+
+    Parameters
+    ----------
+    terminate : Whether a request to end (SIGTERM) is taken as an interrupt by the user.
     """
 
-    def __init__(self) -> None:
-        self._previous: Any = None
+    def __init__(self, *, terminate: bool = False) -> None:
+        self._taken: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}
+        if terminate:
+            self._taken[signal.SIGTERM] = signal.SIG_DFL
+        self._previous: dict[int, Any] = {}
         self._holding = False
         self._waiting = False
 
     def __enter__(self) -> Interrupts:
-        """Take over the signal."""
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+        """Take over the signals that nobody else has taken."""
+        if threading.current_thread() is threading.main_thread():
+            for number, usual in self._taken.items():
+                if signal.getsignal(number) == usual:
+                    self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the signal back."""
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        """Give the signals back."""
+        while self._previous:
+            signal.signal(*self._previous.popitem())
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

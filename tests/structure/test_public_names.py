@@ -61,7 +61,9 @@ def private(names: set[str]) -> set[str]:
 
 
 def files(*patterns: str) -> list[Path]:
-    return sorted(path for pattern in patterns for path in REPOSITORY.glob(pattern) if "_build" not in path.parts)
+    made = {"_build", "generated"}
+    found = {path for pattern in patterns for path in REPOSITORY.glob(pattern)}
+    return sorted(path for path in found if not made & set(path.parts))
 
 
 @pytest.mark.parametrize("path", files("examples/*.py"), ids=lambda path: path.name)
