@@ -5,7 +5,8 @@ eWaterCycle is not a dependency: it loads this module through the entry point ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import ItemsView, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from ewatercycle.base.model import LocalModel
 from numpy.typing import NDArray
 
 from bmi_noahpy.component.dated import DatedBmiNoahPy
+from bmi_noahpy.config import Configuration
 from noahpy_core import __version__
 
 LAYERS = 1
 CONFIGURATION = "noahpy.yaml"
+SECTIONS = tuple(Configuration.model_fields)
 
 
 class NoahPy(LocalModel):
@@ -28,7 +31,9 @@ class NoahPy(LocalModel):
 
     ``setup(configuration=path)`` takes a configuration of NoahPy; without one, the invented site that comes with the
     package. Other arguments replace single keys by their dotted path, as in
-    ``setup(**{"period.end": "2020-06-30T00:00", "general.deep_temperature": 269.0})``.
+    ``setup(**{"period.end": "2020-06-30T00:00", "general.deep_temperature": 269.0})``; sections that the configuration
+    does not have are added. The weather comes from the file of the configuration (``"forcing.file"``): a ``forcing``
+    object of eWaterCycle is refused, because none of its kinds holds all that a land surface needs.
     """
 
     bmi_class: type[bmipy.Bmi] = DatedBmiNoahPy
@@ -43,21 +48,49 @@ class NoahPy(LocalModel):
 
         Raises
         ------
-        KeyError : for a change of a section that does not exist.
+        KeyError : for a change of a section that no configuration has.
+        ValueError : for a forcing object of eWaterCycle.
         """
+        if getattr(self, "forcing", None) is not None:
+            raise ValueError(
+                "setup: forcing= is not possible. NoahPy takes radiation, humidity, pressure and wind too, from the "
+                "file of its configuration: leave forcing out and set 'forcing.file'."
+            )
         source = Path(configuration).absolute() if configuration else _write_example(self._cfg_dir / "example")
         sections = yaml.safe_load(source.read_text(encoding="utf-8"))
         forcing = sections.get("forcing")
-        if forcing:
+        if forcing and "forcing.file" not in changes:
             forcing["file"] = str(source.parent / forcing["file"])
         for path, value in changes.items():
             section, _, key = path.partition(".")
-            if not key or section not in sections:
+            if not key or section not in SECTIONS:
                 raise KeyError(f"setup: unknown key {path!r}. Give configuration=, or a key like 'period.end'.")
-            sections[section][key] = value
-        file = self._cfg_dir / CONFIGURATION
+            sections[section] = {**(sections.get(section) or {}), key: value}
+        file: Path = self._cfg_dir / CONFIGURATION
         file.write_text(yaml.safe_dump(sections, sort_keys=False), encoding="utf-8")
         return file
+
+    @property
+    def parameters(self) -> ItemsView[str, Any]:
+        """What `setup` can change, by dotted path, with the values that the configuration of the run gives.
+
+        Before `setup`, those of the configuration that comes with the package.
+        """
+        if getattr(self, "_cfg_file", None) is not None:
+            text = Path(self._cfg_file).read_text(encoding="utf-8")
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                text = _write_example(Path(folder)).read_text(encoding="utf-8")
+        sections = yaml.safe_load(text)
+        named = {name: section for name, section in sections.items() if isinstance(section, dict)}
+        return {f"{name}.{key}": value for name, section in named.items() for key, value in section.items()}.items()
+
+    def get_value_at_coords(self, name: str, lat: Iterable[float], lon: Iterable[float]) -> NDArray[Any]:
+        """Values of the cells nearest to some points, ``[point]``; of a soil variable ``[layer, point]``, top first."""
+        cells = np.asarray(list(self._coords_to_indices(name, lat, lon)), dtype=np.int64)
+        values = np.reshape(self.get_value(name), (-1, int(np.prod(self.get_latlon_grid(name)[2]))))[:, cells]
+        found: NDArray[Any] = values if self._bmi.get_var_grid(name) == LAYERS else values[0]
+        return found
 
     def get_latlon_grid(self, name: str) -> tuple[NDArray[Any], NDArray[Any], tuple[int, int]]:
         """Latitudes, longitudes and shape of the cells, also of a single column."""
@@ -71,7 +104,8 @@ class NoahPy(LocalModel):
         points = list(lat)
         if self.get_latlon_grid(name)[2] == (1, 1):
             return [0] * len(points)
-        return super()._coords_to_indices(name, points, lon)
+        indices: Iterable[int] = super()._coords_to_indices(name, points, lon)
+        return indices
 
     def get_value_as_xarray(self, name: str) -> xr.DataArray:
         """Values with time, coordinates and units; soil variables have the dimension ``layer`` too."""

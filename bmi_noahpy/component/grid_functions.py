@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class GridFunctions:
     """Answers about the grids a component has in ``self._grids``, indexed by grid identifier.
 
+    Coordinates of a structured grid fill an array as long as the side of the grid, or one with room for every node.
+
     A question that a type of grid has no answer to raises `NotImplementedError` naming the type.
     """
 
@@ -51,15 +53,15 @@ class GridFunctions:
 
     def get_grid_x(self, grid: int, x: NDArray[Any]) -> NDArray[Any]:
         """Longitude [degrees]; in the depth section of one column the distance along the section [m]."""
-        return _fill(x, self._grid(grid, "get_grid_x").coordinate("x"), "get_grid_x")
+        return _fill(x, self._grid(grid, "get_grid_x").coordinate("x", x.size), "get_grid_x")
 
     def get_grid_y(self, grid: int, y: NDArray[Any]) -> NDArray[Any]:
         """Latitude [degrees]; in the depth section of one column the depth, positive down [m]."""
-        return _fill(y, self._grid(grid, "get_grid_y").coordinate("y"), "get_grid_y")
+        return _fill(y, self._grid(grid, "get_grid_y").coordinate("y", y.size), "get_grid_y")
 
     def get_grid_z(self, grid: int, z: NDArray[Any]) -> NDArray[Any]:
         """Depth of the middle of the layers, positive down. [m]"""
-        return _fill(z, self._grid(grid, "get_grid_z").coordinate("z"), "get_grid_z")
+        return _fill(z, self._grid(grid, "get_grid_z").coordinate("z", z.size), "get_grid_z")
 
     def get_grid_node_count(self, grid: int) -> int:
         """Number of nodes."""

@@ -102,13 +102,23 @@ class Grid:
         """Nodes along each dimension, slowest first; empty for a scalar."""
         return tuple(len(axis) for axis in self.axes) if self.type in STRUCTURED else ()
 
-    def coordinate(self, name: str) -> Floats:
-        """Coordinates in direction "x", "y" or "z": of all nodes when unstructured, else along that dimension."""
+    def coordinate(self, name: str, count: int | None = None) -> Floats:
+        """Coordinates in direction "x", "y" or "z": of all nodes when unstructured, else along that dimension.
+
+        Parameters
+        ----------
+        count : Numbers the caller has room for. As many as a structured grid has nodes: those of all nodes, which is
+            what pymt allocates.
+        """
         position = "xyz".index(name)
         if self.mesh is not None and position < len(self.mesh.points):
-            return self.mesh.points[position]
+            points: Floats = self.mesh.points[position]
+            return points
         if self.mesh is None and position < len(self.axes):
-            return self.axes[-1 - position]
+            axis = self.axes[-1 - position]
+            if count is None or count != self.size or count == len(axis):
+                return axis
+            return np.meshgrid(*self.axes, indexing="ij")[-1 - position].ravel()
         raise NotImplementedError(f"a {self.type} grid of rank {self.rank} has no {name} coordinate.")
 
 

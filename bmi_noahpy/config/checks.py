@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,9 @@ def check(read: Read) -> list[Problem]:
     problems = [problem for find in _INDEPENDENT for problem in find(read)]
     misshapen = list(_shapes(read))
     sound = dict(read)
+    if "domain.latitude" not in read or "domain.longitude" not in read:
+        # A side of the grid was refused: nobody knows how many columns a map should have.
+        sound = _without_maps(read)
     for problem in misshapen:
         section, name = problem.key.split(".")[:2]
         sound.pop(f"{section}.{name}" if name != "class" else "vegetation.class_", None)
@@ -97,6 +100,12 @@ def _shapes(read: Read) -> Iterator[Problem]:
                 f"has {shape[-2]} rows of {shape[-1]}, but the domain has {sides[0]} latitudes and {sides[1]} "
                 "longitudes. Give one value for each as [y][x], or a single one for all.",
             )
+
+
+def _without_maps(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values, and parameters among them, that do not have rows and columns of a grid."""
+    kept = {key: _without_maps(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in kept.items() if not isinstance(value, tuple) or np.ndim(value) < 2}
 
 
 def _all_values(read: Read) -> Iterator[tuple[str, Any]]:

@@ -155,3 +155,16 @@ def test_counts_are_python_integers(column, grid):
             assert type(model.get_grid_node_count(number)) is int
     assert type(column.get_grid_face_count(1)) is int
     assert type(column.get_grid_edge_count(1)) is int
+
+
+@pytest.mark.parametrize("grid", [0, 1])
+def test_an_array_with_room_for_every_node_gets_the_coordinates_of_all_nodes(tmp_path, grid):
+    model = cases.started(tmp_path, cases.grid_configuration())
+    nodes, rank = model.get_grid_node_count(grid), model.get_grid_rank(grid)
+    shape = model.get_grid_shape(grid, np.empty(rank, int))
+    sides = {"x": shape[-1], "y": shape[-2]} | ({"z": shape[0]} if rank == 3 else {})
+    for name, axis in zip(sides, range(rank - 1, -1, -1), strict=True):
+        function = getattr(model, f"get_grid_{name}")
+        side, full = function(grid, np.empty(sides[name])), function(grid, np.empty(nodes))
+        expected = np.broadcast_to(side.reshape([-1 if k == axis else 1 for k in range(rank)]), shape)
+        assert np.array_equal(full, expected.ravel()), name

@@ -125,3 +125,12 @@ def test_spread_puts_the_longitude_last():
     assert spread(((1.0, 2.0), (3.0, 4.0)), 4).tolist() == [1.0, 2.0, 3.0, 4.0]
     layered = spread((((1.0, 2.0),), ((3.0, 4.0),)), 2, 2)
     np.testing.assert_array_equal(layered, [[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_a_side_of_the_grid_that_is_refused_is_all_that_is_said():
+    """Maps cannot be compared with the domain then, nor with each other."""
+    maps = {"initial.skin_temperature": [[270.0] * 3] * 2, "initial.soil_moisture": [[[0.2] * 3] * 2] * 4}
+    for side, value in (("latitude", [33.0, 95.0]), ("longitude", [92.0, 92.5, 700.0])):
+        [(key, text)] = problems({**GRID, f"domain.{side}": value, **maps}).items()
+        assert key == f"domain.{side}"
+        assert "impossible value" in text

@@ -47,6 +47,17 @@ class StandIn:
     def get_value_at_coords(self, name: str, lat: list[float], lon: list[float]) -> np.ndarray:
         return self._bmi.get_value_at_indices(name, np.array(self._coords_to_indices(name, lat, lon)))
 
+    def get_latlon_grid(self, name: str) -> tuple[Any, Any, Any]:
+        raise NotImplementedError
+
+    def _coords_to_indices(self, name: str, lat: list[float], lon: list[float]) -> list[int]:
+        """The nearest cell in degrees."""
+        latitude, longitude, shape = self.get_latlon_grid(name)
+        return [
+            int(np.abs(latitude - y).argmin() * shape[1] + np.abs(longitude - x).argmin())
+            for y, x in zip(lat, lon, strict=True)
+        ]
+
     @property
     def time_as_datetime(self) -> datetime.datetime:
         return cftime.num2pydate(self._bmi.get_current_time(), self._bmi.get_time_units())
@@ -122,6 +133,39 @@ def test_setup_names_a_key_it_does_not_know(plugin, tmp_path):
         plugin.NoahPy().setup(cfg_dir=str(tmp_path / "run"), configuration=source, **{"soils.classes": 3})
 
 
+def test_sections_that_the_configuration_lacks_can_be_set(plugin, tmp_path):
+    source = cases.write_case(tmp_path / "source", cases.configuration())
+    model = plugin.NoahPy()
+    changes = {"schemes.phase_change": "enthalpy", "snow.deep_snow_albedo": 0.6}
+    file, _ = model.setup(cfg_dir=str(tmp_path / "run"), configuration=source, **changes)
+    assert yaml.safe_load(Path(file).read_text())["schemes"] == {"phase_change": "enthalpy"}
+    model.initialize(file)
+    model.update()
+
+
+def test_a_forcing_object_is_refused_with_what_to_do(plugin, tmp_path):
+    model = plugin.NoahPy()
+    object.__setattr__(model, "forcing", object())
+    with pytest.raises(ValueError, match=r"setup: forcing= is not possible\..*set 'forcing\.file'"):
+        model.setup(cfg_dir=str(tmp_path))
+
+
+def test_parameters_are_what_setup_can_change(plugin, tmp_path):
+    model = plugin.NoahPy()
+    before = dict(model.parameters)
+    assert {"period.start", "soil.thickness", "general.deep_temperature"} <= set(before)
+    model.setup(cfg_dir=str(tmp_path / "run"), **{"general.deep_temperature": 265.0})
+    assert dict(model.parameters)["general.deep_temperature"] == 265.0
+
+
+def test_values_at_points_have_the_layers_of_soil_variables(model):
+    model.update()
+    points = {"lat": [33.1, 33.5], "lon": [91.9, 91.0]}
+    assert model.get_value_at_coords("land_surface__temperature", **points).shape == (2,)
+    soil = model.get_value_at_coords("soil__temperature", **points)
+    assert np.array_equal(soil, model.get_value("soil__temperature").reshape(cases.LAYERS, 6)[:, [2, 3]])
+
+
 def test_without_a_configuration_the_example_runs_with_its_dates(plugin, tmp_path):
     model = plugin.NoahPy()
     file, _ = model.setup(cfg_dir=str(tmp_path / "run"))
@@ -154,7 +198,5 @@ def test_the_grid_of_a_model_that_is_not_initialized_is_an_error(plugin, tmp_pat
 def test_the_entry_point_names_the_model_class(plugin):
     tomllib = pytest.importorskip("tomllib", reason="reading pyproject.toml needs Python 3.11")
     text = (Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8")
-    assert tomllib.loads(text)["project"]["entry-points"]["ewatercycle.models"] == {
-        "NoahPy": "bmi_noahpy:NoahPy"
-    }
+    assert tomllib.loads(text)["project"]["entry-points"]["ewatercycle.models"] == {"NoahPy": "bmi_noahpy:NoahPy"}
     assert plugin.NoahPy().version

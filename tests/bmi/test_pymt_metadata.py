@@ -282,3 +282,38 @@ def test_the_shipped_weather_is_the_built_in_example_in_means_of_six_hours(metad
     for quantity, tolerance in precision.items():
         means = example.values[quantity][: 2 * len(shipped.times), 0].reshape(-1, 2).mean(1)
         assert np.allclose(shipped.values[quantity][:, 0], means, rtol=0.0, atol=tolerance), quantity
+
+
+# --- what setup() is given by mistake
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": 1}, "rows is 1, not a whole number from 2 to 200"),
+        ({"rows": "abc"}, "rows is abc, not a whole number from 2 to 200"),
+        ({"columns": 2.5}, "columns is 2.5, not a whole number from 2 to 200"),
+        ({"domain": "sphere"}, "domain is sphere, not grid or column"),
+        ({"organic_layers": 20}, "organic_layers is 20, not a whole number from 0 to 10"),
+        ({"row": 3}, "row is no parameter of NoahPy"),
+    ],
+)
+def test_what_no_run_can_be_made_of_is_named(metadata, defaults, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        started(metadata, tmp_path, defaults | changes)
+
+
+def test_a_column_does_not_mind_the_sides_of_a_grid(metadata, defaults, tmp_path):
+    model = started(metadata, tmp_path, defaults | {"domain": "column", "rows": 1})
+    assert model.get_grid_type(0) == "scalar"
+
+
+def test_a_keyword_that_has_no_parameter_is_told_from_all_that_have(metadata):
+    template = (REPOSITORY / "meta/NoahPy/noahpy.yaml").read_text(encoding="utf-8")
+    known = template.split("set known = [")[1].split("]")[0]
+    assert [name.strip().strip('"') for name in known.split(",")] == list(metadata.parameters)
+
+
+def test_the_metadata_say_where_the_model_is_described(metadata):
+    assert metadata.info["doi"] == "10.5194/gmd-19-57-2026"
+    assert metadata.info["url"].endswith(metadata.info["doi"])
