@@ -66,16 +66,19 @@ def recorded_run(plan: Plan, state: State, forcing: Forcing, parameters: Paramet
     wanted = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in (*leaves, *plan.weights))
     if is_transformed() or not (wanted and torch.is_grad_enabled()):
         return _loop(plan, layout, leaves)
-    results = _RecordedRun.apply(plan, layout, *leaves, *plan.weights)
+    apply: Callable[..., tuple[Tensor, ...]] = _RecordedRun.apply
+    results = apply(plan, layout, *leaves, *plan.weights)
     count = layout.state.num_leaves
     return tree_unflatten(list(results[:count]), layout.state), list(results[count:])
 
 
-def _loop(plan: Plan, layout: Layout, leaves: Sequence[Any], kept: list[list[Tensor]] | None = None) -> Any:
+def _loop(
+    plan: Plan, layout: Layout, leaves: Sequence[Any], kept: list[list[Tensor]] | None = None
+) -> tuple[State, list[Tensor]]:
     """Run from the first step to the last; `kept` receives the state leaves before every `spacing`-th step."""
     state_leaves, forcing_leaves, parameter_leaves = layout.split(leaves)
     parameters = tree_unflatten(parameter_leaves, layout.parameters)
-    state = tree_unflatten(state_leaves, layout.state)
+    state: State = tree_unflatten(state_leaves, layout.state)
     rows: list[list[Tensor]] = []
     for number in range(plan.steps):
         if kept is not None and number % plan.spacing == 0:
@@ -87,7 +90,8 @@ def _loop(plan: Plan, layout: Layout, leaves: Sequence[Any], kept: list[list[Ten
 
 def _record(layout: Layout, forcing_leaves: Sequence[Any], number: int) -> Forcing:
     picked = [leaf[number] if isinstance(leaf, Tensor) else leaf for leaf in forcing_leaves]
-    return tree_unflatten(picked, layout.forcing)
+    record: Forcing = tree_unflatten(picked, layout.forcing)
+    return record
 
 
 class _RecordedRun(torch.autograd.Function):

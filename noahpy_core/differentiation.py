@@ -32,7 +32,8 @@ def differentiable_once(backward: Callable[..., tuple[Any, ...]]) -> Callable[..
             return gradients
         given = (*ctx.saved_tensors, *cotangents)
         anchors = [tensor for tensor in given if tensor is not None and tensor.requires_grad]
-        return tuple(None if gradient is None else _Once.apply(gradient, *anchors) for gradient in gradients)
+        apply: Callable[..., Tensor] = _Once.apply
+        return tuple(None if gradient is None else apply(gradient, *anchors) for gradient in gradients)
 
     return wrapped
 

@@ -103,7 +103,10 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     if recording is not None:
         solution = recording.tridiagonal(*system)
         return _thomas(*system) if solution is None else solution
-    return _thomas(*system) if torch.jit.is_tracing() else _Tridiagonal.apply(*system)
+    if torch._C._is_tracing():
+        return _thomas(*system)
+    apply: Callable[..., Tensor] = _Tridiagonal.apply
+    return apply(*system)
 
 
 def _thomas(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:

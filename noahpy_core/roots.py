@@ -37,7 +37,8 @@ def find_root(solve: Solver, values: Sequence[Tensor], what: str, describe: Desc
         root, solved = solve(*held)
         recording.require(solved, what)
         return root
-    return _Root.apply(solve, describe, *held)
+    apply: Callable[..., Tensor] = _Root.apply
+    return apply(solve, describe, *held)
 
 
 class _Root(torch.autograd.Function):
@@ -66,5 +67,6 @@ class _Root(torch.autograd.Function):
             return value.flatten(-2)
 
         given = (flat(value, dim) for value, dim in zip(values, in_dims[2:], strict=True))
-        root = _Root.apply(solve, describe, *given)
+        apply: Callable[..., Tensor] = _Root.apply
+        root = apply(solve, describe, *given)
         return root.unflatten(-1, (root.shape[-1] // batch, batch)), root.ndim

@@ -293,9 +293,11 @@ for _cls in (SoilState, SnowState, SurfaceMemory, State, Forcing, Fluxes):
 
 def select(condition: Tensor, where_true: Tree, where_false: Tree) -> Tree:
     """Merge two containers of equal structure column by column."""
-    return torch.utils._pytree.tree_map(lambda a, b: torch.where(condition, a, b), where_true, where_false)
+    merged: Tree = torch.utils._pytree.tree_map(lambda a, b: torch.where(condition, a, b), where_true, where_false)
+    return merged
 
 
 def map_tensors(function: Callable[[Tensor], Any], tree: Tree) -> Tree:
     """Apply a function to every tensor of a container (None is kept)."""
-    return torch.utils._pytree.tree_map_only(Tensor, function, tree)
+    changed: Tree = torch.utils._pytree.tree_map_only(Tensor, function, tree)
+    return changed

@@ -49,6 +49,7 @@ class LearnedThermalConductivity(CoteKonrad2005):
         saturation : Share of the pores filled with water and ice. [1]
         frozen : 1 for frozen soil, 0 for unfrozen. [1]
         """
+        shape: Tensor
         (shape,) = self.network(saturation, frozen)
         return shape * saturation / (1.0 + (shape - 1.0) * saturation)
 

@@ -66,7 +66,8 @@ class SharpTransitions(ModelPart):
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
         """`inside` where the weight is 1, else `outside`."""
         chosen = weight > 0
-        return tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
+        merged: Tree = tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
+        return merged
 
 
 class SmoothTransitions(ModelPart):
@@ -91,7 +92,8 @@ class SmoothTransitions(ModelPart):
 
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
         """The weighted mean."""
-        return tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
+        merged: Tree = tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
+        return merged
 
 
 Transitions = SharpTransitions | SmoothTransitions

@@ -70,7 +70,7 @@ class Case:
 
     def point_to(self, table: np.ndarray, flat: Tensor) -> np.ndarray:
         """A table whose state is one in flat form."""
-        moved = table.copy()
+        moved: np.ndarray = table.copy()
         size, columns = flat.element_size(), self.columns
         for k, (_, layers, row) in enumerate(self.program.rows):
             moved[k] = (flat.data_ptr() + row * columns * size, 1, columns if layers else 0, 0)

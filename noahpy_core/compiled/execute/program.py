@@ -17,8 +17,9 @@ from torch import Tensor
 from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
 from noahpy_core.compiled.emit.instructions import Target
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
-from noahpy_core.compiled.execute.library import Artefact, Function, assemble, digest, load_or_build, vector_bytes
+from noahpy_core.compiled.execute.library import Function, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
 from noahpy_core.errors import ShapeError
 

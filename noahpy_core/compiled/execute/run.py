@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,8 @@ def compiled_run(
     names = tuple(dict.fromkeys(part for name in outputs for part in _parts(name)))
     plan = _Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every, model)
     if wanted:
-        results: Sequence[Tensor] = _CompiledRun.apply(plan, *leaves)
+        apply: Callable[..., Sequence[Tensor]] = _CompiledRun.apply
+        results = apply(plan, *leaves)
     else:
         results = plan.forward([leaf.detach() for leaf in leaves], None)
     count = len(case.program.rows)

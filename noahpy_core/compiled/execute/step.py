@@ -65,7 +65,8 @@ class CompiledStep:
             if self._strict:
                 raise
         with torch.no_grad():
-            return self._model(state, forcing, parameters, dt)
+            after, fluxes = self._model(state, forcing, parameters, dt)
+            return after, fluxes
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
         like = state.skin_temperature

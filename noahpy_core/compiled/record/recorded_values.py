@@ -43,4 +43,5 @@ def single_node(value: Value) -> Node:
         return value
     if value.size != 1:
         raise CannotCompile(f"leading dimensions {value.shape} beside layers")
-    return value.reshape(-1)[0]
+    node: Node = value.reshape(-1)[0]
+    return node

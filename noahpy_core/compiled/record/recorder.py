@@ -39,7 +39,7 @@ class StepRecorder(TorchDispatchMode):
         return False
 
     def __init__(self, order: int = 1) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.order = order
         self.graph = Graph()
         self.constants: list[Tensor] = []
