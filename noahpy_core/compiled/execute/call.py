@@ -70,7 +70,7 @@ class ForwardCall:
         self._call()
         if not self._may_fail or self._failures.max() < 0:
             return None
-        failures = self._failures.copy()
+        failures: np.ndarray = self._failures.copy()
         self._failures.fill(-1)
         return failures
 
