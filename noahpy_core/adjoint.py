@@ -55,7 +55,15 @@ class Layout:
 
 
 def recorded_run(plan: Plan, state: State, forcing: Forcing, parameters: Parameters) -> tuple[State, list[Tensor]]:
-    """The state after all steps and the outputs of each, ``[time, ...]``."""
+    """The state after all steps and the outputs of each, ``[time, ...]``.
+
+    Parameters
+    ----------
+    plan : How to step, and where to keep a state.
+    state : At the start.
+    forcing : ``[time, column]``.
+    parameters : The same in all steps.
+    """
     leaves: list[Any] = []
     specs = []
     for tree in (state, forcing, parameters):

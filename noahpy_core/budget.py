@@ -25,6 +25,13 @@ def water_residual(
     """Change of storage that the fluxes do not explain, ``[column]``. [kg m-2 s-1]
 
     The change is taken store by store, so that a large store does not hide a small one behind its round-off.
+
+    Parameters
+    ----------
+    before, after : State at the start and end of the step.
+    column : Soil layers.
+    gained, lost : All water that came and went, ``[column]``. [kg m-2 s-1]
+    dt : Length of the step. [s]
     """
     soil = ((after.soil.moisture - before.soil.moisture) * column.thickness).sum(0) * WATER_DENSITY
     snow = after.snow.water_equivalent - before.snow.water_equivalent

@@ -57,12 +57,26 @@ class Values:
 
 
 def by_column(units: str, low: float = -math.inf, high: float = math.inf, name: str = "") -> Values:
-    """Values ``[column]``; the arguments are those of `Values`."""
+    """Values ``[column]``; the arguments are those of `Values`.
+
+    Parameters
+    ----------
+    units : As udunits reads them.
+    low, high : Its range.
+    name : Of what a scheme returns.
+    """
     return Values(units, low, high, name=name)
 
 
 def by_layer(units: str, low: float = -math.inf, high: float = math.inf, name: str = "") -> Values:
-    """Values ``[layer, column]``; the arguments are those of `Values`."""
+    """Values ``[layer, column]``; the arguments are those of `Values`.
+
+    Parameters
+    ----------
+    units : As udunits reads them.
+    low, high : Its range.
+    name : Of what a scheme returns.
+    """
     return Values(units, low, high, layers=True, name=name)
 
 

@@ -38,7 +38,16 @@ def assemble_fluxes(
     parts: StepParts, before: State, after: State, forcing: Forcing, parameters: Parameters, column: SoilColumn,
     dt: Tensor | float,
 ) -> Fluxes:  # fmt: skip
-    """All fluxes and diagnostics of a step (see `Fluxes` for each one's meaning and unit)."""
+    """All fluxes and diagnostics of a step (see `Fluxes` for each one's meaning and unit).
+
+    Parameters
+    ----------
+    parts : What the parts of the step have found.
+    before, after : State at the start and end.
+    forcing, parameters : Of the step.
+    column : Soil layers.
+    dt : Length of the step. [s]
+    """
     exchange, balance = parts.exchange, parts.balance
     cover = torch.where(after.snow.water_equivalent > 0, exchange.surface.snow_cover, 0.0)
     values = {
@@ -142,7 +151,14 @@ def _surface(exchange: Exchange, cover: Tensor) -> dict[str, Tensor]:
 
 
 def soil_diagnostics(after: State, parameters: Parameters, column: SoilColumn) -> dict[str, Tensor]:
-    """Water of the soil column and of the root zone."""
+    """Water of the soil column and of the root zone.
+
+    Parameters
+    ----------
+    after : State at the end of the step.
+    parameters : Porosity, wilting point and roots are read.
+    column : Soil layers.
+    """
     soil, moisture = parameters.soil, after.soil.moisture
     assert soil.wilting_point is not None
     rooted = torch.where(parameters.vegetation.rooted(column), column.thickness, 0.0)

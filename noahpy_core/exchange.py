@@ -71,7 +71,17 @@ def limited_potential(
     radiation: Tensor,
     transitions: Transitions = SHARP,
 ) -> Tensor:
-    """Frost on snow is reduced in stable air under strong radiation (Slater et al. 2007, as in the original)."""
+    """Frost on snow is reduced in stable air under strong radiation (Slater et al. 2007, as in the original).
+
+    Parameters
+    ----------
+    rate : Potential evaporation, negative for condensation. [kg m-2 s-1]
+    conductance : Its Richardson number is read.
+    surface : Its snow cover is read.
+    presence : Weight of the snow-covered surface balance. [1]
+    radiation : Absorbed. [W m-2]
+    transitions : At the switches.
+    """
     richardson, cover = conductance.richardson, surface.snow_cover
     on_snow = at_most(rate * (1.0 - richardson), 0.0) * cover / LARGEST_COVER
     reduced = (on_snow + rate * (LARGEST_COVER - cover)) / LARGEST_COVER
@@ -83,7 +93,17 @@ def limited_potential(
 def limited_evaporation(
     rate: Tensor, demand: Demand, canopy_water: Tensor, presence: Tensor, surface: Surface, dt: Tensor | float
 ) -> Evaporation:
-    """Demands limited to what is stored and weighted with the snow-free area; condensation if the rate is negative."""
+    """Demands limited to what is stored and weighted with the snow-free area; condensation if the rate is negative.
+
+    Parameters
+    ----------
+    rate : Potential evaporation after its limits. [kg m-2 s-1]
+    demand : Of soil, canopy and roots. [kg m-2 s-1]
+    canopy_water : ``[column]``. [kg m-2]
+    presence : Weight of the snow-covered surface balance. [1]
+    surface : Its snow cover is read.
+    dt : Length of the step. [s]
+    """
     free = torch.where(rate > 0, 1.0 - surface.snow_cover, 0.0)
     soil = positive_part(demand.soil) * free
     canopy = at_most(positive_part(demand.canopy), canopy_water / dt) * free

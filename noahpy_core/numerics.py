@@ -31,7 +31,13 @@ def at_least(x: Tensor, bound: Tensor | float) -> Tensor:
 
 
 def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
-    """x limited to an interval, with zero derivative with respect to x outside it."""
+    """x limited to an interval, with zero derivative with respect to x outside it.
+
+    Parameters
+    ----------
+    x : Any tensor.
+    low, high : Bounds, with `low` at most `high`.
+    """
     return at_most(at_least(x, low), high)
 
 
@@ -46,7 +52,13 @@ def safe_sqrt(x: Tensor) -> Tensor:
 
 
 def safe_divide(numerator: Tensor, denominator: Tensor, otherwise: float = 0.0) -> Tensor:
-    """Quotient, with `otherwise` (and zero derivative) where the denominator is 0."""
+    """Quotient, with `otherwise` (and zero derivative) where the denominator is 0.
+
+    Parameters
+    ----------
+    numerator, denominator : Of shapes that go together.
+    otherwise : Value where the denominator is 0.
+    """
     usable = denominator != 0
     return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), otherwise)
 

@@ -34,5 +34,11 @@ def organic_share(carbon_density: Tensor) -> Tensor:
 
 
 def mixture(mineral: Tensor, organic: float, share: Tensor) -> Tensor:
-    """Mean of a property of both parts, by volume."""
+    """Mean of a property of both parts, by volume.
+
+    Parameters
+    ----------
+    mineral, organic : The property of either.
+    share : Of the organic, by volume. [1]
+    """
     return mineral + share * (organic - mineral)

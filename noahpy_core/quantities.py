@@ -70,7 +70,14 @@ def get_quantity(holder: Any, path: str) -> Any:
 
 
 def replace_quantity(holder: Any, path: str, value: Any) -> Any:
-    """A copy of a container in which the tensor at a dotted path is `value`."""
+    """A copy of a container in which the tensor at a dotted path is `value`.
+
+    Parameters
+    ----------
+    holder : A container of quantities.
+    path : As ``soil.temperature``.
+    value : The new tensor.
+    """
     name, _, rest = path.partition(".")
     if rest:
         value = replace_quantity(getattr(holder, name), rest, value)

@@ -106,7 +106,15 @@ def equilibrium_liquid(
 def advance(
     model: Step, state: State, record: Forcing, parameters: Parameters, dt: Tensor | float, number: int
 ) -> tuple[State, Fluxes]:
-    """One step; an equation that was not solved is reported with the step's number."""
+    """One step; an equation that was not solved is reported with the step's number.
+
+    Parameters
+    ----------
+    model : Takes the step.
+    state, record, parameters : At the start, and during the step.
+    dt : Length of the step. [s]
+    number : Of the step, for the message of an error.
+    """
     try:
         return model(state, record, parameters, dt)
     except ConvergenceError as error:

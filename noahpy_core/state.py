@@ -292,7 +292,13 @@ for _cls in (SoilState, SnowState, SurfaceMemory, State, Forcing, Fluxes):
 
 
 def select(condition: Tensor, where_true: Tree, where_false: Tree) -> Tree:
-    """Merge two containers of equal structure column by column."""
+    """Merge two containers of equal structure column by column.
+
+    Parameters
+    ----------
+    condition : ``[column]`` of bool.
+    where_true, where_false : Containers of equal structure.
+    """
     merged: Tree = torch.utils._pytree.tree_map(lambda a, b: torch.where(condition, a, b), where_true, where_false)
     return merged
 

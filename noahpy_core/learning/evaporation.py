@@ -42,7 +42,15 @@ class LearnedEvaporation(NoahEvaporation):
     def shares(
         self, saturation: Tensor, availability: Tensor, wetness: Tensor, plant_coefficient: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Shares of the potential rate that bare soil, wet canopy and dry canopy use. [1]"""
+        """Shares of the potential rate that bare soil, wet canopy and dry canopy use. [1]
+
+        Parameters
+        ----------
+        saturation : Of the top layer. [1]
+        availability : Of water to roots. [1]
+        wetness : Canopy water over its capacity. [1]
+        plant_coefficient : [1]
+        """
         soil, wet, dry = self.network(saturation, availability, wetness, plant_coefficient)
         return soil, wet, dry
 
@@ -50,7 +58,17 @@ class LearnedEvaporation(NoahEvaporation):
         self, soil: SoilState, canopy_water: Tensor, ground: Ground, potential: Tensor, plant_coefficient: Tensor,
         parameters: Parameters,
     ) -> Demand:  # fmt: skip
-        """Demand of soil, canopy and roots; arguments as for the built-in scheme. [kg m-2 s-1]"""
+        """Demand of soil, canopy and roots; arguments as for the built-in scheme. [kg m-2 s-1]
+
+        Parameters
+        ----------
+        soil : Liquid water is read, ``[layer, column]``. [m3 m-3]
+        canopy_water : ``[column]``. [kg m-2]
+        ground : Vegetation fraction is read.
+        potential : Potential rate, not negative. [kg m-2 s-1]
+        plant_coefficient : [1]
+        parameters : Those of plants and soil are read.
+        """
         roots = parameters.vegetation.root_fraction(self.column)
         availability = (roots * relative_availability(soil.liquid_water, parameters.soil)).sum(0)
         bare, wet, dry = self.shares(

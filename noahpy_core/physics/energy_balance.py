@@ -46,7 +46,14 @@ class SurfaceBalance(NamedTuple):
 
 
 def shaded_conductivity(conductivity: Tensor, coefficient: Tensor, vegetation_fraction: Tensor) -> Tensor:
-    """Conductivity of the top soil under vegetation (Peters-Lidard et al. 1997: exp(-2 fraction)). [W m-1 K-1]"""
+    """Conductivity of the top soil under vegetation (Peters-Lidard et al. 1997: exp(-2 fraction)). [W m-1 K-1]
+
+    Parameters
+    ----------
+    conductivity : Of the top layer. [W m-1 K-1]
+    coefficient : Decay with vegetation fraction, negative. [1]
+    vegetation_fraction : [1]
+    """
     return conductivity * torch.exp(coefficient * vegetation_fraction)
 
 
@@ -56,6 +63,14 @@ def ground_conduction(
     """Snow and the upper half of the first soil layer as one conductor.
 
     The parallel (arithmetic) mean by thickness is weighted with the snow cover against bare soil, as in the original.
+
+    Parameters
+    ----------
+    soil_conductivity : Of the top layer. [W m-1 K-1]
+    half_layer : Half its thickness. [m]
+    pack : Depth and conductivity of the snow.
+    cover : Snow cover. [1]
+    transitions : At the switches.
     """
     full = transitions.rising(cover, FULL_COVER, FULL_COVER_RANGE)
     soil = transitions.merge(full, pack.conductivity, soil_conductivity)
@@ -66,7 +81,14 @@ def ground_conduction(
 
 
 def linearised_emission(air: Air, potential: Potential, emissivity: Tensor, skin_temperature: Tensor) -> Tensor:
-    """Emitted longwave radiation, linearised about the air temperature. [W m-2]"""
+    """Emitted longwave radiation, linearised about the air temperature. [W m-2]
+
+    Parameters
+    ----------
+    air, potential : Of the step.
+    emissivity : [1]
+    skin_temperature : [K]
+    """
     slope = potential.emission_factor * potential.heat_transfer
     return emissivity * STEFAN_BOLTZMANN * air.temperature**4 + slope * (skin_temperature - air.temperature)
 
@@ -136,7 +158,15 @@ def with_less_latent_heat(balance: SurfaceBalance, less: Tensor) -> SurfaceBalan
 
 
 def snow_coupling(soil_temperature: Tensor, ground_heat: Tensor, half_layer: Tensor, conductivity: Tensor) -> Coupling:
-    """Surface coupling that hands the snow's ground heat flux to the soil."""
+    """Surface coupling that hands the snow's ground heat flux to the soil.
+
+    Parameters
+    ----------
+    soil_temperature : Of the top layer. [K]
+    ground_heat : Into the ground. [W m-2]
+    half_layer : Half the thickness of the top layer. [m]
+    conductivity : Of snow and half layer together. [W m-1 K-1]
+    """
     base = soil_temperature + ground_heat * half_layer / conductivity
     return Coupling(base, torch.ones_like(base), conductivity)
 
@@ -156,7 +186,14 @@ def bare_coupling(given: SurfaceInput, conductivity: Tensor) -> Coupling:
 
 
 def merged_coupling(weight: Tensor, snow: Coupling, bare: Coupling, transitions: Transitions = SHARP) -> Coupling:
-    """Snow-covered and bare share of the ground side by side: their fluxes into the soil add up."""
+    """Snow-covered and bare share of the ground side by side: their fluxes into the soil add up.
+
+    Parameters
+    ----------
+    weight : Of the snow-covered ground. [1]
+    snow, bare : Coupling of either.
+    transitions : At the switches.
+    """
     if isinstance(transitions, SharpTransitions):
         return transitions.merge(weight, snow, bare)
     conductivity = transitions.merge(weight, snow.conductivity, bare.conductivity)
@@ -168,7 +205,14 @@ def merged_coupling(weight: Tensor, snow: Coupling, bare: Coupling, transitions:
 
 
 def bare_balance(given: SurfaceInput, coupling: Coupling, soil_temperature: Tensor) -> SurfaceBalance:
-    """Skin temperature and ground heat of snow-free ground from the soil temperature just computed (Noah: SHFLX)."""
+    """Skin temperature and ground heat of snow-free ground from the soil temperature just computed (Noah: SHFLX).
+
+    Parameters
+    ----------
+    given : What is known of the surface.
+    coupling : That the soil was solved with.
+    soil_temperature : Of the top layer, at the end of the step. [K]
+    """
     air, potential = given.air, given.potential
     skin = (coupling.temperature + (coupling.factor - 1.0) * soil_temperature) / coupling.factor
     ground_heat = coupling.conductivity * (skin - soil_temperature) / given.half_layer

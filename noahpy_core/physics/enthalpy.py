@@ -73,6 +73,14 @@ class EnthalpySoilHeat(ModelPart):
     ) -> SoilHeat:
         """Advance soil temperature and phase by one step; arguments as for `HeatLimitedSoilHeat`.
 
+        Parameters
+        ----------
+        temperature, liquid, ice : At the start (water after its movement), ``[layer, column]``. [K, m3 m-3]
+        coupling : To the surface.
+        conductivity : Thermal conductivity of each layer; the first is not used. [W m-1 K-1]
+        parameters : Of soil and deep boundary.
+        dt : Length of the step. [s]
+
         Raises
         ------
         ConvergenceError : naming the columns whose equations were not solved.

@@ -133,6 +133,17 @@ class Jarvis1976(ModelPart):
         self, soil: SoilState, air: Air, ground: Ground, shortwave: Tensor, conductance: Tensor, emissivity: Tensor,
         parameters: Parameters,
     ) -> CanopyResistance:  # fmt: skip
+        """Resistance [s m-1], plant coefficient and the four stress factors [1], ``[column]``.
+
+        Parameters
+        ----------
+        soil : Liquid water is read, ``[layer, column]``. [m3 m-3]
+        air, ground : Of the step, ``[column]``.
+        shortwave : Downwelling. [W m-2]
+        conductance : Of the air, for heat and moisture. [m s-1]
+        emissivity : Of the surface. [1]
+        parameters : Those of plants and soil are read.
+        """
         plant = parameters.vegetation
         light_ratio = 0.55 * 2.0 * shortwave / (plant.radiation_stress_scale * ground.leaf_area_index)
         smallest = plant.minimum_stomatal_resistance / plant.maximum_stomatal_resistance
@@ -171,6 +182,17 @@ class NoahEvaporation(ModelPart):
         self, soil: SoilState, canopy_water: Tensor, ground: Ground, potential: Tensor, plant_coefficient: Tensor,
         parameters: Parameters,
     ) -> Demand:  # fmt: skip
+        """Demand of soil and canopy, ``[column]``, and of roots, ``[layer, column]``. [kg m-2 s-1]
+
+        Parameters
+        ----------
+        soil : Water of the layers, ``[layer, column]``. [m3 m-3]
+        canopy_water : ``[column]``. [kg m-2]
+        ground : Vegetation fraction is read.
+        potential : Potential rate, not negative. [kg m-2 s-1]
+        plant_coefficient : Transpiration over the potential rate of a dry canopy. [1]
+        parameters : Those of plants and soil are read.
+        """
         fraction = ground.vegetation_fraction
         wet_fraction = safe_power(
             canopy_water / parameters.vegetation.canopy_capacity, parameters.vegetation.canopy_wetness_exponent

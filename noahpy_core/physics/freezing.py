@@ -26,7 +26,14 @@ def scaled_supercooling(temperature: Tensor) -> Tensor:
 
 
 def scaled_suction(total: Tensor, exponent: Tensor, soil: SoilParameters) -> Tensor:
-    """Suction of ice-free soil holding `total` water, times g/L_f. [1]"""
+    """Suction of ice-free soil holding `total` water, times g/L_f. [1]
+
+    Parameters
+    ----------
+    total : Liquid and frozen water. [m3 m-3]
+    exponent : b of the curve. [1]
+    soil : Parameters ``[layer, column]``, derived ones filled in.
+    """
     return soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION) * (soil.porosity / total) ** exponent
 
 
@@ -135,6 +142,12 @@ class Koren1999(FreezingCurve):
         Newton's method from the present ice content, at most ten steps, stopping once a step is below 0.005: the result
         is the iterate, not the root, and its derivative is that of the iteration. Columns that do not converge take the
         curve without the ice factor (Flerchinger and Saxton 1989).
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
         """
         total = liquid + ice
         below = temperature <= FREEZING_POINT - SUPERCOOLING
@@ -173,7 +186,14 @@ class NiuYang2006(FreezingCurve):
         return torch.zeros_like(ice)
 
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
-        """Largest liquid content at a temperature. [m3 m-3]"""
+        """Largest liquid content at a temperature. [m3 m-3]
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         total = liquid + ice
         below = temperature < FREEZING_POINT
         cold = torch.where(below, temperature, FREEZING_POINT - 1.0)
@@ -182,6 +202,13 @@ class NiuYang2006(FreezingCurve):
 
 
 def explicit_curve(temperature: Tensor, exponent: Tensor, soil: SoilParameters) -> Tensor:
-    """Liquid water whose suction balances a temperature below freezing, without regard to the total. [m3 m-3]"""
+    """Liquid water whose suction balances a temperature below freezing, without regard to the total. [m3 m-3]
+
+    Parameters
+    ----------
+    temperature : [K]
+    exponent : b of the curve. [1]
+    soil : Parameters ``[layer, column]``, derived ones filled in.
+    """
     potential = scaled_supercooling(temperature) * (LATENT_HEAT_FUSION / GRAVITY) / soil.saturated_suction
     return soil.porosity * potential ** (-1.0 / exponent)

@@ -77,7 +77,15 @@ class Koren1999Infiltration(Schaake1996):
         parameters: Parameters,
         dt: Tensor | float,
     ) -> Tensor:
-        """Infiltration capacity of partly frozen ground; arguments as in the base class. [kg m-2 s-1]"""
+        """Infiltration capacity of partly frozen ground; arguments as in the base class. [kg m-2 s-1]
+
+        Parameters
+        ----------
+        liquid, ice, wilting_point : ``[layer, column]``. [m3 m-3]
+        supply : Water reaching the ground, ``[column]``. [kg m-2 s-1]
+        parameters : The impermeable ice depth is read besides.
+        dt : Length of the step. [s]
+        """
         soil = parameters.soil
         assert soil.field_capacity is not None
         ice_depth = (self.column.thickness * ice).sum(0)

@@ -58,7 +58,14 @@ class Snowpack(NamedTuple):
 
 
 def precipitation_phase(forcing: Forcing, skin_temperature: Tensor, transitions: Transitions = SHARP) -> Precipitation:
-    """Snow as the forcing says, else all precipitation of freezing air; rain on a frozen surface freezes on it."""
+    """Snow as the forcing says, else all precipitation of freezing air; rain on a frozen surface freezes on it.
+
+    Parameters
+    ----------
+    forcing : Air temperature, precipitation, and its share of snow where that is given.
+    skin_temperature : ``[column]``. [K]
+    transitions : At the switches.
+    """
     rate = forcing.precipitation
     if forcing.snowfall is None:
         snow = rate * transitions.falling(forcing.air_temperature, FREEZING_POINT, SNOWFALL_RANGE)
@@ -79,6 +86,14 @@ def add_snowfall(
     """The pack with this step's snowfall or freezing rain on it (Noah: SNOW_NEW).
 
     A pack of less than 0.1 g m-2 is removed first; what was removed is returned, so that the budget can book it.
+
+    Parameters
+    ----------
+    snow : The pack at the start of the step.
+    precipitation : By phase. [kg m-2 s-1]
+    air_temperature : ``[column]``. [K]
+    dt : Length of the step. [s]
+    transitions : At the switches.
     """
     carried = snow.water_equivalent > transitions.negligible_snow
     old_water = torch.where(carried, snow.water_equivalent, 0.0)
@@ -154,6 +169,12 @@ class NoahSnowMelt(ModelPart):
     """All heat left at a melting surface melts snow."""
 
     def forward(self, available_heat: Tensor) -> Tensor:
+        """Melt, ``[column]``. [kg m-2 s-1]
+
+        Parameters
+        ----------
+        available_heat : Left at a surface held at the freezing point, ``[column]``. [W m-2]
+        """
         return available_heat / LATENT_HEAT_FUSION
 
 
@@ -175,7 +196,16 @@ def sublimate(water_equivalent: Tensor, loss: Tensor) -> PackBalance:
 def sublimate_and_melt(
     water_equivalent: Tensor, loss: Tensor, demand: Tensor, dt: Tensor | float, smallest: float = SHARP.smallest_pack
 ) -> PackBalance:
-    """A melting pack loses vapour, then melts by at most what is there; a rest below `smallest` [kg m-2] goes too."""
+    """A melting pack loses vapour, then melts by at most what is there; a rest below `smallest` [kg m-2] goes too.
+
+    Parameters
+    ----------
+    water_equivalent : ``[column]``. [kg m-2]
+    loss : Sublimation less frost of the step. [kg m-2]
+    demand : Melt that the heat allows. [kg m-2 s-1]
+    dt : Length of the step. [s]
+    smallest : Pack that melts whole. [kg m-2]
+    """
     left = water_equivalent - loss
     survives = left > smallest
     start = torch.where(survives, left, 0.0)
@@ -207,7 +237,15 @@ class NoahSnow(ModelPart):
     def snowed_on(
         self, snow: SnowState, precipitation: Precipitation, air_temperature: Tensor, dt: Tensor | float
     ) -> Snowpack:
-        """The pack with the snow of a step of `dt` seconds on it, at an air temperature [K]."""
+        """The pack with the snow of a step of `dt` seconds on it, at an air temperature [K].
+
+        Parameters
+        ----------
+        snow : The pack at the start of the step.
+        precipitation : By phase. [kg m-2 s-1]
+        air_temperature : ``[column]``. [K]
+        dt : Length of the step. [s]
+        """
         return add_snowfall(snow, precipitation, air_temperature, dt, self.transitions)
 
     def deplete(

@@ -62,6 +62,14 @@ def heat_conduction(
 
     The conductivity between two layers is that of the upper one, as in the original; in the top layer it is the one of
     the surface coupling, which includes snow or the shading by vegetation.
+
+    Parameters
+    ----------
+    liquid, ice : ``[layer, column]``. [m3 m-3]
+    coupling : To the surface.
+    conductivity : Thermal conductivity, ``[layer, column]``. [W m-1 K-1]
+    column : Soil layers.
+    parameters : Porosity, heat capacity of the solids and deep boundary are read.
     """
     general = parameters.general
     solids = solids_heat_capacity(general.mineral_heat_capacity, parameters.soil)
@@ -82,6 +90,13 @@ def interface_temperatures(
 
     Between two nodes the temperature is interpolated with the thickness of the upper layer over that of both; below the
     lowest layer with its thickness over twice its distance to the deep boundary.
+
+    Parameters
+    ----------
+    temperature : Of the nodes, ``[layer, column]``. [K]
+    surface_temperature, deep_temperature : ``[column]``. [K]
+    deep_depth : Of the deep boundary, positive down. [m]
+    column : Soil layers.
     """
     thickness = column.thickness
     weight = thickness[:-1] / (thickness[:-1] + thickness[1:])
@@ -94,6 +109,10 @@ def interface_temperatures(
 
 def layer_mean_temperature(top: Tensor, middle: Tensor, bottom: Tensor) -> Tensor:
     """Mean temperature of a layer near freezing, its unfrozen parts counted at the freezing point (Noah: TMPAVG). [K]
+
+    Parameters
+    ----------
+    top, middle, bottom : Temperatures, ``[layer, column]``. [K]
 
     Notes
     -----
@@ -176,7 +195,14 @@ class HeatLimitedSoilHeat(ModelPart):
 
 
 def solve_conduction(coefficients: HeatConduction, right: Tensor, dt: Tensor | float) -> Tensor:
-    """Temperature change of an implicit conduction step whose lower boundary flux is part of `right`. [K]"""
+    """Temperature change of an implicit conduction step whose lower boundary flux is part of `right`. [K]
+
+    Parameters
+    ----------
+    coefficients : Of the step.
+    right : Heat each layer receives by the fluxes at the start, ``[layer, column]``. [J m-2]
+    dt : Length of the step. [s]
+    """
     none = torch.zeros_like(coefficients.between[:1])
     above = torch.cat([coefficients.top[None], coefficients.between]) * dt
     below = torch.cat([coefficients.between, none]) * dt

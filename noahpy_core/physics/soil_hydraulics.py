@@ -25,6 +25,13 @@ class NoahHydraulics(ModelPart):
     """
 
     def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Hydraulics:
+        """Diffusivity [m2 s-1] and conductivity [m s-1] of each layer, ``[layer, column]``.
+
+        Parameters
+        ----------
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         assert soil.saturated_diffusivity is not None
         saturation = liquid / soil.porosity
         dry = at_most(saturation, 0.05 / soil.porosity)
@@ -45,6 +52,13 @@ class Zhang2007(ModelPart):
     """
 
     def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Hydraulics:
+        """Diffusivity [m2 s-1] and conductivity [m s-1] of each layer, ``[layer, column]``.
+
+        Parameters
+        ----------
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         assert soil.saturated_diffusivity is not None
         saturation = at_least((liquid + ice) / soil.porosity, 0.01)
         k_sat, d_sat = soil.saturated_hydraulic_conductivity, soil.saturated_diffusivity

@@ -29,7 +29,13 @@ FROZEN_THRESHOLD = 0.0005
 
 
 def heat_capacity(liquid: Tensor, ice: Tensor, porosity: Tensor, mineral: Tensor) -> Tensor:
-    """Volumetric heat capacity of soil: liquid, solids, air and ice by volume (Noah: HCPCT). [J m-3 K-1]"""
+    """Volumetric heat capacity of soil: liquid, solids, air and ice by volume (Noah: HCPCT). [J m-3 K-1]
+
+    Parameters
+    ----------
+    liquid, ice, porosity : Volume fractions. [m3 m-3]
+    mineral : Heat capacity of the solids. [J m-3 K-1]
+    """
     return (
         liquid * HEAT_CAPACITY_SOIL_WATER
         + (1.0 - porosity) * mineral
@@ -52,7 +58,13 @@ def solids_conductivity(soil: SoilParameters) -> Tensor:
 
 
 def saturated_conductivity(liquid: Tensor, moisture: Tensor, soil: SoilParameters) -> Tensor:
-    """Geometric mean over solids, ice and liquid water filling the pores (Johansen 1975). [W m-1 K-1]"""
+    """Geometric mean over solids, ice and liquid water filling the pores (Johansen 1975). [W m-1 K-1]
+
+    Parameters
+    ----------
+    liquid, moisture : Liquid, and liquid and frozen water, ``[layer, column]``. [m3 m-3]
+    soil : Parameters ``[layer, column]``, derived ones filled in.
+    """
     solids = solids_conductivity(soil)
     unfrozen = safe_divide(liquid, moisture) * soil.porosity
     return (
@@ -73,7 +85,13 @@ def with_dry_peat(mineral: Tensor, soil: SoilParameters) -> Tensor:
 
 
 def frozen_weight(liquid: Tensor, moisture: Tensor, transitions: Transitions = SHARP) -> Tensor:
-    """1 where there is enough ice for the frozen Kersten number, else 0. [1]"""
+    """1 where there is enough ice for the frozen Kersten number, else 0. [1]
+
+    Parameters
+    ----------
+    liquid, moisture : Liquid, and liquid and frozen water. [m3 m-3]
+    transitions : At the switches.
+    """
     return transitions.falling(liquid + FROZEN_THRESHOLD, moisture, FROZEN_SOIL_RANGE)
 
 
@@ -99,7 +117,13 @@ class PetersLidard1998(ModelPart):
         self.transitions = transitions
 
     def forward(self, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
-        """Thermal conductivity, ``[layer, column]``. [W m-1 K-1]"""
+        """Thermal conductivity, ``[layer, column]``. [W m-1 K-1]
+
+        Parameters
+        ----------
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         moisture = liquid + ice
         saturation = moisture / soil.porosity
         frozen = frozen_weight(liquid, moisture, self.transitions)

@@ -97,6 +97,12 @@ def snow_cover_fraction(water_equivalent: Tensor, full_cover: Tensor, shape: Ten
 def aged_snow_albedo(age: Tensor, deep_snow_albedo: Tensor, weight: Tensor) -> Tensor:
     """Albedo of snow of a given age (Livneh et al. 2010).
 
+    Parameters
+    ----------
+    age : Time since the last snowfall. [s]
+    deep_snow_albedo : Of the land cover class. [1]
+    weight : Of 0.85 in the albedo of fresh snow. [1]
+
     Notes
     -----
     a_fresh 0.94^(age_days^0.58) with a_fresh between the deep-snow albedo and 0.85 by `weight` (LVCOEF). The
@@ -112,6 +118,12 @@ def roughness_over_snow(cover: Tensor, depth: Tensor, snow_free: Tensor) -> Tens
     """Momentum roughness length of partly buried vegetation (Noah: SNOWZ0). [m]
 
     Obstacles seven roughness lengths high stick out of the snow; buried ones leave the roughness of snow, 1 mm.
+
+    Parameters
+    ----------
+    cover : Snow cover. [1]
+    depth : Of the snow. [m]
+    snow_free : Roughness length without snow. [m]
     """
     exposed = 7.0 * snow_free - depth
     buried = torch.where(exposed <= 7.0e-4, SNOW_ROUGHNESS, exposed / 7.0)
@@ -122,6 +134,13 @@ class NoahSnowCover(ModelPart):
     """Snow cover from water equivalent, capped at 0.98 so that some ground always shows."""
 
     def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:
+        """Area fraction covered by snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        water_equivalent : Of the snow, ``[column]``. [kg m-2]
+        parameters : Full-cover snow and shape of the curve.
+        """
         cover = snow_cover_fraction(water_equivalent, parameters.full_cover_snow, parameters.snow_cover_shape)
         return torch.where(water_equivalent > 0, at_most(cover, LARGEST_COVER), 0.0)
 
@@ -130,6 +149,15 @@ class NoahSurface(ModelPart):
     """Albedo and emissivity of the snow-covered surface (Noah: ALCALC)."""
 
     def forward(self, ground: Ground, cover: Tensor, age: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """Albedo and emissivity of the surface, ``[column]`` each. [1]
+
+        Parameters
+        ----------
+        ground : Surface without snow, ``[column]``.
+        cover : Snow cover, ``[column]``. [1]
+        age : Of the snow surface, ``[column]``. [s]
+        parameters : Those of snow are read.
+        """
         snow = parameters.snow
         snow_albedo = at_least(aged_snow_albedo(age, snow.deep_snow_albedo, snow.snow_albedo_weight), ground.albedo)
         albedo = ground.albedo + cover * (snow_albedo - ground.albedo)

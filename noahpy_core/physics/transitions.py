@@ -52,11 +52,23 @@ class SharpTransitions(ModelPart):
     thin_layer = 1.0e-5
 
     def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
-        """1 above the threshold, else 0."""
+        """1 above the threshold, else 0.
+
+        Parameters
+        ----------
+        x, threshold : In any one unit.
+        width : Not used.
+        """
         return (x > threshold).to(x.dtype)
 
     def falling(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
-        """1 below the threshold, else 0."""
+        """1 below the threshold, else 0.
+
+        Parameters
+        ----------
+        x, threshold : In any one unit.
+        width : Not used.
+        """
         return (x < threshold).to(x.dtype)
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
@@ -64,7 +76,13 @@ class SharpTransitions(ModelPart):
         return (x > 0).to(x.dtype)
 
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
-        """`inside` where the weight is 1, else `outside`."""
+        """`inside` where the weight is 1, else `outside`.
+
+        Parameters
+        ----------
+        weight : Of the inside, ``[column]``. [1]
+        inside, outside : Tensors, or containers of equal structure.
+        """
         chosen = weight > 0
         merged: Tree = tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
         return merged
@@ -78,12 +96,24 @@ class SmoothTransitions(ModelPart):
     thin_layer = 0.0
 
     def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
-        """0 to 1 across the threshold."""
+        """0 to 1 across the threshold.
+
+        Parameters
+        ----------
+        x, threshold : In any one unit.
+        width : Of the transition, in the same unit.
+        """
         position = between((x - threshold) / width + 0.5, 0.0, 1.0)
         return position * position * (3.0 - 2.0 * position)
 
     def falling(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
-        """1 to 0 across the threshold."""
+        """1 to 0 across the threshold.
+
+        Parameters
+        ----------
+        x, threshold : In any one unit.
+        width : Of the transition, in the same unit.
+        """
         return 1.0 - self.rising(x, threshold, width)
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
@@ -91,7 +121,13 @@ class SmoothTransitions(ModelPart):
         return -torch.expm1(-x / scale)
 
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
-        """The weighted mean."""
+        """The weighted mean.
+
+        Parameters
+        ----------
+        weight : Of the inside, ``[column]``. [1]
+        inside, outside : Tensors, or containers of equal structure.
+        """
         merged: Tree = tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
         return merged
 

@@ -33,6 +33,13 @@ class Zilitinkevich1995(ModelPart):
     """One coefficient of the thermal roughness length for every surface (Zilitinkevich 1995)."""
 
     def forward(self, roughness_length: Tensor, parameters: GeneralParameters) -> Tensor:
+        """Coefficient of the thermal roughness length, ``[column]``. [1]
+
+        Parameters
+        ----------
+        roughness_length : For momentum, ``[column]``. [m]
+        parameters : The coefficient of the first scheme is read.
+        """
         return parameters.zilitinkevich_coefficient.expand_as(roughness_length)
 
 
@@ -40,6 +47,13 @@ class ChenZhang2009(ModelPart):
     """Coefficient falling with roughness: 10^(-0.4 z_0/0.07 m) (Chen and Zhang 2009, doi:10.1029/2009GL037980)."""
 
     def forward(self, roughness_length: Tensor, parameters: GeneralParameters) -> Tensor:
+        """Coefficient of the thermal roughness length, ``[column]``. [1]
+
+        Parameters
+        ----------
+        roughness_length : For momentum, ``[column]``. [m]
+        parameters : None is read.
+        """
         return 10.0 ** (-0.40 * (roughness_length / 0.07))
 
 
@@ -67,6 +81,15 @@ class Paulson1970(ModelPart):
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
     ) -> Conductance:
+        """Conductances for heat and momentum [m s-1] and the Richardson number [1], ``[column]``.
+
+        Parameters
+        ----------
+        memory : Roughness lengths, humidity and conductances of the step before.
+        skin_temperature : ``[column]``. [K]
+        air : At its heights.
+        parameters : For the thermal roughness.
+        """
         z0, z_wind, z_air = memory.roughness_length, air.wind_height, air.temperature_height
         roughness_factor = -self.thermal_roughness(z0, parameters) * VON_KARMAN * VISCOSITY_FACTOR
         smallest = 0.001 / z_wind
@@ -150,6 +173,15 @@ class Chen1997(ModelPart):
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
     ) -> Conductance:
+        """Conductances for heat and momentum [m s-1] and the Richardson number [1], ``[column]``.
+
+        Parameters
+        ----------
+        memory : Roughness lengths, humidity and conductances of the step before.
+        skin_temperature : ``[column]``. [K]
+        air : At its heights.
+        parameters : For the thermal roughness.
+        """
         z0, z_wind, z_air = memory.roughness_length, air.wind_height, air.temperature_height
         buoyancy, contrast = self._buoyancy(memory, skin_temperature, air)
         wind_squared = at_least(air.wind_speed**2, 1.0e-6)
@@ -229,6 +261,15 @@ class Yang2008(ModelPart):
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
     ) -> Conductance:
+        """Conductances for heat and momentum [m s-1] and the Richardson number [1], ``[column]``.
+
+        Parameters
+        ----------
+        memory : Roughness lengths, humidity and conductances of the step before.
+        skin_temperature : ``[column]``. [K]
+        air : At its heights.
+        parameters : For the thermal roughness.
+        """
         z0, z_wind, z_air = memory.roughness_length, air.wind_height, air.temperature_height
         wind = at_least(air.wind_speed, 0.01)
         density = air.pressure / (self.GAS_CONSTANT * air.temperature * (1.0 + VIRTUAL_FACTOR * air.humidity))

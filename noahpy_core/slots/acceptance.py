@@ -30,6 +30,12 @@ def check_supplied(slot: Slot, scheme: Scheme, column: SoilColumn) -> None:
 
     Proposals of which none is within the limits of the slot are warned of: a network may be trained to come back.
 
+    Parameters
+    ----------
+    slot : Where it is to stand.
+    scheme : Any callable, or an object with the methods of the slot.
+    column : Soil layers of the model.
+
     Raises
     ------
     SchemeError : It fails, returns another type, shape or number type than its slot needs, a value that is not finite,
@@ -56,7 +62,14 @@ def _name(scheme: Any) -> str:
 
 
 def called(what: str, scheme: Scheme, given: Sequence[Any]) -> Any:
-    """What a scheme returns; `what` says how it was called, as in " by rising"."""
+    """What a scheme returns; `what` says how it was called, as in " by rising".
+
+    Parameters
+    ----------
+    what : How it is called, for the message: `" by rising"`.
+    scheme : A function of it, or itself.
+    given : Arguments.
+    """
     try:
         return scheme(*given)
     except Exception as error:
@@ -94,7 +107,15 @@ def _check_returned(slot: Slot, scheme: Scheme, columns: TrialColumns, given: tu
 
 
 def check_tensor(name: str, value: Any, columns: TrialColumns, layers: bool) -> None:
-    """Raise `Unfit` unless a value is a finite tensor of the shape and number type of the columns."""
+    """Raise `Unfit` unless a value is a finite tensor of the shape and number type of the columns.
+
+    Parameters
+    ----------
+    name : Of the value, for the message.
+    value : What was returned.
+    columns : That it was made for.
+    layers : Whether it should be ``[layer, column]``.
+    """
     shape = (columns.layers, columns.number) if layers else (columns.number,)
     if not isinstance(value, Tensor):
         raise Unfit(f"returned {_described(value)} for {name}. Return a tensor of shape {shape}.")

@@ -58,6 +58,16 @@ class LimitedPhaseChange(Limited):
         self, temperature: Tensor, liquid: Tensor, ice: Tensor, coupling: Coupling, conductivity: Tensor,
         parameters: Parameters, dt: Tensor | float,
     ) -> SoilHeat:  # fmt: skip
+        """Soil at the end of the step, with the liquid water the scheme proposes as far as the limits let it.
+
+        Parameters
+        ----------
+        temperature, liquid, ice : At the start (water after its movement), ``[layer, column]``. [K, m3 m-3]
+        coupling : To the surface.
+        conductivity : Thermal conductivity of each layer; the first is not used. [W m-1 K-1]
+        parameters : Of soil and deep boundary.
+        dt : Length of the step. [s]
+        """
         proposal = self.scheme(temperature, liquid, ice, coupling, conductivity, parameters, dt)
         wanted = proposal.liquid if isinstance(proposal, SoilHeat) else proposal
         deep, thickness = parameters.general.deep_temperature, self.column.thickness

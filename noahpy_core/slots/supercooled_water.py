@@ -35,7 +35,14 @@ class LimitedWater(LimitedScheme):
     """A supplied function for the largest liquid water: for the heat-limited step, and for an initial state."""
 
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
-        """What it gives for water without ice, ``[layer, column]`` [m3 m-3], and no slope."""
+        """What it gives for water without ice, ``[layer, column]`` [m3 m-3], and no slope.
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        total : Liquid and frozen water, ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         none = torch.zeros_like(total)
         return self(temperature, total, none, soil), none
 
@@ -59,14 +66,28 @@ class LimitedCurve(FreezingCurve, Limited):
         return self.scheme.ice_term_slope(ice)
 
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
-        """As for any freezing curve; a scheme with an `equilibrium` of its own keeps it, within 0 and total."""
+        """As for any freezing curve; a scheme with an `equilibrium` of its own keeps it, within 0 and total.
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        total : Liquid and frozen water, ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         if type(self.scheme).equilibrium is FreezingCurve.equilibrium:
             return super().equilibrium(temperature, total, soil)
         liquid, slope = self.scheme.equilibrium(temperature, total, soil)
         return between(liquid, 0.0, total), positive_part(slope)
 
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
-        """Largest liquid content: the scheme's own, or the equilibrium if it has no `forward`. [m3 m-3]"""
+        """Largest liquid content: the scheme's own, or the equilibrium if it has no `forward`. [m3 m-3]
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        liquid, ice : ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
         total = liquid + ice
         if type(self.scheme).forward is nn.Module.forward:
             return self.equilibrium(temperature, total, soil)[0]

@@ -37,12 +37,25 @@ class LimitedTransitions(SmoothTransitions, Limited):
             setattr(self, name, float(getattr(scheme, name, 0.0)))
 
     def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """The scheme's weight above a threshold, 0 to 1.
+
+        Parameters
+        ----------
+        x, threshold, width : In any one unit.
+        """
         return limited_fraction(self.scheme.rising(x, threshold, width))
 
     def falling(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
+        """The scheme's weight below a threshold, 0 to 1.
+
+        Parameters
+        ----------
+        x, threshold, width : In any one unit.
+        """
         return limited_fraction(self.scheme.falling(x, threshold, width))
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
+        """The scheme's weight of an amount, 0 to 1 and 0 where there is none."""
         return torch.where(x > 0, limited_fraction(self.scheme.amount(x, scale)), 0.0)
 
 
