@@ -284,7 +284,7 @@ class Fluxes(Container):
     )
 
 
-CLOSURES = ("water_residual", "energy_residual", "soil_heat_residual")
+CLOSURES = ("water_residual", "energy_residual", "soil_heat_residual", "enthalpy_residual")
 """Fluxes that close the budgets: round-off whatever the model is given, and without derivative."""
 
 for _cls in (SoilState, SnowState, SurfaceMemory, State, Forcing, Fluxes):

@@ -22,24 +22,22 @@ class MeanFluxes:
 
     def __init__(self) -> None:
         self.count = 0
-        self._sums: list[Tensor] = []
+        self._sums: dict[str, Tensor] = {}
         self._last: Fluxes | None = None
 
     def add(self, fluxes: Fluxes) -> None:
         """Add a step. Its tensors may be overwritten later."""
-        rates = [getattr(fluxes, name) for name in MEANS]
-        self._sums = (
-            [total + rate for total, rate in zip(self._sums, rates, strict=True)]
-            if self._sums
-            else [rate.clone() for rate in rates]
-        )
+        given = {name: getattr(fluxes, name) for name in MEANS}
+        rates = {name: rate for name, rate in given.items() if rate is not None}
+        self._sums = {
+            name: self._sums[name] + rate if name in self._sums else rate.clone() for name, rate in rates.items()
+        }
         self.count, self._last = self.count + 1, fluxes
 
     def value(self) -> Fluxes:
         """The mean."""
         assert self._last is not None
-        means = zip(MEANS, self._sums, strict=True)
-        return dataclasses.replace(self._last, **{name: total / self.count for name, total in means})
+        return dataclasses.replace(self._last, **{name: total / self.count for name, total in self._sums.items()})
 
 
 class FiniteCheck:
@@ -60,7 +58,8 @@ class FiniteCheck:
         if math.isfinite(sum([block.sum().item() for block in self._blocks_of(state)])):
             return
         for path, read in zip(STATE_PATHS, STATE_READERS, strict=True):
-            wrong = (~torch.isfinite(read(state))).nonzero()
+            value = read(state)
+            wrong = torch.zeros(0, 1) if value is None else (~torch.isfinite(value)).nonzero()
             if len(wrong):
                 raise ArithmeticError(
                     f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as "
@@ -71,7 +70,7 @@ class FiniteCheck:
         known = self._blocks.get(id(state))
         if known is not None and known[0] is state:
             return known[1]
-        leaves = [read(state) for read in STATE_READERS]
+        leaves = [leaf for leaf in (read(state) for read in STATE_READERS) if leaf is not None]
         blocks = {id(block): block for block in (leaf if leaf._base is None else leaf._base for leaf in leaves)}
         if len(self._blocks) >= self.KEPT:
             self._blocks.clear()

@@ -29,7 +29,7 @@ from bmi_noahpy.gradient.recording import Recording
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
-from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.state import LAYER, Fluxes, Forcing, State
 
 
 class ValueStore:
@@ -251,8 +251,12 @@ class ValueStore:
         """A container whose tensors all have one value for each column, so that single columns can be set."""
         for path, facts in quantities(type(holder)):
             value = get_quantity(holder, path)
-            shape = self._shapes[1 if "layer" in facts["dims"] else 0]
-            if value is not None and value.shape != shape:
+            if value is None:
+                continue
+            # Layers of snow are on no grid of the component.
+            own = facts["dims"] not in ((), LAYER)
+            shape = (*value.shape[:-1], *self._shapes[0]) if own else self._shapes[1 if facts["dims"] else 0]
+            if value.shape != shape:
                 holder = replace_quantity(holder, path, value.expand(shape).clone())
         return holder
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.gradient.engine import Pulled, Seeds
-from bmi_noahpy.gradient.names import STATE_PATHS, Core, Find, pack
+from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import RecordedStep
 from bmi_noahpy.gradient.result_seeds import DirectResults, ResultSeeds
@@ -17,7 +17,7 @@ from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.compiled import StepPull
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import replace_quantity
+from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.state import Fluxes, State
 
 
@@ -97,7 +97,7 @@ class KernelEngine:
             start = pack(record.step(core, self._like, self._parameters).start)
             found = torch.autograd.grad(start, list(core.values()), adjoint, allow_unused=True, materialize_grads=True)
         gradients = dict(zip(core, found, strict=True))
-        before = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in STATE_PATHS])
+        before = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in state_shapes(self._like)])
         others = {path: value for path, value in gradients.items() if not path.startswith("state.")}
         return Pulled(before, {path: entered.get(path, 0.0) + value for path, value in others.items()})
 
@@ -108,9 +108,10 @@ class KernelEngine:
         results = {path: value.requires_grad_() for path, value in pull.results(start, record.inputs).items()}
         fields = {path: row.detach().requires_grad_() for path, row in zip(record.fields, record.inputs, strict=False)}
         state = self._like
-        for path in STATE_PATHS:
+        for path in state_shapes(state):
             state = replace_quantity(state, path, results[path])
-        fluxes = Fluxes(**{path: value for path, value in results.items() if path not in STATE_PATHS})
+        given = {name: results.get(name) for name, _ in quantities(Fluxes)}
+        fluxes = Fluxes(**given)  # type: ignore[arg-type]
         with torch.enable_grad():
             forcing = dataclasses.replace(record.forcing(), **fields)
             result = StepResult(state, fluxes, forcing, self._model.column, span)

@@ -30,19 +30,25 @@ FORCING_PATHS = tuple(path for path, _ in quantities(Forcing))
 PARAMETER_PATHS = tuple(path for path, facts in quantities(Parameters) if facts["differentiable"])
 
 
+def state_shapes(state: State) -> dict[str, torch.Size]:
+    """Shapes of the parts a state has, by path."""
+    found = ((path, read(state)) for path, read in zip(STATE_PATHS, STATE_READERS, strict=True))
+    return {path: leaf.shape for path, leaf in found if leaf is not None}
+
+
 def pack(state: State) -> Tensor:
     """The state as one flat tensor."""
-    leaves = [read(state) for read in STATE_READERS]
+    leaves = [leaf for leaf in (read(state) for read in STATE_READERS) if leaf is not None]
     return torch.cat([leaf if leaf.ndim == 1 else leaf.reshape(-1) for leaf in leaves])
 
 
 def unpack(flat: Tensor, like: State) -> Core:
     """Tensors of a flat state by path of `State`, with the shapes of another."""
-    shapes = [read(like).shape for read in STATE_READERS]
-    pieces = flat.split([shape.numel() for shape in shapes])
+    shapes = state_shapes(like)
+    pieces = flat.split([shape.numel() for shape in shapes.values()])
     return {
         path: piece if len(shape) == 1 else piece.view(shape)
-        for path, piece, shape in zip(STATE_PATHS, pieces, shapes, strict=True)
+        for (path, shape), piece in zip(shapes.items(), pieces, strict=True)
     }
 
 
@@ -136,6 +142,6 @@ def derivative_by(name: str, find: Find, gradients: Mapping[str, Tensor], step: 
 
 def _parts(name: str, find: Find, step: TakenStep) -> list[Part]:
     if name == STATE:
-        return [Part(f"state.{path}", 1.0, get_quantity(step.state, path).shape) for path in STATE_PATHS]
+        return [Part(f"state.{path}", 1.0, shape) for path, shape in state_shapes(step.state).items()]
     variable = find(name)
     return variable.source.parts(name, variable.scale, step)

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from bmi_noahpy.gradient.names import FORCING_PATHS, STATE_PATHS, Core, unpack
+from bmi_noahpy.gradient.names import FORCING_PATHS, Core, state_shapes, unpack
 from bmi_noahpy.gradient.recording import Overwrite
 from bmi_noahpy.gradient.step import forcing_values
 from bmi_noahpy.gradient.taken_step import TakenStep
@@ -63,7 +63,7 @@ class RecordedStep:
     def step(self, core: Core, like: State, parameters: Parameters) -> TakenStep:
         """The step, computed from its parts by path."""
         state, forcing = like, self.forcing()
-        for path in STATE_PATHS:
+        for path in state_shapes(like):
             state = replace_quantity(state, path, core[f"state.{path}"])
         for k, overwrite in enumerate(self.overwrites):
             state = overwrite.apply(state, core[f"set.{k}"])

@@ -7,15 +7,14 @@ import functools
 import torch
 from torch import Tensor
 
-from bmi_noahpy.gradient.names import STATE_PATHS, STATE_READERS, Core, Find, pack, state_of, unpack
+from bmi_noahpy.gradient.names import Core, Find, pack, state_of, state_shapes, unpack
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.column import SoilColumn
-from noahpy_core.compiled.execute.pull import DIFFERENTIATED
-from noahpy_core.quantities import quantities
-from noahpy_core.state import Fluxes, State
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import CLOSURES, LAYER, Fluxes, State
 
-LAYERED = frozenset(name for name, facts in quantities(Fluxes) if "layer" in facts["dims"])
+LAYERED = frozenset(name for name, facts in quantities(Fluxes) if facts["dims"] == LAYER)
 
 
 class DirectResults:
@@ -30,11 +29,15 @@ class DirectResults:
     def __init__(self, find: Find, like: State, column: SoilColumn) -> None:
         self._find = find
         column_value, profile = torch.zeros_like(like.skin_temperature), torch.zeros_like(like.soil.ice)
-        fluxes = {name: (profile if name in LAYERED else column_value).clone() for name, _ in quantities(Fluxes)}
+        fluxes = {
+            name: (profile if facts["dims"] else column_value).clone()
+            for name, facts in quantities(Fluxes)
+            if facts["dims"] in ((), LAYER)
+        }
         # Every part a tensor of its own: those of a state may be shared.
         marked = state_of(pack(like), like)
         self._result = StepResult(marked, Fluxes(**fluxes), None, column, 1.0)
-        self._owner = {id(read(marked)): path for path, read in zip(STATE_PATHS, STATE_READERS, strict=True)}
+        self._owner = {id(get_quantity(marked, path)): path for path in state_shapes(like)}
         self._owner |= {id(value): name for name, value in fluxes.items()}
         self._known: dict[str, str | None] = {STATE: STATE}
 
@@ -74,7 +77,7 @@ class ResultSeeds:
         elif path in self._parts:
             part = self._parts[path]
             part += gradient.to(part).reshape(part.shape)
-        elif path in DIFFERENTIATED:
+        elif path not in CLOSURES:
             like = self._parts["soil.ice" if path in LAYERED else "skin_temperature"]
             shaped = gradient.to(like).reshape(like.shape)
             self.fluxes[path] = self.fluxes[path] + shaped if path in self.fluxes else shaped

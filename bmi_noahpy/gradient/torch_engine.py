@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.gradient.engine import Pulled, Seeds
-from bmi_noahpy.gradient.names import STATE_PATHS, Core, Find, pack
+from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import RecordedStep
 from bmi_noahpy.gradient.step import compute_step, parameter_values, pull_back
@@ -62,5 +62,5 @@ class TorchEngine:
             gradients = pull_back(result, [(STATE, adjoint), *seeds], self._find, core | constants)
         for path in self._constants:
             self._by_parameters[path] += gradients[f"parameters.{path}"]
-        before = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in STATE_PATHS])
+        before = torch.cat([gradients[f"state.{path}"].reshape(-1) for path in state_shapes(self._like)])
         return Pulled(before, {path: gradients[path] for path in core if not path.startswith("state.")})

@@ -63,8 +63,9 @@ def retraced(run: Any, first: int, last: int) -> Followed:
 def beginning(run: Any) -> dict[str, Any]:
     """What the state before the first step follows from."""
     section, spin_up = run.configuration.restart or RestartFile(), run.configuration.spin_up
+    given = {path: get_quantity(run.initial_state, path) for path, _ in quantities(State)}
     return {
-        "initial": {path: digest(get_quantity(run.initial_state, path)) for path, _ in quantities(State)},
+        "initial": {path: digest(value) for path, value in given.items() if value is not None},
         "spin_up": None if spin_up is None else spin_up.model_dump(mode="json", exclude={"file"}),
         "restart.from": None if section.from_ is None else digest_of_file(section.from_),
         "restart.only_state": section.only_state,

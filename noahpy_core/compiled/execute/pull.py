@@ -15,10 +15,8 @@ from noahpy_core.compiled.record.step_graph import Source, Wanted
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
-from noahpy_core.state import CLOSURES, Fluxes
+from noahpy_core.state import CLOSURES
 
-DIFFERENTIATED = tuple(sorted(name for name, _ in quantities(Fluxes) if name not in CLOSURES))
-"""Fluxes that may be seeds. One kernel serves any choice of them."""
 PARAMETERS = tuple(path for path, facts in quantities(Parameters) if facts["differentiable"])
 
 
@@ -61,7 +59,9 @@ class StepPull:
         self._cotangents, self._gradients = self._outputs.copy(), np.zeros_like(self._inputs)
         self._advance = ForwardCall(self._program, self.columns, self._inputs, self._outputs)
         self._room: Mapping[str, Tensor] | None = None
-        wanted = Wanted(DIFFERENTIATED, forcing=True, constants=("general", "snow", "soil", "vegetation"))
+        # One kernel serves any choice of seeds.
+        seeds = tuple(sorted(name for name, _ in self._program.shape.fluxes() if name not in CLOSURES))
+        wanted = Wanted(seeds, forcing=True, constants=("general", "snow", "soil", "vegetation"))
         self._back = (self._program, wanted, self.columns, self._inputs, self._cotangents, self._gradients)
         self._reverse: ReverseCall | None = None
 
@@ -110,7 +110,7 @@ class StepPull:
         ----------
         flat, forcing : Before and during the step.
         adjoint : Derivative by the state after it, in flat form; becomes that by the state before.
-        cotangents : Derivative by fluxes, by name (see `DIFFERENTIATED`), ``[column]`` or ``[layer, column]``.
+        cotangents : Derivative by fluxes, by name, ``[column]`` or ``[layer, column]``; budgets' residuals have none.
         parameters : Receive, on top of what they hold, derivatives by parameters (`room_for_parameters`).
         """
         # The kernel is made when it is first asked for.
