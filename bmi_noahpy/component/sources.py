@@ -187,7 +187,10 @@ class ParameterSource(Source):
         parameters = contents.parameters
         value: Tensor | None = get_quantity(parameters, self.path)
         if value is None:
-            value = get_quantity(dataclasses.replace(parameters, soil=parameters.soil.resolved()), self.path)
+            followed = dataclasses.replace(
+                parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved()
+            )
+            value = get_quantity(followed, self.path)
         return torch.zeros_like(parameters.soil.porosity) if value is None else value
 
     def write(self, contents: Contents, value: Tensor, where: Tensor) -> None:
