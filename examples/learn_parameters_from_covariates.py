@@ -37,13 +37,13 @@ from torch import Tensor, nn
 from bmi_noahpy import train, write_parameter_map
 from bmi_noahpy.example import write_example
 from noahpy_core import tables
-from noahpy_core.learning import ColumnParameters, ParameterNetwork, Target, with_values
+from noahpy_core.learning import ColumnParameters, LearnedParameter, ParameterNetwork, with_values
 
 TARGETS = (
-    Target("soil.porosity", 0.3, 0.75),
-    Target("soil.saturated_hydraulic_conductivity", 2.0e-7, 1.0e-4, logarithmic=True),
-    Target("soil.quartz_fraction", 0.02, 0.98),
-    Target("vegetation.minimum_stomatal_resistance", 20.0, 400.0),
+    LearnedParameter("soil.porosity", 0.3, 0.75),
+    LearnedParameter("soil.saturated_hydraulic_conductivity", 2.0e-7, 1.0e-4, logarithmic=True),
+    LearnedParameter("soil.quartz_fraction", 0.02, 0.98),
+    LearnedParameter("vegetation.minimum_stomatal_resistance", 20.0, 400.0),
 )
 COVARIATES = {"elevation": (0.0, 1500.0), "sand": (0.0, 1.0), "organic": (0.0, 1.0), "greenness": (0.0, 1.0)}
 SOILS = {8: "silt loam", 7: "loam", 9: "sandy loam", 11: "loamy sand"}

@@ -110,8 +110,8 @@ def vegetation_parameters(
     rows = _land_cover(classes, table)
     given = {
         "bare": _lookup(classes, {k: float(r["cover"] == "bare") for k, r in rows.items()}, dtype),
-        "minimum_fraction": _spread(minimum_fraction, classes, dtype),
-        "maximum_fraction": _spread(maximum_fraction, classes, dtype),
+        "minimum_fraction": _one_per_column(minimum_fraction, classes, dtype),
+        "maximum_fraction": _one_per_column(maximum_fraction, classes, dtype),
     }
     return VegetationParameters(**given, **_class_values(VegetationParameters, classes, rows, tuple(given), dtype))
 
@@ -134,7 +134,7 @@ def snow_parameters(
     rows = _land_cover(vegetation_classes, table)
     given = {}
     if deep_snow_albedo is not None:
-        given["deep_snow_albedo"] = _spread(deep_snow_albedo, vegetation_classes, dtype)
+        given["deep_snow_albedo"] = _one_per_column(deep_snow_albedo, vegetation_classes, dtype)
     return SnowParameters(**given, **_class_values(SnowParameters, vegetation_classes, rows, tuple(given), dtype))
 
 
@@ -165,12 +165,12 @@ def general_parameters(
     _check_classes(classes, slopes, None, "slope")
     given = {
         "drainage_factor": _lookup(classes, _numbers(slopes, "drainage_factor"), dtype),
-        "deep_temperature": _spread(deep_temperature, classes, dtype),
-        "air_temperature_height": _spread(air_temperature_height, classes, dtype),
-        "wind_height": _spread(wind_height, classes, dtype),
+        "deep_temperature": _one_per_column(deep_temperature, classes, dtype),
+        "air_temperature_height": _one_per_column(air_temperature_height, classes, dtype),
+        "wind_height": _one_per_column(wind_height, classes, dtype),
     }
     names = [field.name for field in dataclasses.fields(GeneralParameters) if field.name not in given]
-    return GeneralParameters(**given, **{name: _spread(_constants()[name], classes, dtype) for name in names})
+    return GeneralParameters(**given, **{name: _one_per_column(_constants()[name], classes, dtype) for name in names})
 
 
 def soil_class_names(table: str = "noah") -> dict[int, str]:
@@ -219,7 +219,7 @@ def _lookup(classes: Tensor, values: dict[int, float], dtype: torch.dtype) -> Te
     return torch.tensor(ordered, dtype=dtype, device=classes.device)[classes.long() - 1]
 
 
-def _spread(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
+def _one_per_column(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
     """A tensor with one value for each column; a tensor keeps its place in the graph of gradients."""
     return torch.as_tensor(value, dtype=dtype, device=like.device).expand(like.shape[-1]).clone()
 
@@ -238,7 +238,7 @@ def _class_values(
         if field.name in rows[1]:
             values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
         else:
-            values[field.name] = _spread(_constants()[field.name], classes, dtype)
+            values[field.name] = _one_per_column(_constants()[field.name], classes, dtype)
     return values
 
 

@@ -7,14 +7,14 @@ checkpoints and files are in `bmi_noahpy.learn`.
 from noahpy_core.learning.conductivity import LearnedThermalConductivity
 from noahpy_core.learning.evaporation import LearnedEvaporation
 from noahpy_core.learning.networks import BoundedNetwork
-from noahpy_core.learning.parameters import ColumnParameters, ParameterNetwork, Target, with_values
+from noahpy_core.learning.parameters import ColumnParameters, LearnedParameter, ParameterNetwork, with_values
 
 __all__ = [
     "BoundedNetwork",
     "ColumnParameters",
     "LearnedEvaporation",
+    "LearnedParameter",
     "LearnedThermalConductivity",
     "ParameterNetwork",
-    "Target",
     "with_values",
 ]

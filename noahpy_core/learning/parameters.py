@@ -14,7 +14,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 
 
-class Target(NamedTuple):
+class LearnedParameter(NamedTuple):
     """One parameter that is learned, one value for all layers of a column.
 
     Parameters
@@ -51,7 +51,7 @@ class ParameterNetwork(nn.Module):
     def __init__(
         self,
         covariates: Mapping[str, Sequence[float]],
-        targets: Sequence[Target],
+        targets: Sequence[LearnedParameter],
         *,
         hidden: Sequence[int] = (16, 16),
         start: Mapping[str, float] | None = None,
@@ -88,7 +88,9 @@ class ColumnParameters(nn.Module):
     columns : Number of columns.
     """
 
-    def __init__(self, columns: int, targets: Sequence[Target], *, start: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, columns: int, targets: Sequence[LearnedParameter], *, start: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
         check_targets(targets)
         self.targets = tuple(targets)
@@ -110,11 +112,11 @@ class ColumnParameters(nn.Module):
         return values
 
 
-def _scaled(target: Target, value: float) -> float:
+def _scaled(target: LearnedParameter, value: float) -> float:
     return math.log(value) if target.logarithmic else value
 
 
-def check_targets(targets: Sequence[Target]) -> None:
+def check_targets(targets: Sequence[LearnedParameter]) -> None:
     """Raise ValueError unless every target is a differentiable parameter with bounds inside of its own."""
     known = dict(quantities(Parameters))
     for target in targets:

@@ -17,7 +17,7 @@ import numpy as np
 
 from noahpy_core.compiled.emit import builder
 from noahpy_core.compiled.emit.code import Writer
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType
 from noahpy_core.compiled.execute import program
 from noahpy_core.compiled.execute.library import Artefact, Function, assemble
@@ -93,7 +93,7 @@ class ProfiledWriter(Writer):
 
     last: ProfiledWriter
 
-    def __init__(self, target: Target, users: dict[int, list[Node]], laziness: Laziness) -> None:
+    def __init__(self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness) -> None:
         super().__init__(target, users, laziness)
         ProfiledWriter.last = self
         self.pieces_of_code: list[Piece] = []

@@ -11,9 +11,9 @@ from noahpy_core.learning import (
     BoundedNetwork,
     ColumnParameters,
     LearnedEvaporation,
+    LearnedParameter,
     LearnedThermalConductivity,
     ParameterNetwork,
-    Target,
 )
 from noahpy_core.learning.parameters import with_values
 from noahpy_core.model import NoahModel
@@ -24,9 +24,9 @@ from noahpy_core.state import map_tensors
 
 CASE = random_case(36, 4, seed=90)
 TARGETS = (
-    Target("soil.porosity", 0.3, 0.7),
-    Target("soil.saturated_hydraulic_conductivity", 1e-7, 1e-4, logarithmic=True),
-    Target("vegetation.minimum_stomatal_resistance", 20.0, 400.0),
+    LearnedParameter("soil.porosity", 0.3, 0.7),
+    LearnedParameter("soil.saturated_hydraulic_conductivity", 1e-7, 1e-4, logarithmic=True),
+    LearnedParameter("vegetation.minimum_stomatal_resistance", 20.0, 400.0),
 )
 START = {"soil.porosity": 0.42, "soil.saturated_hydraulic_conductivity": 3e-6}
 
@@ -160,9 +160,9 @@ def test_column_parameters_start_where_they_are_told_and_differ_by_column_only_w
 @pytest.mark.parametrize(
     ("target", "named"),
     [
-        (Target("soil.porosities", 0.3, 0.6), "soil.porosities is no parameter that can be learned"),
-        (Target("soil.material", 0.0, 1.0), "soil.material is no parameter that can be learned"),
-        (Target("soil.porosity", 0.3, 2.0), "within 0.05 and 0.95 m3 m-3"),
+        (LearnedParameter("soil.porosities", 0.3, 0.6), "soil.porosities is no parameter that can be learned"),
+        (LearnedParameter("soil.material", 0.0, 1.0), "soil.material is no parameter that can be learned"),
+        (LearnedParameter("soil.porosity", 0.3, 2.0), "within 0.05 and 0.95 m3 m-3"),
     ],
 )
 def test_targets_that_cannot_be_learned_are_named(target, named):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType
 
 
-def support(target: Target) -> str:
+def support(target: CodeTarget) -> str:
     """Definitions and attributes that come before a kernel."""
     kinds = {target.column, target.layers}
     texts = [function(kind) for kind in sorted(kinds, key=lambda k: k.lanes) for function in FUNCTIONS.values()]

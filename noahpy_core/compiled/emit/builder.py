@@ -14,7 +14,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.emit.access import support
 from noahpy_core.compiled.emit.code import Writer, usage
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.graph.graph import Node, needed
 from noahpy_core.compiled.record.step_graph import STEP_LENGTH, THICKNESS, Shape, Source, StepGraph, varying
 from noahpy_core.compiled.schedule.schedule import base_of, needs
@@ -64,7 +64,7 @@ def state_rows(shape: Shape) -> list[tuple[str, int, int]]:
 class KernelBuilder:
     """What both kernels share."""
 
-    def __init__(self, step: StepGraph, target: Target, name: str, roots: Iterable[Node]) -> None:
+    def __init__(self, step: StepGraph, target: CodeTarget, name: str, roots: Iterable[Node]) -> None:
         self.step, self.target, self.name = step, target, name
         self.roots = list(roots)
         self.writer = Writer(target, *usage(self.roots))
@@ -72,7 +72,7 @@ class KernelBuilder:
         self.sources = {source: (k, layers) for k, (source, layers) in enumerate(sources)}
         self.rows = state_rows(step.shape)
         self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
-        self.slots = {path: self.writer.arena.take(max(layers, 1)) for path, layers, _ in self.rows}
+        self.slots = {path: self.writer.arena.reserve(max(layers, 1)) for path, layers, _ in self.rows}
         self.inputs: dict[Source, list[Node]] = {}
         for node in needed(self.roots):
             if node.op == "input":
@@ -141,7 +141,7 @@ class KernelBuilder:
         for node in nodes:
             part = node.attribute[1]
             if part is None and node.length:
-                w.places[node.number] = w.arena.take(layers)
+                w.places[node.number] = w.arena.reserve(layers)
                 self.fetch_layers(address, distance, between, layers, w.places[node.number])
             else:
                 at = self.along(address, distance, part) if part else address

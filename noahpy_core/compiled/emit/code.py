@@ -11,7 +11,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from noahpy_core.compiled.emit.instructions import Count, Instructions, Target
+from noahpy_core.compiled.emit.instructions import CodeTarget, Count, Instructions
 from noahpy_core.compiled.emit.mathematics import NumberType
 from noahpy_core.compiled.graph.graph import Loop, Node, needed
 from noahpy_core.compiled.schedule.laziness import Condition, Laziness, Segment, find_laziness, segments, shortcut
@@ -21,7 +21,7 @@ from noahpy_core.compiled.schedule.schedule import Action, base_of, needs, sched
 class Writer(Instructions):
     """Writes the instructions of nodes; knows where the value of each is."""
 
-    def __init__(self, target: Target, users: dict[int, list[Node]], laziness: Laziness) -> None:
+    def __init__(self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness) -> None:
         super().__init__(target)
         self.column_values: dict[int, str] = {}
         self.places: dict[int, int] = {}
@@ -73,7 +73,7 @@ class Writer(Instructions):
             for number in [key for key, at in last.items() if at == position]:
                 del last[number]
                 if number in mine and number in self.places and number not in kept:
-                    self.arena.give_back(self.places[number])
+                    self.arena.release(self.places[number])
 
     def _emit_action(self, action: Action) -> None:
         if action.kind == "columns":
@@ -118,7 +118,7 @@ class Writer(Instructions):
 
     # --- layers -----------------------------------------------------------------------------------------------------
 
-    def spread(self, value: str, boolean: bool = False) -> str:
+    def in_every_lane(self, value: str, boolean: bool = False) -> str:
         """A column value in every lane of a piece of layers."""
         if self.target.columns > 1:
             return value
@@ -141,10 +141,10 @@ class Writer(Instructions):
         for node in action.nodes:
             for arg in map(value_of, node.args):
                 if arg.length == 0 and not arg.is_constant and arg.number not in spread:
-                    spread[arg.number] = self.spread(self.column(arg), arg.boolean)
+                    spread[arg.number] = self.in_every_lane(self.column(arg), arg.boolean)
         stored = {node.number for node in action.nodes if self._is_stored(node, together)}
         for number in stored:
-            self.places[number] = self.arena.take(length)
+            self.places[number] = self.arena.reserve(length)
         masks = {number for number, mask in self._laziness.masks.items() if base_of(mask)[0].number in self.places}
         parts = segments(action.nodes, self._laziness, masks | spread.keys())
         with self.pieces(length) as count:
@@ -195,7 +195,7 @@ class Writer(Instructions):
         return any(user.number not in together for user in self._users[node.number])
 
     def _emit_concat(self, node: Node) -> None:
-        self.places[node.number] = offset = self.arena.take(node.length)
+        self.places[node.number] = offset = self.arena.reserve(node.length)
         self.fill(offset, zip(node.args, node.attribute, strict=True))
 
     def fill(self, offset: int, pieces: Iterable[tuple[Node, int]]) -> None:
@@ -244,8 +244,8 @@ class Writer(Instructions):
         lower, diagonal, upper, right = node.args
         kind, last = self.target.column, node.length - 1
         t = kind.text
-        self.places[node.number] = solution = self.arena.take(node.length)
-        pivots = self.arena.take(node.length)
+        self.places[node.number] = solution = self.arena.reserve(node.length)
+        pivots = self.arena.reserve(node.length)
 
         def keep(offset: int, value: str, index: str) -> None:
             wide = index if self.target.columns == 1 else self.put(f"mul i64 {index}, {self.target.columns}")
@@ -277,7 +277,7 @@ class Writer(Instructions):
             rest = self.put(f"fsub {t} {kept(solution, layer)}, {taken}")
             count.next[0] = self.put(f"fmul {t} {rest}, {kept(pivots, layer)}")
             keep(solution, count.next[0], layer)
-        self.arena.give_back(pivots)
+        self.arena.release(pivots)
 
     # --- iterations -------------------------------------------------------------------------------------------------
 
@@ -287,7 +287,7 @@ class Writer(Instructions):
         firsts = []
         for carried, initial in zip(loop.carried, loop.initial, strict=True):
             if carried.length:
-                self.places[carried.number] = self.arena.take(carried.length)
+                self.places[carried.number] = self.arena.reserve(carried.length)
                 self.fill(self.places[carried.number], [(initial, carried.length)])
             else:
                 firsts.append((carried, self.column(initial)))
@@ -325,7 +325,7 @@ class Writer(Instructions):
         unread = {loop.carried[result.attribute[1]].number for result in action.nodes}
         for carried in loop.carried:
             if carried.length and carried.number not in unread:
-                self.arena.give_back(self.places[carried.number])
+                self.arena.release(self.places[carried.number])
 
     def _emit_round(self, loop: Loop) -> None:
         self.emit(loop.body, loop.final)
@@ -334,7 +334,7 @@ class Writer(Instructions):
                 self.fill(self.places[carried.number], [(final, carried.length)])
         for final in {base_of(node)[0].number: base_of(node)[0] for node in loop.final}.values():
             if final.length and final.number in {node.number for node in loop.body}:
-                self.arena.give_back(self.places[final.number])
+                self.arena.release(self.places[final.number])
 
     def everywhere(self, truth: str, lanes: int, when: bool = True) -> str:
         """Whether a truth value is `when` in all lanes."""

@@ -16,7 +16,7 @@ FALSE_AS_NUMBER, TRUE_AS_NUMBER = 0.0, 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class CodeTarget:
     """What code is generated for.
 
     Parameters
@@ -49,13 +49,13 @@ class Target:
 class Arena:
     """Scratch memory of a kernel: places that are given back are used again."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: CodeTarget) -> None:
         self._target = target
         self._free: dict[int, list[int]] = defaultdict(list)
         self._size: dict[int, int] = {}
         self.extent = 0
 
-    def take(self, length: int) -> int:
+    def reserve(self, length: int) -> int:
         """Offset of room for so many layers, in numbers."""
         lanes = self._target.lanes
         whole = -(-length * self._target.columns // lanes) * lanes
@@ -68,7 +68,7 @@ class Arena:
         self._size[offset] = size
         return offset
 
-    def give_back(self, offset: int) -> None:
+    def release(self, offset: int) -> None:
         """The room at an offset may be used for something else."""
         self._free[self._size[offset]].append(offset)
 
@@ -85,7 +85,7 @@ class Count:
 class Instructions:
     """Writes instructions."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: CodeTarget) -> None:
         self.target = target
         self.lines: list[str] = []
         self.arena = Arena(target)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from noahpy_core.compiled.emit.builder import Kernel, KernelBuilder
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.reverse_builder import ReverseBuilder
 from noahpy_core.compiled.record.step_graph import StepGraph, Wanted, reverse_constants, reverse_step
 
 
-def forward_kernel(step: StepGraph, target: Target) -> Kernel:
+def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
     """Steps from `first_step` to before `last_step`.
 
     Reads the state at the start from `inputs`; writes each result of each step to `outputs`, the states before the
@@ -53,7 +53,7 @@ def _note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
         w.do(f"call void @note_failures(ptr {place}, {numbers} {bits}, i64 {step}, i64 %remaining)")
 
 
-def reverse_kernel(step: StepGraph, target: Target, wanted: Wanted) -> Kernel:
+def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kernel:
     """Steps from before `last_step` back to `first_step`.
 
     Reads the states before the steps from `states`, the derivatives with respect to results from `outputs`, the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noahpy_core.compiled.emit.builder import KernelBuilder
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.graph.graph import Node, needed
 from noahpy_core.compiled.record.step_graph import ReverseGraph, Source, StepGraph
 from noahpy_core.compiled.schedule.schedule import base_of, needs
@@ -12,12 +12,12 @@ from noahpy_core.compiled.schedule.schedule import base_of, needs
 class ReverseBuilder(KernelBuilder):
     """What only the way back has."""
 
-    def __init__(self, step: StepGraph, target: Target, roots: list[Node], back: ReverseGraph) -> None:
+    def __init__(self, step: StepGraph, target: CodeTarget, roots: list[Node], back: ReverseGraph) -> None:
         super().__init__(step, target, "steps_back", roots)
         self.back = back
-        take = self.writer.arena.take
-        self.adjoint = {path: take(max(layers, 1)) for path, layers, _ in self.rows}
-        self.sums = [take(max(derivative.length, 1)) for _, derivative in back.carried]
+        reserve = self.writer.arena.reserve
+        self.adjoint = {path: reserve(max(layers, 1)) for path, layers, _ in self.rows}
+        self.sums = [reserve(max(derivative.length, 1)) for _, derivative in back.carried]
         nodes = needed(roots)
         after: set[int] = set()
         for node in nodes:
@@ -50,7 +50,7 @@ class ReverseBuilder(KernelBuilder):
         for node in self.inputs.get(("cotangent", name), []):
             address, distance, between = self.entry("outputs", position, "%column", step)
             if node.length:
-                w.places[node.number] = w.arena.take(node.length)
+                w.places[node.number] = w.arena.reserve(node.length)
                 self.fetch_layers(address, distance, between, node.length, w.places[node.number])
             else:
                 w.column_values[node.number] = self.fetch(address, between)

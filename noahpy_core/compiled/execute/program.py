@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
@@ -39,7 +39,7 @@ class Program:
         self.shape, self.single = shape, single
         size = 8 if shape.dtype == torch.float64 else 4
         lanes = vector_bytes() // size
-        self.target = Target("double" if size == 8 else "float", lanes, 1 if single else lanes)
+        self.target = CodeTarget("double" if size == 8 else "float", lanes, 1 if single else lanes)
         self.steps_forward = self._function(None)
         self.message = "; ".join(self.steps_forward.artefact.messages)
         self.constants = [torch.from_numpy(array.copy()) for array in self.steps_forward.artefact.constants]

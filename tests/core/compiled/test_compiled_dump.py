@@ -7,21 +7,22 @@ import pytest
 import torch
 
 from noahpy_core import Options
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel
 from noahpy_core.compiled.execute import dump
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.record.step_graph import Shape, record_step
 from noahpy_core.quantities import quantities
-from noahpy_core.state import Fluxes, State
+from noahpy_core.state import State
 
-SHAPE = Shape(Options(phase_change="enthalpy"), 2, torch.float64, frozenset())
+ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"])
+SHAPE = Shape(Options(phase_change="enthalpy"), 2, torch.float64, ABSENT)
 
 
 @pytest.fixture(scope="module")
 def made():
     step = record_step(SHAPE)
-    return step, forward_kernel(step, Target("double", 8, 8))
+    return step, forward_kernel(step, CodeTarget("double", 8, 8))
 
 
 def printed(kind, made, monkeypatch, capsys) -> str:
@@ -38,9 +39,8 @@ def test_the_graph_has_a_line_for_every_node_and_result(made, monkeypatch, capsy
     lines = text.splitlines()
     assert lines[0] == "; graph of steps_forward"
     assert sum(line.startswith("%") for line in lines) == len(step.graph.nodes)
-    for container in (State, Fluxes):
-        for path, _ in quantities(container):
-            assert any(line.startswith(f"{path} = %") for line in lines), path
+    for path, _ in SHAPE.results():
+        assert any(line.startswith(f"{path} = %") for line in lines), path
     assert any("= exp %" in line and line.endswith("; turbulence") for line in lines)
     assert "rounds from" in text
 
@@ -72,5 +72,5 @@ def test_a_kernel_that_is_printed_is_made_although_the_cache_has_it(monkeypatch)
     monkeypatch.setattr(Program, "_build", lambda self, wanted: f"built for {wanted}")
     monkeypatch.setattr(Program, "__init__", lambda self: None)
     program = Program()
-    program.shape, program.target = SHAPE, Target("double", 8, 8)
+    program.shape, program.target = SHAPE, CodeTarget("double", 8, 8)
     assert program._function(None) == "function built for None"

@@ -10,16 +10,19 @@ import torch
 from compiled_cases import COVER, Values, gradients, series, taken
 
 from noahpy_core.compiled.emit import code, kernels
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.execute import program
 from noahpy_core.compiled.graph.graph import Graph, Node
 from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
 from noahpy_core.compiled.schedule.laziness import Laziness, find_laziness, segments
 from noahpy_core.options import Options
 from noahpy_core.physics.freezing import Koren1999
+from noahpy_core.quantities import quantities
+from noahpy_core.state import State
 
 LAYERS = 5
-SHAPE = Shape(Options(), 4, torch.float64, frozenset())
+ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"])
+SHAPE = Shape(Options(), 4, torch.float64, ABSENT)
 
 
 def laziness_of(graph: Graph, *kept: Node) -> Laziness:
@@ -104,7 +107,7 @@ def laziness_of_kernel(make: str, *more: Wanted) -> Laziness:
         return found[-1]
 
     with mock.patch.object(code, "find_laziness", note):
-        getattr(kernels, make)(record_step(SHAPE), Target("double", 8, 8), *more)
+        getattr(kernels, make)(record_step(SHAPE), CodeTarget("double", 8, 8), *more)
     return found[0]
 
 
