@@ -1,8 +1,9 @@
-"""Numbers with units in configurations."""
+"""Units as configurations and files spell them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,36 @@ FRACTIONS = frozenset({"1", "kg kg-1", "m3 m-3"})
 """Units without dimension, as the model and most files spell them."""
 WATER_DENSITY = 1000.0
 """Turns depths of water into masses per area. [kg m-3]"""
+
+# Spellings of the field, in lower case, that pint reads as something else, or not at all.
+SPELLINGS = {
+    **dict.fromkeys(
+        ("c", "deg c", "deg_c", "degc", "°c", "celsius", "deg celsius", "degrees c", "degree_celsius"), "degC"
+    ),
+    **dict.fromkeys(("k", "degk", "deg k", "kelvin"), "K"),
+    **dict.fromkeys(("mb", "millibar", "mbar"), "mbar"),
+    **dict.fromkeys(("frac", "fraction", "-", "", "(0 - 1)", "0-1", "unitless", "dimensionless", "none"), "1"),
+    **dict.fromkeys(("pct", "%", "percent", "per cent"), "percent"),
+    **dict.fromkeys(("meters/second", "meters per second", "ms-1", "m.s-1"), "m s-1"),
+    **dict.fromkeys(("wm-2", "w.m-2", "w/m2", "w/m^2", "w/m²", "watts m-2"), "W m-2"),
+    **dict.fromkeys(("pa",), "Pa"),
+    **dict.fromkeys(("hpa",), "hPa"),
+    **dict.fromkeys(("kpa",), "kPa"),
+    **dict.fromkeys(("mm/hr", "mm hr-1"), "mm h-1"),
+    **dict.fromkeys(("mm/day", "mm day-1", "mm/d"), "mm d-1"),
+    **dict.fromkeys(("m of water equivalent",), "m"),
+    **dict.fromkeys(("kg m**-2 s**-1",), "kg m-2 s-1"),
+    **dict.fromkeys(("vol%", "vol. %", "% vol"), "percent"),
+}
+
+KINDS: Mapping[str, frozenset[str]] = {
+    "masses": frozenset({"kg kg-1", "kg/kg", "g kg-1", "g/kg", "kg kg**-1", "kg kg^-1"}),
+    "amounts of substance": frozenset({"mol mol-1", "mol/mol", "mmol mol-1", "mmol/mol", "umol mol-1", "ppm", "ppt"}),
+    "percent": frozenset({"percent"}),
+    "areas": frozenset({"m2 m-2", "m2/m2", "m^2/m^2", "m**2 m**-2"}),
+    "volumes": frozenset({"m3 m-3", "m3/m3", "m^3/m^3", "m³/m³", "m**3 m**-3"}),
+}
+"""Units without dimension are ratios of something: those of one thing do not pass for those of another."""
 
 _NUMBER = re.compile(r"\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<units>.*?)\s*")
 _EXPONENT = re.compile(r"(?<=[A-Za-z])\^?([-+]?\d+)")
@@ -68,3 +99,25 @@ def _unit(units: str) -> Any:
         return _registry().Unit("dimensionless" if spelled == "1" else spelled)
     except Exception as error:  # pint raises several unrelated types for units it cannot read
         raise ValueError(f"units {units!r} are unknown. Write them like 'm s-1', 'degC', '%'.") from error
+
+
+def spelling(units: str) -> str:
+    """Units as pint reads them."""
+    plain = units.strip()
+    return SPELLINGS.get(plain.lower(), plain)
+
+
+def refuse_other_kind(units: str, accepted: tuple[str, ...] | None) -> None:
+    """Refuse a ratio of another kind: kg/kg, mol/mol and % have no dimension, but do not convert to each other.
+
+    Parameters
+    ----------
+    accepted : Names of `KINDS` that a quantity may be given as; None: it is no ratio.
+
+    Raises
+    ------
+    ValueError : naming the units, and what the quantity is a ratio of.
+    """
+    kind = next((kind for kind, spellings in KINDS.items() if spelling(units) in spellings), None)
+    if kind is not None and accepted is not None and kind not in accepted:
+        raise ValueError(f"units {units!r} are a ratio of {kind}, and this is one of {' or '.join(accepted)}.")

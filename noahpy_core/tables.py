@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import difflib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -23,6 +25,7 @@ from noahpy_core.parameters import (
 )
 
 __all__ = [
+    "class_number",
     "general_parameters",
     "slope_class_count",
     "snow_parameters",
@@ -32,7 +35,7 @@ __all__ = [
     "vegetation_parameters",
 ]
 
-SOIL_TABLES = ("noah", "noahpy")
+SOIL_TABLES = ("noah", "noahpy", "stas", "stas-2010")
 VEGETATION_TABLES = ("usgs", "modis")
 HYDRAULICS = ("table", "derived")
 
@@ -57,7 +60,9 @@ def soil_parameters(
     ----------
     classes : Soil class from 1 on, ``[layer, column]``. After the last class of each table stand fibric, hemic and
         sapric peat (Letts et al. 2000), and moss and litter (organic soil of Lawrence and Slater 2008).
-    table : "noah" (Noah's own soil classes) or "noahpy" (with other sandy loam, loamy sand, sand and bedrock).
+    table : "noah" (1 clay to 12 sand, the numbering of the modified Noah), "noahpy" (so numbered, with other sandy
+        loam, loamy sand, sand and bedrock), "stas" (1 sand to 12 clay, the numbering of public SOILPARM files, WRF and
+        HRLDAS, with the same values), or "stas-2010" (so numbered, with the values that later public files correct).
     hydraulics : "table": field capacity, wilting point, dry limit and saturated diffusivity of the class.
         "derived": these are None and follow from porosity, b, suction and conductivity.
 
@@ -177,6 +182,27 @@ def soil_class_names(table: str = "noah") -> dict[int, str]:
     """Number and name of every soil class of a table, those the model refuses left out."""
     _check_choice("soil table", table, SOIL_TABLES)
     return _suitable_names(_soil_classes(table), "material")
+
+
+def class_number(name: str, names: Mapping[int, str]) -> int:
+    """The number of a class by its name, as ``"sandy loam"``, whatever its case.
+
+    Parameters
+    ----------
+    names : Of a table, as `soil_class_names` and `vegetation_class_names` give them.
+
+    Raises
+    ------
+    ValueError : no class, or several, are called so; it names the nearest.
+    """
+    wanted = " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+    plain = {number: " ".join(text.lower().replace("-", " ").split()) for number, text in names.items()}
+    found = [number for number, text in plain.items() if text == wanted]
+    if len(found) == 1:
+        return found[0]
+    near = difflib.get_close_matches(wanted, plain.values(), n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(names.values())}."
+    raise ValueError(f"{name!r} is no class of this table. {remedy}")
 
 
 def vegetation_class_names(table: str = "usgs") -> dict[int, str]:

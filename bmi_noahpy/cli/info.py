@@ -15,6 +15,13 @@ from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
 from noahpy_core.tables import soil_class_names, vegetation_class_names
 
+SOIL_NUMBERINGS = {
+    "noah": "1 clay to 12 sand",
+    "noahpy": "1 clay to 12 sand",
+    "stas": "1 sand to 12 clay, as public SOILPARM.TBL, WRF and HRLDAS",
+    "stas-2010": "1 sand to 12 clay, with the values that later SOILPARM.TBL correct",
+}
+
 
 def print_info(topic: str, console: Console) -> None:
     """Print the tables of a topic: variables, parameters, schemes or tables."""
@@ -52,10 +59,10 @@ def _schemes() -> Iterable[Table]:
 
 def _tables() -> Iterable[Table]:
     classes = {
-        "Soil classes, table noah (soil.classes)": soil_class_names("noah"),
-        "Soil classes, table noahpy (soil.classes)": soil_class_names("noahpy"),
-        "Vegetation classes, table usgs (vegetation.class)": vegetation_class_names("usgs"),
-        "Vegetation classes, table modis (vegetation.class)": vegetation_class_names("modis"),
+        f"Soil classes, soil.table: {table} ({numbering})": soil_class_names(table)
+        for table, numbering in SOIL_NUMBERINGS.items()
+    } | {
+        f"Vegetation classes, vegetation.table: {table}": vegetation_class_names(table) for table in ("usgs", "modis")
     }
     for title, names in classes.items():
         table = _table(title, "class", "name")

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bmi_noahpy.config.classes import ClassReader
 from bmi_noahpy.config.corrections import read_corrections
 from bmi_noahpy.config.schemes import read_schemes, write_schemes
 from bmi_noahpy.config.values import (
@@ -132,12 +133,17 @@ class Soil(Section):
     thickness: Annotated[Values, BeforeValidator(Reader("m", (0.001, 100.0), "layer"))] = Field(
         description="thickness of each layer from the top down [m]"
     )
-    classes: Annotated[Values, BeforeValidator(Reader("1", None, "layer", whole=True))] = Field(
-        description="soil class, one for all layers or one per layer (`noahpy info` lists them)"
+    table: Literal["noah", "noahpy", "stas", "stas-2010"] = Field(
+        default="noah",
+        description="numbering and values of the classes: noah and noahpy count from 1 clay to 12 sand, 13 gravel, 14 "
+        "bedrock; stas (WRF, HRLDAS, SOILPARM.TBL) from 1 sand to 12 clay, 14 water, 15 bedrock; stas-2010 with the "
+        "corrected values of later SOILPARM.TBL",
     )
-    table: Literal["noah", "noahpy"] = Field(
-        default="noah", description="noah: Noah's own soil classes; noahpy: NoahPy's"
-    )
+    classes: Annotated[
+        Values,
+        BeforeValidator(Reader("1", None, "layer", whole=True)),
+        BeforeValidator(ClassReader("soil")),
+    ] = Field(description="soil class, one for all layers or one per layer, by number or name (`noahpy info tables`)")
     hydraulics: Literal["table", "derived"] = Field(
         default="table",
         description="source of field capacity, wilting point, dry limit and saturated diffusivity: table, or derived",
@@ -152,9 +158,9 @@ class Vegetation(Section):
 
     key: ClassVar[str] = "vegetation"
     table: Literal["usgs", "modis"] = Field(default="usgs", description="usgs or modis classes")
-    class_: Annotated[Values, BeforeValidator(Reader("1", None, whole=True))] = Field(
-        alias="class", description="land cover class (`noahpy info` lists them)"
-    )
+    class_: Annotated[
+        Values, BeforeValidator(Reader("1", None, whole=True)), BeforeValidator(ClassReader("vegetation"))
+    ] = Field(alias="class", description="land cover class, by number or name (`noahpy info tables` lists them)")
     fraction: Annotated[Values, _quantity(Forcing, "vegetation_fraction", leading="month", optional=True)] = Field(
         default=None,
         description="green vegetation fraction, a number or twelve on the 15ths; null: in the forcing file",

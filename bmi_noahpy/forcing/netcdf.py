@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.names import NAMES, choose_variables
 from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
-from bmi_noahpy.netcdf_file import NotNetcdf, open_netcdf_file
 from bmi_noahpy.region.domain import Domain
 
 

@@ -6,36 +6,7 @@ from collections.abc import Mapping
 
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.forcing.table import RATES, UNITS, Array, ForcingError
-
-# Spellings of the field, in lower case, that pint reads as something else, or not at all.
-SPELLINGS = {
-    **dict.fromkeys(
-        ("c", "deg c", "deg_c", "degc", "°c", "celsius", "deg celsius", "degrees c", "degree_celsius"), "degC"
-    ),
-    **dict.fromkeys(("k", "degk", "deg k", "kelvin"), "K"),
-    **dict.fromkeys(("mb", "millibar", "mbar"), "mbar"),
-    **dict.fromkeys(("frac", "fraction", "-", "", "(0 - 1)", "0-1", "unitless", "dimensionless", "none"), "1"),
-    **dict.fromkeys(("pct", "%", "percent", "per cent"), "percent"),
-    **dict.fromkeys(("meters/second", "meters per second", "ms-1", "m.s-1"), "m s-1"),
-    **dict.fromkeys(("wm-2", "w.m-2", "w/m2", "w/m^2", "w/m²", "watts m-2"), "W m-2"),
-    **dict.fromkeys(("pa",), "Pa"),
-    **dict.fromkeys(("hpa",), "hPa"),
-    **dict.fromkeys(("kpa",), "kPa"),
-    **dict.fromkeys(("mm/hr", "mm hr-1"), "mm h-1"),
-    **dict.fromkeys(("mm/day", "mm day-1", "mm/d"), "mm d-1"),
-    **dict.fromkeys(("m of water equivalent",), "m"),
-    **dict.fromkeys(("kg m**-2 s**-1",), "kg m-2 s-1"),
-    **dict.fromkeys(("vol%", "vol. %", "% vol"), "percent"),
-}
-
-KINDS: Mapping[str, frozenset[str]] = {
-    "masses": frozenset({"kg kg-1", "kg/kg", "g kg-1", "g/kg", "kg kg**-1", "kg kg^-1"}),
-    "amounts of substance": frozenset({"mol mol-1", "mol/mol", "mmol mol-1", "mmol/mol", "umol mol-1", "ppm", "ppt"}),
-    "percent": frozenset({"percent"}),
-    "areas": frozenset({"m2 m-2", "m2/m2", "m^2/m^2", "m**2 m**-2"}),
-    "volumes": frozenset({"m3 m-3", "m3/m3", "m^3/m^3", "m³/m³", "m**3 m**-3"}),
-}
-"""Units without dimension are ratios of something: those of one thing do not pass for those of another."""
+from bmi_noahpy.units import refuse_other_kind, spelling
 
 ACCEPTED_KINDS: Mapping[str, tuple[str, ...]] = {
     "specific_humidity": ("masses",),
@@ -71,7 +42,13 @@ def convert(values: Array, units: str, quantity: str, interval: float | None) ->
     spelled = spelling(units)
     if spelled == target:
         return values
-    refuse_other_kind(spelled, units, quantity, ACCEPTED_KINDS.get(quantity))
+    try:
+        refuse_other_kind(units, ACCEPTED_KINDS.get(quantity))
+    except ValueError as error:
+        raise ForcingError(
+            f"{error} Name the variable as what it is (specific_humidity, relative_humidity, mixing_ratio, "
+            f"vapour_mole_fraction), or correct forcing.variables.{quantity}.units."
+        ) from error
     try:
         offset, factor = _linear(spelled, target)
     except ValueError as error:
@@ -84,31 +61,9 @@ def convert(values: Array, units: str, quantity: str, interval: float | None) ->
     return values * factor + offset
 
 
-def spelling(units: str) -> str:
-    """Units as pint reads them."""
-    plain = units.strip()
-    return SPELLINGS.get(plain.lower(), plain)
-
-
 def is_amount(units: str, quantity: str) -> bool:
     """Whether units are those of an amount (mm, J m-2) where the model has a rate."""
     return quantity in RATES and _amount_factor(spelling(units), UNITS[quantity], 1.0) is not None
-
-
-def refuse_other_kind(spelled: str, units: str, quantity: str, accepted: tuple[str, ...] | None) -> None:
-    """Refuse a ratio of another kind: kg/kg, mol/mol and % have no dimension, but do not convert to each other.
-
-    Raises
-    ------
-    ForcingError : naming the units and what the quantity is a ratio of.
-    """
-    kind = next((kind for kind, spellings in KINDS.items() if spelled in spellings), None)
-    if kind is not None and accepted is not None and kind not in accepted:
-        raise ForcingError(
-            f"units {units!r} are a ratio of {kind}, and {quantity} is one of {' or '.join(accepted)}. Name the "
-            "variable as what it is (specific_humidity, relative_humidity, mixing_ratio, vapour_mole_fraction), or "
-            f"correct forcing.variables.{quantity}.units."
-        )
 
 
 def _linear(units: str, target: str) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bmi_noahpy import units as scalar_units
-from bmi_noahpy.netcdf_file import NotNetcdf, open_netcdf_file
+from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.observations.columns import NAMES
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.quantities import QUANTITIES

@@ -7,8 +7,6 @@ import warnings
 import numpy as np
 
 from bmi_noahpy import units as scalar_units
-from bmi_noahpy.forcing.table import ForcingError
-from bmi_noahpy.forcing.units import refuse_other_kind, spelling
 from bmi_noahpy.observations.columns import BOUNDS, UNITS
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
@@ -37,14 +35,14 @@ def in_own_units(values: Array, units: str | None, quantity: str, where: str) ->
     target = UNITS[quantity]
     if units is None:
         return _without_units(values, quantity, where)
-    spelled = spelling(units)
+    spelled = scalar_units.spelling(units)
     if spelled == target:
         return values
     try:
-        refuse_other_kind(spelled, units, quantity, KINDS.get(quantity))
+        scalar_units.refuse_other_kind(units, KINDS.get(quantity))
         offset = scalar_units.convert(0.0, spelled, target)
         return values * (scalar_units.convert(1.0, spelled, target) - offset) + offset
-    except (ForcingError, ValueError) as error:
+    except ValueError as error:
         raise PlotError(f"{where}: {error}") from error
 
 

@@ -20,6 +20,7 @@ from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
+from bmi_noahpy.runs.doubts import warn_of_ice_in_warm_soil
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
@@ -243,6 +244,7 @@ def _initial_state(
         liquid = equilibrium_liquid(temperature, moisture, parameters, model.supercooled_water)
     else:
         liquid = soil(initial.soil_liquid)
+    warn_of_ice_in_warm_soil(temperature, moisture, liquid)
     return initial_state(
         column,
         soil_temperature=temperature,

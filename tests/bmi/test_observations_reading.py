@@ -77,7 +77,7 @@ def test_temperatures_without_units_are_what_they_can_only_be(tmp_path):
         ),
         ("time,snow_depth\n2020-01-01,0.3\n", "no units. Write them into its name"),
         ("time,Tsoil_5cm_K\n2020-01-01,278\n2020-01-01,279\n", "278 and 279 at the same time, 2020-01-01T00:00"),
-        ("time,SWC_5cm [kg/kg]\n2020-01-01,0.2\n", "ratio of masses, and soil_liquid_water is one of volumes"),
+        ("time,SWC_5cm [kg/kg]\n2020-01-01,0.2\n", "ratio of masses, and this is one of volumes"),
         ("time,Tsoil_5cm [hPa]\n2020-01-01,278\n", "hPa"),
         ("date,snow_depth_m\n01/11/2015,0.1\n01/12/2015,0.4\n", "reads as day or as month first"),
         ("time,Tair_K\n2020-01-01,270\n2020-01-02,270\n", "no column to compare among Tair_K"),

@@ -20,6 +20,7 @@ from noahpy_core.parameters import (
     VegetationParameters,
 )
 from noahpy_core.tables import (
+    class_number,
     general_parameters,
     slope_class_count,
     snow_parameters,
@@ -253,3 +254,32 @@ def test_a_slope_class_that_does_not_exist_is_named_with_the_valid_range():
 def test_an_unknown_table_is_named_with_the_valid_ones():
     with pytest.raises(ValueError, match=r"'statsgo'. Use noah or noahpy"):
         soil_parameters(columns(7)[:, None], table="statsgo")
+
+
+@pytest.mark.parametrize("table", ["stas", "stas-2010"])
+def test_public_numbering_has_the_values_of_the_same_classes_and_refuses_water_and_ice(table):
+    names = soil_class_names(table)
+    assert (names[1], names[12], names[15]) == ("sand", "clay", "bedrock")
+    assert {14, 16}.isdisjoint(names)
+    noah = {name: number for number, name in soil_class_names("noah").items()}
+    changed = {"sand", "white sand", "loamy sand", "sandy loam", "silt", "sandy clay loam", "silty clay loam"}
+    for number, name in names.items():
+        if name in noah and (table == "stas" or name not in changed):
+            own = soil_parameters(columns(number)[:, None], table=table)
+            other = soil_parameters(columns(noah[name])[:, None], table="noah")
+            assert own.porosity.item() == other.porosity.item(), name
+            assert own.saturated_hydraulic_conductivity.item() == other.saturated_hydraulic_conductivity.item(), name
+    with pytest.raises(ValueError, match=r"14 \(water\) cannot be computed"):
+        soil_parameters(columns(14)[:, None], table=table)
+
+
+def test_corrected_sand_drains_as_later_public_tables_say():
+    sand = soil_parameters(columns(1)[:, None], table="stas-2010")
+    assert (sand.saturated_hydraulic_conductivity.item(), sand.field_capacity.item()) == (4.66e-5, 0.192)
+
+
+def test_a_class_is_found_by_its_name():
+    assert class_number("Sandy Loam", soil_class_names("noah")) == 9
+    assert class_number("sandy_loam", soil_class_names("stas")) == 3
+    with pytest.raises(ValueError, match="Did you mean 'sandy loam'"):
+        class_number("sandy lome", soil_class_names("noah"))
