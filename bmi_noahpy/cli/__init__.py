@@ -23,7 +23,7 @@ NOTABLE_WATER = 0.1
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,
     help="Noah land surface model with permafrost physics: differentiable, batched, with a Basic Model Interface.",
 )
@@ -40,6 +40,7 @@ class Topic(str, enum.Enum):
     parameters = "parameters"
     schemes = "schemes"
     tables = "tables"
+    presets = "presets"
 
 
 class Mode(str, enum.Enum):
@@ -68,6 +69,9 @@ class Execution(str, enum.Enum):
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="A key on top of the file, as period.end=2020-01-01; may be repeated.")
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -115,6 +119,7 @@ def run(
         str | None, typer.Option(help="Run tiles of columns on the workers of a Dask scheduler, tcp://host:8786.")
     ] = None,
     plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw figures beside the output file.")] = True,
+    settings: Settings = None,
     debug: Debug = False,
 ) -> None:
     """Run the model and write netCDF output, or a Zarr store where the output ends in .zarr."""
@@ -122,7 +127,8 @@ def run(
         from bmi_noahpy.runs.launch import Launch
 
         how = Launch(output, overwrite, resume, restart_from, execution and execution.value, device)
-        summary = _run(source if source is not None else _example(), how, workers, scheduler)
+        path = source if source is not None else _example()
+        summary = _run(path, settings or [], how, workers, scheduler)
         _print_summary(summary)
         if plot and summary.steps_done:
             _plot_after_run(summary.path)
@@ -135,22 +141,64 @@ def init(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Configuration to write.")] = Path("noahpy.yaml"),
     source: Annotated[
-        Path | None, typer.Option("--from", help="Noah ASCII forcing file whose settings are taken over.")
+        Path | None,
+        typer.Option("--from", help="File of weather records (a table or netCDF) to look at, or a Noah ASCII file."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Convention that the records follow (`noahpy info presets`).")
     ] = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
-    """Write a commented configuration to start from."""
+    """Write a commented configuration to start from; from a file of records, with the mapping found in it."""
     with reported(debug=debug or context.obj):
-        from bmi_noahpy.config.template import convert_namelist, write_template
-
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists. Use --overwrite to replace it, or give another name.")
-        if source is None:
-            write_template(path, overwrite=overwrite)
-        else:
-            convert_namelist(source, path, overwrite=overwrite)
-        output_console().print(f"Wrote {path}. Run it with: noahpy run {path}", markup=False)
+        for guess in _write_configuration(path, source, preset, overwrite):
+            error_console().print(f"Guess: {guess}.", markup=False)
+        output_console().print(f"Wrote {path}. Check it with: noahpy check {path}", markup=False)
+
+
+def _write_configuration(path: Path, source: Path | None, preset: str | None, overwrite: bool) -> tuple[str, ...]:
+    """Write a configuration, and say what was guessed."""
+    from bmi_noahpy.config.template import convert_namelist, write_template
+
+    if source is None:
+        write_template(path, overwrite=overwrite)
+        return ()
+    from bmi_noahpy.config.data_files import looks_like_records
+
+    if preset is None and not looks_like_records(source):
+        convert_namelist(source, path, overwrite=overwrite)
+        return ()
+    from bmi_noahpy.config.from_records import write_from_records
+
+    return write_from_records(source, path, preset=preset, overwrite=overwrite)[1]
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(help="Configuration (YAML) or Noah ASCII forcing file.")],
+    settings: Settings = None,
+    debug: Debug = False,
+) -> None:
+    """Read everything a run would read, and show it on one screen with what is doubtful; nothing is run."""
+    with reported(debug=debug or context.obj):
+        from bmi_noahpy.cli.check import check_file
+
+        check_file(source, settings or [], output_console())
+
+
+@app.command()
+def schema(context: typer.Context, debug: Debug = False) -> None:
+    """Print the JSON schema of configurations, for editors."""
+    with reported(debug=debug or context.obj):
+        import json
+
+        from bmi_noahpy.config import Configuration
+
+        typer.echo(json.dumps(Configuration.model_json_schema(by_alias=True), indent=2))
 
 
 @app.command()
@@ -243,11 +291,13 @@ def _example() -> Path:
     return write_example(EXAMPLE_FOLDER)
 
 
-def _run(source: Path, how: Launch, workers: int | None, scheduler: str | None) -> RunSummary:
+def _run(
+    source: Path, settings: list[str], how: Launch, workers: int | None, scheduler: str | None
+) -> RunSummary:
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.runs.launch import launch
 
-    console, configuration = error_console(), load_configuration(source)
+    console, configuration = error_console(), load_configuration(source, settings)
     common: dict[str, Any] = {
         "default_output": source.with_suffix(".nc"),
         "say": lambda text: console.print(text, markup=False),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bmi_noahpy.forcing.presets import presets
 from bmi_noahpy.output.variables import output_variables
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -71,11 +73,26 @@ def _tables() -> Iterable[Table]:
         yield table
 
 
+def _presets() -> Iterable[Table]:
+    table = _table("Conventions of forcing files (forcing.preset)", "name", "stands for", "variables")
+    for name, preset in presets().items():
+        _row(table, name, preset.about, "; ".join(_named(entry) for entry in preset.variables.values()))
+    yield table
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    """A variable of a preset: names, units, and what is not as usual."""
+    names = " + ".join(entry["sum"]) if "sum" in entry else " or ".join(entry["names"])
+    others = [str(entry[key]) for key in ("units", "label", "accumulated") if key in entry]
+    return f"{names} [{', '.join(others)}]"
+
+
 TOPICS: dict[str, Callable[[], Iterable[Table]]] = {
     "variables": _variables,
     "parameters": _parameters,
     "schemes": _schemes,
     "tables": _tables,
+    "presets": _presets,
 }
 
 

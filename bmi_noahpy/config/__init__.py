@@ -9,7 +9,7 @@ what is in it goes before what the sections say.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,10 +18,12 @@ import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from bmi_noahpy.config.checks import check
+from bmi_noahpy.config.data_files import looks_like_records, shortened
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
 from bmi_noahpy.config.extent import Read
 from bmi_noahpy.config.map_names import targets
 from bmi_noahpy.config.maps import REMEDY, map_paths, with_maps
+from bmi_noahpy.config.merging import with_base, with_settings
 from bmi_noahpy.config.namelist import entry_of, namelist_to_mapping
 from bmi_noahpy.config.namelist_text import has_namelist
 from bmi_noahpy.config.run_sections import Device, Execution, RestartFile, SpinUp
@@ -94,10 +96,14 @@ class Configuration(Section):
         return super().model_dump(**{"by_alias": True, "exclude": map_paths(held), **options})
 
 
-def load_configuration(path: str | Path) -> Configuration:
+def load_configuration(path: str | Path, settings: Sequence[str] = ()) -> Configuration:
     """Read and validate a file: YAML, or a Noah ASCII forcing file, recognised by its namelist.
 
-    Relative paths in it start from its folder.
+    Relative paths in it start from its folder. Its key ``base`` names another file that it is laid over.
+
+    Parameters
+    ----------
+    settings : Single keys on top of the file, each as ``"period.end=2020-01-01"``.
 
     Raises
     ------
@@ -106,8 +112,11 @@ def load_configuration(path: str | Path) -> Configuration:
     path = Path(path).absolute()
     text = _text(path)
     if has_namelist(text):
-        return _from_namelist(text, path)
-    return read_configuration(_parse_yaml(text, str(path)), path.parent, source=str(path), name=path.stem)
+        return _from_namelist(text, path, settings)
+    content = _parse_yaml(text, str(path))
+    if isinstance(content, dict):
+        content = with_settings(with_base(content, path, load_mapping), settings)
+    return read_configuration(content, path.parent, source=str(path), name=path.stem)
 
 
 def load_mapping(path: str | Path) -> dict[str, Any]:
@@ -121,11 +130,22 @@ def load_mapping(path: str | Path) -> dict[str, Any]:
     text = _text(path)
     content = namelist_to_mapping(text, path)[0] if has_namelist(text) else _parse_yaml(text, str(path))
     if not isinstance(content, dict):
-        raise ConfigurationError([Problem("", f"holds {content!r} instead of keys with values.")], str(path))
+        problem = Problem("", f"holds {shortened(content)} instead of keys with values.")
+        raise ConfigurationError([problem], str(path))
     return content
 
 
 def _text(path: Path) -> str:
+    """The text of a configuration.
+
+    Raises
+    ------
+    ConfigurationError : no such file, no text, or a file of records.
+    """
+    if looks_like_records(path):
+        command = f"noahpy init {path.stem}.yaml --from {path.name}"
+        text = f"holds data, it is not a configuration. Write one that names it in forcing.file with: {command}"
+        raise ConfigurationError([Problem("", text)], str(path))
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -151,7 +171,7 @@ def read_configuration(
     ConfigurationError : with every problem, each naming key, value and remedy.
     """
     if not isinstance(mapping, Mapping):
-        raise ConfigurationError([Problem("", f"holds {mapping!r} instead of sections like 'soil:'.")], source)
+        raise ConfigurationError([Problem("", f"holds {shortened(mapping)} instead of sections like 'soil:'.")], source)
     titled = {"name": name, **mapping} if name else mapping
     region = _region(titled, Path(folder), source)
     if region is None:
@@ -201,8 +221,9 @@ def _validated(titled: Mapping[str, Any], folder: str | Path, source: str) -> Co
         raise ConfigurationError(problems if checked else problems + check(read), source) from None
 
 
-def _from_namelist(text: str, path: Path) -> Configuration:
+def _from_namelist(text: str, path: Path, settings: Sequence[str]) -> Configuration:
     mapping, remarks = namelist_to_mapping(text, path)
+    mapping = with_settings(mapping, settings)
     for remark in remarks:
         warnings.warn(f"{path}: {remark}", ConfigurationWarning, stacklevel=3)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from bmi_noahpy.forcing.table import ALTERNATIVES, ForcingError, required_quantities
+from bmi_noahpy.forcing.table import ALTERNATIVES, AmbiguousVariable, ForcingError, required_quantities
 
 # The model's own name first, then CF standard names, ALMA names and those of common station files.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -150,9 +150,11 @@ def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: s
         if quantity is None or quantity in explicit or name in claimed:
             continue
         if quantity in found:
-            raise ForcingError(
+            raise AmbiguousVariable(
                 f"{source}: both {found[quantity]!r} and {name!r} could be {quantity}. "
-                f"Choose one with forcing.variables.{quantity}.name."
+                f"Choose one with forcing.variables.{quantity}.name.",
+                quantity,
+                (found[quantity], name),
             )
         found[quantity] = name
     return found

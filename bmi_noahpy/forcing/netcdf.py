@@ -16,7 +16,7 @@ from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec
-from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.region.domain import Domain
 
 
@@ -162,7 +162,8 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         given = variables.get(quantity)
         units = (given.units if given else None) or parts[quantity][0].units
         if units is None:
-            raise ForcingError(f"{source}: {name}: no units attribute. Set forcing.variables.{quantity}.units.")
+            text = f"{source}: {name}: no units attribute. Set forcing.variables.{quantity}.units."
+            raise UnstatedUnits(text, quantity, name)
         fields[quantity] = NetcdfField(
             name,
             str(units),

@@ -80,6 +80,22 @@ class MissingForcing(ForcingError, KeyedError):
     """A key of the configuration that names no file of records."""
 
 
+class UnstatedUnits(ForcingError):
+    """A quantity whose units must be said; `quantity` and `name` of the variable are at hand."""
+
+    def __init__(self, text: str, quantity: str, name: str) -> None:
+        super().__init__(text)
+        self.quantity, self.name = quantity, name
+
+
+class AmbiguousVariable(ForcingError):
+    """Two variables that could be one quantity; `quantity` and both `names` are at hand."""
+
+    def __init__(self, text: str, quantity: str, names: tuple[str, str]) -> None:
+        super().__init__(text)
+        self.quantity, self.names = quantity, names
+
+
 @dataclasses.dataclass(frozen=True)
 class ForcingTable:
     """Records at a regular interval, checked, in the model's units.

@@ -10,7 +10,7 @@ import numpy as np
 from bmi_noahpy.forcing.names import choose_variables, split_units
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
-from bmi_noahpy.forcing.table import UNITS, WATER, ForcingError, RawField, RawRecords
+from bmi_noahpy.forcing.table import UNITS, WATER, ForcingError, RawField, RawRecords, UnstatedUnits
 from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
 from bmi_noahpy.tabular.clock import time_like
 
@@ -88,13 +88,15 @@ def _stated(table: TextTable, column: str, quantity: str) -> str:
 
     Raises
     ------
-    ForcingError : precipitation without units; mm of a record, mm/h and kg m-2 s-1 cannot be told apart.
+    UnstatedUnits : precipitation without units; mm of a record, mm/h and kg m-2 s-1 cannot be told apart.
     """
     stated = table.layout.units.get(column) or split_units(column)[1]
     if stated is None and quantity in WATER:
-        raise ForcingError(
+        raise UnstatedUnits(
             f"{table.path}: {quantity} ({column}): no units in the header. Set forcing.variables.{quantity}.units: mm "
-            "is the amount of a record, mm h-1 and kg m-2 s-1 are rates."
+            "is the amount of a record, mm h-1 and kg m-2 s-1 are rates.",
+            quantity,
+            column,
         )
     return stated or UNITS[quantity]
 

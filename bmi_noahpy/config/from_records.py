@@ -1,0 +1,72 @@
+"""A configuration out of a file of records."""
+
+from __future__ import annotations
+
+import copy
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bmi_noahpy.config.template import TEMPLATE, WIDTH, render
+from bmi_noahpy.forcing.first_look import FirstLook, look_at
+
+GUESS = "# guess: "
+
+
+def write_from_records(
+    source: str | Path, path: str | Path, *, preset: str | None = None, overwrite: bool = False
+) -> tuple[Path, tuple[str, ...]]:
+    """Write a commented YAML file that runs a file of records, with the mapping that is found in it.
+
+    Parameters
+    ----------
+    source : A text table or a netCDF file.
+    preset : Convention that it follows, if it is known.
+
+    Returns
+    -------
+    The file, and the sentences about what was guessed, which stand in it too.
+
+    Raises
+    ------
+    FileExistsError : `path` exists and may not be replaced.
+    ForcingError, NotNetcdf : the records cannot be read, or nothing in them is recognised.
+    """
+    source, path = Path(source).absolute(), Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists. Choose another name, or allow to overwrite it.")
+    look = look_at(source, preset)
+    mapping, guesses = _mapping(look, source, path, preset)
+    lines = [f"{GUESS}{guess}." for guess in guesses]
+    wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="#   ")]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*wrapped, ""]) + render(mapping), encoding="utf-8")
+    return path, guesses
+
+
+def _mapping(
+    look: FirstLook, source: Path, path: Path, preset: str | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    mapping: dict[str, Any] = copy.deepcopy(dict(TEMPLATE))
+    mapping["name"] = source.stem
+    guesses = list(look.guesses)
+    mapping["domain"] = {**mapping["domain"], **look.place}
+    if len(look.place) < 2:
+        guesses.append("the file does not say where it is: domain.latitude and domain.longitude are an example's")
+    step = min(look.interval, 86400.0)
+    count = max(round(float((look.times[-1] - look.times[0]) / np.timedelta64(1, "s")) / step), 0)
+    end = look.times[0] + np.timedelta64(round(count * step), "s")
+    mapping["period"] = {"start": str(look.times[0])[:16], "end": str(end)[:16], "step": int(step)}
+    variables = look.variables if preset is None else {}
+    forcing = {"file": Path(os.path.relpath(source, path.absolute().parent)).as_posix()}
+    mapping["forcing"] = {**forcing, "variables": variables} | ({"preset": preset} if preset else {})
+    if look.time:
+        mapping["forcing"]["time"] = look.time
+    mapping["output"] = {"file": f"{path.stem}.nc"}
+    guesses.append("soil, vegetation and initial state are those of an example: replace them with those of the site")
+    return mapping, tuple(guesses)
+
+

@@ -1,0 +1,98 @@
+"""Configurations made of others: a base, and single keys that are set on the command line."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bmi_noahpy.config.errors import ConfigurationError, Problem
+
+BASE = "base"
+PATHS = (
+    "domain.file", "forcing.file", "output.file", "restart.folder", "restart.from", "spin_up.file",
+)  # fmt: skip
+"""Keys that hold paths, which start from the folder of their own file."""
+
+Read = Callable[[Path], dict[str, Any]]
+
+
+def with_base(mapping: Mapping[str, Any], path: Path, read: Read, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A configuration on top of the one that its key ``base`` names; sections are merged key by key.
+
+    Parameters
+    ----------
+    path : File of the mapping.
+    read : A file as plain data.
+
+    Raises
+    ------
+    ConfigurationError : a base that leads back to itself, or that is no path.
+    """
+    if BASE not in mapping:
+        return dict(mapping)
+    given = mapping[BASE]
+    if not isinstance(given, (str, Path)):
+        raise ConfigurationError([Problem(BASE, f"{given!r} is not a path. Give the name of a file.")], str(path))
+    base = Path(os.path.normpath((path.parent / Path(given).expanduser()).absolute()))
+    if base in (*seen, path):
+        raise ConfigurationError([Problem(BASE, f"'{given}' leads back to itself. Correct it.")], str(path))
+    below = with_base(read(base), base, read, (*seen, path))
+    if base.parent != path.parent:
+        below = _from_folder(below, base.parent)
+    return merged(below, {key: value for key, value in mapping.items() if key != BASE})
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two mappings as one; where both hold mappings these are merged, else the upper one counts."""
+    result = copy.deepcopy(dict(below))
+    for key, value in above.items():
+        lower = result.get(key)
+        both = isinstance(lower, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(lower, value) if both and isinstance(lower, Mapping) else copy.deepcopy(value)
+    return result
+
+
+def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+    """A configuration with single keys set, each as ``period.end=2020-01-01``; values are read as YAML.
+
+    Raises
+    ------
+    ConfigurationError : a setting that is none, or whose value is no YAML.
+    """
+    result = copy.deepcopy(dict(mapping))
+    for setting in settings:
+        key, mark, text = setting.partition("=")
+        if not mark or not key.strip():
+            raise ConfigurationError([Problem("--set", f"{setting!r} is not a setting. Write key=value.")])
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigurationError([Problem("--set", f"{setting!r}: its value is not valid YAML.")]) from None
+        place = result
+        *sections, name = key.strip().split(".")
+        for section in sections:
+            inner = place.get(section)
+            place[section] = dict(inner) if isinstance(inner, Mapping) else {}
+            place = place[section]
+        place[name] = value
+    return result
+
+
+def _from_folder(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The mapping with its relative paths made absolute."""
+    result = copy.deepcopy(dict(mapping))
+    for key in PATHS:
+        section, name = key.split(".")
+        held = result.get(section)
+        if not isinstance(held, dict) or held.get(name) is None:
+            continue
+        given = held[name]
+        several = isinstance(given, (list, tuple))
+        paths = [str((folder / Path(str(entry)).expanduser()).absolute()) for entry in (given if several else [given])]
+        held[name] = paths if several else paths[0]
+    return result
