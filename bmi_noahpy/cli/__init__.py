@@ -156,7 +156,9 @@ def init(
             raise FileExistsError(f"{path} exists. Use --overwrite to replace it, or give another name.")
         for guess in _write_configuration(path, source, preset, overwrite):
             error_console().print(f"Guess: {guess}.", markup=False)
-        output_console().print(f"Wrote {path}. Check it with: noahpy check {path}", markup=False)
+        console = output_console()
+        console.print(f"Wrote {path}. See what it reads with: noahpy check {path}", markup=False)
+        console.print(f"Run it with: noahpy run {path}", markup=False)
 
 
 def _write_configuration(path: Path, source: Path | None, preset: str | None, overwrite: bool) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -49,11 +48,11 @@ def with_base(mapping: Mapping[str, Any], path: Path, read: Read, seen: tuple[Pa
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Two mappings as one; where both hold mappings these are merged, else the upper one counts."""
-    result = copy.deepcopy(dict(below))
+    result = _copy(below)
     for key, value in above.items():
         lower = result.get(key)
         both = isinstance(lower, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(lower, value) if both and isinstance(lower, Mapping) else copy.deepcopy(value)
+        result[key] = merged(lower, value) if both and isinstance(lower, Mapping) else value
     return result
 
 
@@ -64,7 +63,7 @@ def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[s
     ------
     ConfigurationError : a setting that is none, or whose value is no YAML.
     """
-    result = copy.deepcopy(dict(mapping))
+    result = _copy(mapping)
     for setting in settings:
         key, mark, text = setting.partition("=")
         if not mark or not key.strip():
@@ -83,9 +82,14 @@ def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[s
     return result
 
 
+def _copy(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The mappings in a mapping anew; their values stay what they are, the mark of an empty value among them."""
+    return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in mapping.items()}
+
+
 def _from_folder(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The mapping with its relative paths made absolute."""
-    result = copy.deepcopy(dict(mapping))
+    result = _copy(mapping)
     for key in PATHS:
         section, name = key.split(".")
         held = result.get(section)
