@@ -179,7 +179,7 @@ def run(
     ShapeError : Something given is no tensor, or has another shape than a run needs.
     ValueError : "compiled", and it cannot be; a step length or an interval that is not positive.
     """
-    check_outputs(outputs)
+    check_outputs(outputs, state)
     check_step_length(dt)
     check_shapes(state, forcing, parameters, model.column.layers, series=True)
     check_interval("checkpoint_every", checkpoint_every)
@@ -231,14 +231,25 @@ def _no_records(state: State, name: str) -> Tensor:
     return like.new_empty((0, layers, like.shape[-1]) if layered else (0, like.shape[-1]))
 
 
-def check_outputs(names: Sequence[str]) -> None:
-    """Raise KeyError for a name that is neither in `State` nor in `Fluxes`, ValueError for one outside a list."""
+def check_outputs(names: Sequence[str], state: State) -> None:
+    """Check the outputs asked of a run.
+
+    Raises
+    ------
+    KeyError : A name that is neither in `State` nor in `Fluxes`, or of layered snow while the state has no snow layers.
+    ValueError : A name instead of a list of names.
+    """
     if isinstance(names, str):
         raise ValueError(f"outputs: {names!r} is one name, not a list of names. Give [{names!r}].")
-    known = {path for path, _ in quantities(State)} | {path for path, _ in quantities(Fluxes)} | {"soil.moisture"}
+    known = {**dict(quantities(State)), **dict(quantities(Fluxes)), "soil.moisture": {"optional": False}}
     for name in names:
         if name not in known:
             raise KeyError(f"output {name!r} is unknown. Choose from {', '.join(sorted(known))}.")
+        if known[name]["optional"] and state.snow.layer_mass is None:
+            raise KeyError(
+                f"output {name!r} is of layered snow, and this state has no snow layers. Leave it out, or start from "
+                "initial_state(..., snow_layers=3) with a model that has layered snow."
+            )
 
 
 _STATE_PATHS = ("soil.", "snow.", "surface.", "canopy_water", "skin_temperature")

@@ -21,8 +21,10 @@ from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.state import Fluxes, Forcing, State
 
 PHASE_CHANGE = list(SCHEMES["phase_change"])
-STATE = [path for path, _ in quantities(State)]
-FLUXES = [path for path, _ in quantities(Fluxes) if not path.endswith("_residual")]
+STATE = [path for path, metadata in quantities(State) if not metadata["optional"]]
+FLUXES = [
+    path for path, metadata in quantities(Fluxes) if not metadata["optional"] and not path.endswith("_residual")
+]
 OUTPUTS = STATE + FLUXES
 """The residuals are round-off, and so are their derivatives."""
 CONTAINERS = {"state": State, "forcing": Forcing, "parameters": Parameters}

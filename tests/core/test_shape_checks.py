@@ -108,3 +108,10 @@ def test_one_column_stands_for_all():
 def test_one_name_of_an_output_is_told_from_a_list():
     with pytest.raises(ValueError, match=r"outputs: 'soil.temperature' is one name.*Give \['soil.temperature'\]"):
         steps("eager", outputs="soil.temperature")
+
+
+@pytest.mark.parametrize("execution", ["eager", "compiled"])
+@pytest.mark.parametrize("name", ["snow.layer_mass", "snow_temperature"])
+def test_an_output_of_layered_snow_is_refused_without_snow_layers(execution, name):
+    with pytest.raises(KeyError, match=rf"output '{name}' is of layered snow, and this state has no snow layers"):
+        steps(execution, outputs=[name])

@@ -22,8 +22,8 @@ from noahpy_core.state import Fluxes, Forcing, State, map_tensors
 ROUND_OFF = 1.0e-12
 """Compiled and eager numbers differ by less, as a share of the value plus the largest of any column."""
 
-STATES = [path for path, _ in quantities(State)]
-FLUXES = [path for path, _ in quantities(Fluxes)]
+STATES = [path for path, metadata in quantities(State) if not metadata["optional"]]
+FLUXES = [path for path, metadata in quantities(Fluxes) if not metadata["optional"]]
 EVERYTHING = STATES + FLUXES
 DIFFERENTIATED = ["soil.temperature", "soil.moisture", "surface.albedo"]
 DIFFERENTIATED += [name for name in FLUXES if not name.endswith("_residual")]
