@@ -44,11 +44,13 @@ class OwnScheme:
     arguments : Of its constructor, by name. An argument called `column`, or as a slot built before it, is filled in by
         the model when it is not given.
     weights : File with the state of the module (``torch.save(module.state_dict(), file)``), as training leaves it.
+    digest : SHA-256 of that file in hexadecimal digits, if another file must not be taken for it.
     """
 
     name: str
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
     weights: str | Path | None = None
+    digest: str | None = None
 
     def __str__(self) -> str:
         """The class, its arguments, and the name of the weights file wherever it is."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.combinations import check_combination
 from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot
 from noahpy_core.errors import SchemeError
+from noahpy_core.foreign import check_class, load_weights
 from noahpy_core.options import SLOTS, Choice, Options, OwnScheme
 from noahpy_core.slots.acceptance import check_supplied
 
@@ -76,17 +75,18 @@ def _own(slot: str, choice: OwnScheme, parts: Mapping[str, Any]) -> Any:
     module_name, _, attribute = choice.name.partition(":")
     try:
         scheme_class = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # A module of one's own can fail in any way.
         raise SchemeError(
             slot,
             f"cannot import {choice.name!r} ({error}). Give 'package.module:Class', of a module on the path of Python "
             "(PYTHONPATH).",
         ) from error
+    check_class(slot, choice.name, scheme_class)
     try:
         wanted = inspect.signature(scheme_class).parameters
         given = {key: parts[key] for key in wanted if key in parts}
         scheme = scheme_class(**{**given, **choice.arguments})
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise SchemeError(
             slot,
             f"{choice.name!r} cannot be built with arguments {dict(choice.arguments)} ({error}). Give the arguments "
@@ -95,20 +95,8 @@ def _own(slot: str, choice: OwnScheme, parts: Mapping[str, Any]) -> Any:
     if isinstance(scheme, nn.Module):
         scheme = scheme.to(parts["column"].thickness)
     if choice.weights is not None:
-        _load_weights(slot, scheme, choice)
+        load_weights(slot, scheme, choice)
     return scheme
-
-
-def _load_weights(slot: str, scheme: Any, choice: OwnScheme) -> None:
-    try:
-        scheme.load_state_dict(torch.load(str(choice.weights), map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, AttributeError, TypeError, pickle.UnpicklingError) as error:
-        what = " ".join(str(error).split())
-        raise SchemeError(
-            slot,
-            f"cannot load weights {str(choice.weights)!r} into {choice.name!r} ({what}). "
-            "Give a file written with torch.save(module.state_dict(), file), of a module with the same arguments.",
-        ) from error
 
 
 def _is_the_models_own(slot: Slot, scheme: Any) -> bool:

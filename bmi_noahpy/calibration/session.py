@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -93,7 +89,7 @@ def _calibrate(calibration: Calibration, resume: bool, say: Say, progress: Conso
     if interrupted:
         return _outcome(search, folder, interrupted=True)
     say("Scores, uncertainty and trajectory of the best parameters.")
-    with _terminated_as_interrupt():
+    with stopped_by_requests():
         return _finish(search, folder)
 
 
@@ -110,7 +106,7 @@ def _search(search: Search, folder: Path, console: Console | None) -> bool:
     """Iterate to the end; whether the user stopped it. The best parameters so far are always in a file."""
     best, total = folder / CALIBRATED, search.fit.calibration.optimiser.iterations
     try:
-        with Interrupts(terminate=True) as interrupts, _bar(console) as bar:
+        with Interrupts() as interrupts, _bar(console) as bar:
             task = bar.add_task("Calibrating", total=total, completed=search.progress.iteration, status="")
             while not search.finished:
                 improved = search.iterate()
@@ -147,23 +143,6 @@ def _bar(console: Console | None) -> Progress:
         transient=True,
         disable=console is None or not console.is_terminal,
     )
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """A request to end is taken as an interrupt by the user."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _best(search: Search) -> Tensor:

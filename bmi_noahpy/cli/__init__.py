@@ -10,6 +10,7 @@ import typer
 
 from bmi_noahpy.cli.calibration import calibrate, sensitivity
 from bmi_noahpy.cli.messages import FAILED, INTERRUPTED, error_console, output_console, reported
+from bmi_noahpy.files.trust import own_code
 
 if TYPE_CHECKING:
     from bmi_noahpy.runs.execute import RunSummary
@@ -89,8 +90,17 @@ def _main(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: Debug = False,
+    no_own_code: Annotated[
+        bool,
+        typer.Option(
+            "--no-own-code",
+            envvar="NOAHPY_NO_OWN_CODE",
+            help="Refuse configurations that name classes of their own: those of others are programs of others.",
+        ),
+    ] = False,
 ) -> None:
     context.obj = debug
+    own_code.set(not no_own_code)
 
 
 @app.command()

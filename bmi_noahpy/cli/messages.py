@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import errno
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,40 +12,83 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bmi_noahpy.cli.streams import standard_error, standard_output
+from bmi_noahpy.files.brief import brief
+from bmi_noahpy.runs.interrupts import stopped_by_requests
+
 WIDTH_OF_FILES = 200
 """Width of tables that do not go to a terminal: nothing is cut that `grep` may look for."""
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
-"""Exit statuses: the run or the check failed, the input cannot be used, stopped by the user."""
+"""Exit statuses: the run, the check or the machine failed, the input cannot be used, stopped by the user."""
+
+MACHINE = frozenset(
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EFBIG", "ESTALE", "ETIMEDOUT", "ENOLCK")
+    if hasattr(errno, name)
+)
+"""Errors that no other input would mend."""
 
 
 def output_console() -> Console:
-    """Console for results, as wide as the terminal, wide elsewhere."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES, highlight=False)
+    """Console for results, as wide as the terminal, wide elsewhere. A stream that is closed or full does not matter."""
+    stream = standard_output()
+    return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_FILES, highlight=False)
 
 
 def error_console() -> Console:
     """Console for progress, warnings and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(file=standard_error(), highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
 def reported(*, debug: bool) -> Iterator[None]:
-    """Turn errors a user can mend into a message and exit status 2, failed computations into 1, warnings into a line.
+    """Turn every error into a message: exit status 2 for what a user can mend, 1 for failed computations and machines.
 
-    With `debug` errors pass through with their traceback.
+    With `debug` errors pass through with their traceback. A request to stop, by the user or the system, is the exit
+    status 130. Warnings become a line.
     """
     console = error_console()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        console.print(Text.assemble(("Warning: ", "yellow"), str(message)))
+        console.print(Text.assemble(("Warning: ", "yellow"), _brief(str(message))))
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), stopped_by_requests():
         warnings.showwarning = show
         try:
             yield
-        except (ArithmeticError, ValueError, OSError) as error:
-            if debug:
+        except KeyboardInterrupt:
+            console.print("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            if debug or isinstance(error, _PASSED_ON):
                 raise
-            console.print(Text.assemble(("Error: ", "bold red"), str(error) or type(error).__name__))
-            raise typer.Exit(FAILED if isinstance(error, ArithmeticError) else REFUSED) from None
+            console.print(Text.assemble(("Error: ", "bold red"), _brief(_told(error))))
+            raise typer.Exit(_status(error)) from None
+
+
+_PASSED_ON = (typer.Exit, typer.Abort, typer.BadParameter)
+
+
+def _told(error: Exception) -> str:
+    """What a user is told of an error; one that nobody foresaw is called so."""
+    text = str(error)
+    if isinstance(error, MemoryError):
+        return "memory is full. Take fewer columns, layers or outputs at a time, or a machine with more of it."
+    if isinstance(error, (ArithmeticError, ValueError, OSError)):
+        return text or type(error).__name__
+    return (
+        f"{type(error).__name__}: {' '.join(text.split())[:300]} (not foreseen, a fault of this program: --debug shows "
+        "where; please report it)"
+    )
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, OSError):
+        return FAILED if error.errno in MACHINE else REFUSED
+    return REFUSED if isinstance(error, ValueError) else FAILED
+
+
+def _brief(text: str) -> str:
+    """No line of a message is longer than anybody reads."""
+    return "\n".join(brief(line) for line in text.split("\n"))

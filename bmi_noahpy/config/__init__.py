@@ -9,12 +9,11 @@ what is in it goes before what the sections say.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import yaml
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from bmi_noahpy.config.checks import check
@@ -40,6 +39,8 @@ from bmi_noahpy.config.sections import (
     Soil,
     Vegetation,
 )
+from bmi_noahpy.config.yaml_text import YamlError, parse_yaml
+from bmi_noahpy.files.reading import UnreadableFile, expanded, read_text
 from bmi_noahpy.region.file import DomainFileError, Region, read_region
 from noahpy_core.options import Options
 
@@ -142,16 +143,14 @@ def _text(path: Path) -> str:
     ------
     ConfigurationError : no such file, no text, or a file of records.
     """
-    if looks_like_records(path):
+    if path.is_file() and looks_like_records(path):
         command = f"noahpy init {path.stem}.yaml --from {path.name}"
         text = f"holds data, it is not a configuration. Write one that names it in forcing.file with: {command}"
         raise ConfigurationError([Problem("", text)], str(path))
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError([Problem("", f"{error.strerror}. Correct the path.")], str(path)) from None
-    except UnicodeDecodeError:
-        raise ConfigurationError([Problem("", "not a text file in UTF-8. Give a YAML file.")], str(path)) from None
+        return read_text(path)
+    except UnreadableFile as error:
+        raise ConfigurationError([Problem("", str(error))], str(path)) from None
 
 
 def read_configuration(
@@ -189,8 +188,8 @@ def _region(mapping: Mapping[str, Any], folder: Path, source: str) -> Region | N
     if not isinstance(file, (str, Path)) or not str(file).strip():
         return None
     try:
-        return read_region((folder / Path(file).expanduser()).absolute(), targets())
-    except DomainFileError as error:
+        return read_region(expanded(folder, file), targets())
+    except ValueError as error:
         raise ConfigurationError([Problem("domain.file", str(error))], source) from None
 
 
@@ -243,36 +242,10 @@ def _flat(configuration: Configuration) -> Read:
     }
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses repeated keys, and tells an empty value from null."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A dictionary; raises for a key given twice."""
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f"line {line}: key {key!r} is given twice. Keep one.")
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_null(self, node: yaml.ScalarNode) -> Any:
-        """None, or the mark of an empty value."""
-        return None if node.value else EMPTY
-
-
-_Loader.add_constructor("tag:yaml.org,2002:null", _Loader.construct_null)
-
-
 def _parse_yaml(text: str, source: str) -> Any:
     try:
-        content = yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        problem = Problem("", f"{line}not valid YAML, {error.problem or error.context}. Correct it.")
-        raise ConfigurationError([problem], source) from None
-    except yaml.YAMLError as error:
+        content = parse_yaml(text)
+    except YamlError as error:
         raise ConfigurationError([Problem("", str(error))], source) from None
     if content is None or content is EMPTY:
         raise ConfigurationError([Problem("", "the file is empty. `noahpy init` writes a template.")], source)

@@ -8,10 +8,14 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from bmi_noahpy.files.brief import LONGEST, brief
+
 EMPTY = object()
 """What an empty value of a YAML file is read as, to tell it from an explicit null."""
 
 INDENT = "\n  "
+MOST_PROBLEMS = 25
+"""That one message lists."""
 
 
 class Problem(NamedTuple):
@@ -23,7 +27,7 @@ class Problem(NamedTuple):
     columns: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.text}" if self.key else self.text
+        return brief(f"{self.key}: {self.text}" if self.key else self.text)
 
 
 class Problems(ValueError):
@@ -40,11 +44,14 @@ class ConfigurationError(ValueError):
     def __init__(self, problems: Sequence[Problem], source: str = "") -> None:
         self.problems = tuple(dict.fromkeys(problems))
         self.source = source
-        where = f"{source}: " if source else ""
+        where = f"{brief(source, LONGEST // 2)}: " if source else ""
         if len(self.problems) == 1:
-            message = f"{where}{self.problems[0]}"
+            message = brief(f"{where}{self.problems[0]}")
         else:
-            message = f"{where}{len(self.problems)} problems{INDENT}{INDENT.join(map(str, self.problems))}"
+            listed = [str(problem) for problem in self.problems[:MOST_PROBLEMS]]
+            if len(self.problems) > MOST_PROBLEMS:
+                listed.append(f"and {len(self.problems) - MOST_PROBLEMS} more.")
+            message = f"{where}{len(self.problems)} problems{INDENT}{INDENT.join(listed)}"
         super().__init__(message)
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 GROUP = "METADATA_NAMELIST"
+LARGEST_COUNT = 1000
 
 _TOKEN = re.compile(
     r"""
@@ -47,13 +48,13 @@ def parse_namelist(text: str) -> dict[str, Any]:
     while text[position:].strip():
         token = _TOKEN.match(text, position)
         if token is None:
-            raise ValueError(f"&{GROUP}: cannot read {text[position:].strip().splitlines()[0]!r}.")
+            raise ValueError(f"&{GROUP}: cannot read {text[position:].strip().splitlines()[0][:60]!r}.")
         position = token.end()
         if token["end"]:
             break
         if token["name"]:
             name = token["name"].lower()
-            index = int(token["index"].strip("() \t")) - 1 if token["index"] else 0
+            index = max(_count(token["index"].strip("() \t\n")) - 1, 0) if token["index"] else 0
             entries.setdefault(name, [])
             continue
         for value in _values(token):
@@ -67,10 +68,17 @@ def parse_namelist(text: str) -> dict[str, Any]:
 def _values(token: re.Match[str]) -> list[Any]:
     if token["string"]:
         quote = token["string"][0]
-        return [token["string"][1:-1].replace(quote * 2, quote)] * int(token["repeat"] or 1)
+        return [token["string"][1:-1].replace(quote * 2, quote)] * _count(token["repeat"] or "1")
     if token["word"]:
-        return [_convert(token["word"])] * int(token["count"] or 1)
+        return [_convert(token["word"])] * _count(token["count"] or "1")
     return []
+
+
+def _count(digits: str) -> int:
+    """A repetition or the number of an element, which no header needs many of."""
+    if len(digits) > 4 or int(digits) > LARGEST_COUNT:
+        raise ValueError(f"&{GROUP}: {digits[:20]!r} repetitions or elements. No entry has more than {LARGEST_COUNT}.")
+    return int(digits)
 
 
 def _put(values: list[Any], index: int, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,11 +10,12 @@ from pydantic import ValidationInfo
 
 from bmi_noahpy.config.errors import Problem, Problems, suggest
 from bmi_noahpy.config.values import read_path, refuse_empty
+from bmi_noahpy.files.trust import own_code
 from noahpy_core.errors import SchemeError
 from noahpy_core.options import Options, OwnScheme
 from noahpy_core.processes import SCHEMES, check_scheme
 
-KEYS = ("class", "arguments", "weights")
+KEYS = ("class", "arguments", "weights", "sha256")
 
 
 def read_schemes(value: Any, info: ValidationInfo) -> Options:
@@ -56,11 +58,12 @@ def write_schemes(options: Options) -> dict[str, Any]:
 
 def _entries(options: Options) -> Iterator[tuple[str, Any]]:
     for slot in SCHEMES:
-        choice = getattr(options, slot)
-        if isinstance(choice, OwnScheme):
+        given = choice = getattr(options, slot)
+        if isinstance(given, OwnScheme):
             choice = {"class": choice.name, "arguments": dict(choice.arguments)} | (
                 {"weights": str(choice.weights)} if choice.weights is not None else {}
             )
+            choice |= {"sha256": given.digest} if given.digest is not None else {}
         yield slot, choice
 
 
@@ -70,10 +73,13 @@ def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
     if not isinstance(refuse_empty(given), str):
         raise ValueError(f"{given!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
     check_scheme(slot, given)
+    if ":" in given:
+        _check_trust(given)
     return given
 
 
 def _read_own(slot: str, given: Mapping[str, Any], info: ValidationInfo) -> OwnScheme:
+    _check_trust(str(given.get("class")))
     problems = [Problem(str(key), f"unknown key. {suggest(str(key), KEYS)}") for key in given if key not in KEYS]
     name, arguments, weights = given.get("class"), given.get("arguments"), given.get("weights")
     if not isinstance(name, str) or ":" not in name:
@@ -88,6 +94,16 @@ def _read_own(slot: str, given: Mapping[str, Any], info: ValidationInfo) -> OwnS
                 raise ValueError(f"{weights!r} does not exist. Correct the path, from the folder of this file.")
         except ValueError as error:
             problems.append(Problem("weights", str(error)))
+    digest = given.get("sha256")
+    if digest is not None and not (isinstance(digest, str) and re.fullmatch("[0-9a-fA-F]{64}", digest)):
+        problems.append(Problem("sha256", f"{digest!r} is not 64 hexadecimal digits. Give what sha256sum prints."))
+    if digest is not None and weights is None:
+        problems.append(Problem("sha256", "given without weights. It is the digest of that file."))
     if problems:
         raise Problems(problems)
-    return OwnScheme(str(name), dict(arguments or {}), path)
+    return OwnScheme(str(name), dict(arguments or {}), path, digest)
+
+
+def _check_trust(name: str) -> None:
+    if not own_code.get():
+        raise ValueError(f"{name!r} is code of its own, which --no-own-code refuses. Use a built-in scheme.")

@@ -17,6 +17,7 @@ from pydantic import ValidationInfo
 
 from bmi_noahpy.config.errors import EMPTY, Problem, Problems, suggest
 from bmi_noahpy.config.maps import read_map
+from bmi_noahpy.files.reading import expanded
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.file import Region
 from bmi_noahpy.units import convert, split_number
@@ -27,6 +28,9 @@ Values = Any
 """A number; numbers in nested tuples: [layer or month], [y][x] or [layer or month][y][x]; or a map of a domain file."""
 
 MONTHS = 12
+LARGEST = 1e300
+"""Beyond it a whole number has no floating-point value."""
+LARGEST_CLASS = 10**6
 
 _SHAPES: dict[Leading, dict[int, str]] = {
     "": {0: "one number", 2: "[y][x] for a grid"},
@@ -108,7 +112,7 @@ class Reader:
             number, own_units = split
             units = own_units or units
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            number = float(value)
+            number = float(value) if abs(value) < LARGEST else math.inf
         else:
             raise ValueError(f"{value!r} is not a number. Give {self._wanted()}.")
         try:
@@ -120,7 +124,7 @@ class Reader:
     def _within(self, number: float, given: Any) -> float:
         if not math.isfinite(number):
             raise ValueError(f"{given!r} is not finite. Give {self._wanted()}.")
-        if self.whole and number != int(number):
+        if self.whole and (number != int(number) or abs(number) > LARGEST_CLASS):
             raise ValueError(f"{given!r} is not a whole number. Give the number of a class.")
         if self.bounds and not self.bounds[0] <= number <= self.bounds[1]:
             low, high = self.bounds
@@ -270,7 +274,7 @@ def read_path(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(refuse_empty(value), (str, Path)):
         raise ValueError(f"{value!r} is not a path. Give the name of a file.")
     folder = Path((info.context or {}).get("folder", "."))
-    return (folder / Path(value).expanduser()).absolute()
+    return expanded(folder, value)
 
 
 def read_paths(value: Any, info: ValidationInfo) -> Path | tuple[Path, ...]:

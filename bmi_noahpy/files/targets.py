@@ -7,6 +7,8 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+LARGEST_NAME = 200
+"""What is written beside a file has a longer name than it, and file systems allow 255 bytes. [byte]"""
 ZARR_MARKS = (".zgroup", ".zmetadata", "zarr.json")
 _KINDS = {
     stat.S_ISCHR: "a device",
@@ -29,6 +31,8 @@ def check_target(path: Path, inputs: Mapping[str, Iterable[Path]] | None = None,
     inputs : What is read, by the key that names it: none of it may be the target, or lie within it.
     key : What names the target.
     """
+    if len(path.name.encode()) > LARGEST_NAME:
+        raise RefusedTarget(f"{key}: a name of {len(path.name.encode())} bytes. Use at most {LARGEST_NAME}.")
     for name, files in (inputs or {}).items():
         for file in files:
             if _same(path, file):

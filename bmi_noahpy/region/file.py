@@ -11,10 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_noahpy.files.sizes import MOST_CELLS, TooLarge, check_shape
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.domain import Axis, Domain, Floats, Kind
 from bmi_noahpy.region.map_target import MapTarget, likely_slips
 
+READING_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The libraries that read netCDF raise these for a damaged file, and for attributes of the wrong kind."""
 MASKS = ("land_mask", "landmask", "mask", "land_binary_mask")
 COORDINATES = {"latitude": ("lat", "latitude"), "longitude": ("lon", "longitude")}
 LIMITS = {"latitude": (-90.0, 90.0), "longitude": (-180.0, 360.0)}
@@ -83,23 +95,29 @@ def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
     if not path.is_file():
         raise DomainFileError(f"'{path}' is not a file. Correct the path.")
     try:
-        data = xarray.open_dataset(path, decode_times=False)
-    except (OSError, ValueError) as error:
-        raise DomainFileError(f"'{path}' cannot be read as netCDF: {error}") from None
-    with data:
-        domain, dims = _geometry(data, path)
-        domain = _on_land(data, domain, dims, path)
-        maps: dict[str, CellMap] = {}
-        for name in map(str, data.variables):
-            target = targets.get(name)
-            if target is None or name in dims:
-                continue
-            if target.path in maps:
-                raise DomainFileError(f"{path}: {maps[target.path].source!r} and {name!r} both set {target.path}.")
-            values = _columns(data[name], domain, dims, f"{path}: {name}", target)
-            maps[target.path] = CellMap(values, domain, name, _units(data[name], target))
-        for name, meant in likely_slips(map(str, data.variables), targets).items():
-            warnings.warn(f"{path}: variable {name!r} is ignored. Did you mean {meant!r}?", stacklevel=4)
+        with xarray.open_dataset(path, decode_times=False) as data:
+            return _region(data, path, targets)
+    except DomainFileError:
+        raise
+    except READING_ERRORS as error:
+        what = " ".join(str(error).split())
+        raise DomainFileError(f"'{path}' cannot be read as netCDF: {what or type(error).__name__}") from None
+
+
+def _region(data: Any, path: Path, targets: Mapping[str, MapTarget]) -> Region:
+    domain, dims = _geometry(data, path)
+    domain = _on_land(data, domain, dims, path)
+    maps: dict[str, CellMap] = {}
+    for name in map(str, data.variables):
+        target = targets.get(name)
+        if target is None or name in dims:
+            continue
+        if target.path in maps:
+            raise DomainFileError(f"{path}: {maps[target.path].source!r} and {name!r} both set {target.path}.")
+        values = _columns(data[name], domain, dims, f"{path}: {name}", target)
+        maps[target.path] = CellMap(values, domain, name, _units(data[name], target))
+    for name, meant in likely_slips(map(str, data.variables), targets).items():
+        warnings.warn(f"{path}: variable {name!r} is ignored. Did you mean {meant!r}?", stacklevel=5)
     return Region(path, domain, maps)
 
 
@@ -122,6 +140,11 @@ def _geometry(data: Any, path: Path) -> tuple[Domain, tuple[str, ...]]:
             f"{path}: {latitude.name} has the dimensions {latitude.dims}, {longitude.name} {longitude.dims}. Give one "
             "dimension each for a grid, the same two for a curvilinear grid, or the same one for points."
         )
+    if kind == "grid":
+        try:
+            check_shape((latitude.size, longitude.size), MOST_CELLS)
+        except TooLarge as error:
+            raise DomainFileError(f"{path}: the grid of {latitude.name} and {longitude.name} {error}") from None
     axes = {
         side: Axis(data[name].values.astype(np.float64), dict(data[name].attrs))
         for side, name in zip("yx", dims, strict=False)
@@ -138,6 +161,7 @@ def _coordinate(data: Any, wanted: str, path: Path) -> Any:
             f"{path}: no {wanted} among {', '.join(map(str, data.variables))}. Call it {COORDINATES[wanted][0]!r}, or "
             f"give a variable the standard_name {wanted!r}."
         )
+    _check_size(data[names[0]], f"{path}: {names[0]}")
     values = data[names[0]].values
     low, high = LIMITS[wanted]
     outside = ~((values >= low) & (values <= high))
@@ -170,9 +194,17 @@ def _columns(variable: Any, domain: Domain, dims: tuple[str, ...], where: str, t
     if len(leading) > allowed:
         what = f"at most one dimension of {target.leading}s" if target is not None and allowed else "no dimension"
         raise DomainFileError(f"{where}: has the dimensions {variable.dims}. Give {what} beside {dims}.")
+    _check_size(variable, where)
     values = np.asarray(variable.transpose(*leading, *dims).values, dtype=np.float64)
     chosen = values.reshape(*values.shape[: len(leading)], -1)[..., domain.places]
     return chosen.reshape(-1, domain.columns) if allowed else chosen
+
+
+def _check_size(variable: Any, where: str) -> None:
+    try:
+        check_shape(variable.shape)
+    except TooLarge as error:
+        raise DomainFileError(f"{where} {error}") from None
 
 
 def _units(variable: Any, target: MapTarget) -> str | None:

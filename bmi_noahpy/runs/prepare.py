@@ -22,6 +22,7 @@ from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
 from bmi_noahpy.runs.doubts import warn_of_ice_in_warm_soil
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
+from bmi_noahpy.runs.physical_checks import check_physics
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
@@ -116,7 +117,8 @@ def prepare(
 
     Raises
     ------
-    ConfigurationError : when the forcing does not fit the run, or a scheme cannot be built.
+    ConfigurationError : when the forcing does not fit the run, a scheme cannot be built, or the numbers are such that
+        no run can begin with them.
     ValueError : for another execution.
     """
     if execution is not None and execution not in get_args(Execution):
@@ -134,7 +136,7 @@ def prepare(
     select = Columns(configured_domain(configuration).columns, chosen)
     forcing = None if table is None else forcing_series(configuration, table, select, dtype)
     parameters = _parameters(configuration, select, column.layers, dtype)
-    return Run(
+    run = Run(
         configuration=configuration,
         model=model,
         parameters=parameters,
@@ -148,6 +150,8 @@ def prepare(
         execution=execution or configuration.execution,
         device=place,
     )
+    check_physics(run)
+    return run
 
 
 def _device(name: str) -> torch.device:

@@ -25,6 +25,7 @@ from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, r
 from bmi_noahpy.config.errors import Problems
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.sections import Section
+from bmi_noahpy.files.reading import expanded
 
 BASE = "base"
 """Key of `run` for a file that the other keys of it change."""
@@ -42,7 +43,7 @@ def _read_run(value: Any, info: ValidationInfo) -> Configuration:
         base = changes.pop(BASE, None)
         if base is None:
             return read_configuration(changes, folder)
-        path = (folder / Path(base).expanduser()).absolute()
+        path = expanded(folder, base)
         found = read_configuration(merged(load_mapping(path), changes), path.parent, name=path.stem)
         found._source = path
         return found

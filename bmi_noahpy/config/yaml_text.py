@@ -1,0 +1,108 @@
+"""YAML as configurations need it: plain data, keys given once, and no more of it than a configuration can have."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from bmi_noahpy.config.errors import EMPTY
+
+LARGEST_TEXT = 16 * 2**20
+"""[byte]"""
+DEEPEST = 32
+"""Lists and mappings within each other."""
+MOST_VALUES = 500_000
+"""With aliases counted as what they stand for, so that a short text cannot unfold into one without end."""
+
+
+class YamlError(ValueError):
+    """A text that is not such YAML; the message says in which line, and why."""
+
+
+def parse_yaml(text: str) -> Any:
+    """The plain data that a text describes; an empty value is `EMPTY`, to tell it from null.
+
+    Raises
+    ------
+    YamlError : with line, reason and remedy.
+    """
+    if len(text) > LARGEST_TEXT:
+        raise YamlError(f"{len(text)} characters, more than any configuration has. Keep maps in a domain file.")
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise YamlError(f"{line}not valid YAML, {error.problem or error.context}. Correct it.") from None
+    except yaml.YAMLError as error:
+        raise YamlError(" ".join(str(error).split())) from None
+
+
+def _refused(node: yaml.Node | yaml.Event, text: str) -> YamlError:
+    return YamlError(f"line {node.start_mark.line + 1}: {text}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses repeated keys, and tells an empty value from null."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._depth = self._values = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node, unless it would be one too many or too deep."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            size = self._sizes.get(id(node))
+            if size is None:
+                raise _refused(event, f"{event.anchor!r} holds itself. Write out what it stands for.")
+            return self._counted(node, size, event)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _refused(event, f"more than {DEEPEST} lists or mappings within each other. Correct the brackets.")
+        before = self._values
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        self._counted(node, 1, event)
+        self._sizes[id(node)] = self._values - before
+        return node
+
+    def _counted(self, node: yaml.Node | None, size: int, event: yaml.Event) -> yaml.Node | None:
+        self._values += size
+        if self._values > MOST_VALUES:
+            raise _refused(event, f"more than {MOST_VALUES} values. Keep maps in a domain file.")
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; one sentence when its text is not of its kind."""
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, YamlError):
+                raise
+            kind, given = node.tag.rpartition(":")[2], str(node.value)[:40]
+            raise _refused(node, f"{given!r} cannot be read as {kind}. Correct it, or put it in quotes.") from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A dictionary; raises for a key given twice, and one that is no plain value."""
+        if not isinstance(node, yaml.MappingNode):
+            raise _refused(node, "no mapping, though its tag says so. Remove the tag.")
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _refused(key_node, "a list or mapping stands as a key. Put a name before the colon.")
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise _refused(key_node, f"key {str(key)[:40]!r} is given twice. Keep one.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def construct_null(self, node: yaml.ScalarNode) -> Any:
+        """None, or the mark of an empty value."""
+        return None if node.value else EMPTY
+
+
+_Loader.add_constructor("tag:yaml.org,2002:null", _Loader.construct_null)
