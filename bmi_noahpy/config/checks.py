@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.config.errors import Problem
 from bmi_noahpy.config.extent import NO_PHYSICS, Read, column_count, grid_shape, of_columns, region_of, wrong_classes
-from bmi_noahpy.config.limit_checks import check_limits
+from bmi_noahpy.config.limit_checks import EXTENT, check_limits
 from bmi_noahpy.config.run_checks import check_restart, check_spin_up
 from bmi_noahpy.config.sections import EQUILIBRIUM
 from bmi_noahpy.config.values import spread
@@ -63,7 +63,10 @@ MONTH_VALUES = (
 
 def check(read: Read) -> list[Problem]:
     """Everything wrong between keys; values of the wrong shape are not compared with others."""
-    problems = [problem for find in _INDEPENDENT for problem in find(read)]
+    beyond = list(check_limits(read))
+    if any(problem.key in EXTENT for problem in beyond):
+        return beyond  # Others spread values over all columns and layers.
+    problems = beyond + [problem for find in _INDEPENDENT for problem in find(read)]
     misshapen = list(_shapes(read))
     sound = dict(read)
     if "domain.latitude" not in read or "domain.longitude" not in read:
@@ -298,5 +301,5 @@ def _snow(read: Read) -> Iterator[Problem]:
 
 
 Check = Callable[[Read], Iterator[Problem]]
-_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output, check_restart, check_spin_up, check_limits)
+_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output, check_restart, check_spin_up)
 _CONTENTS: tuple[Check, ...] = (_vegetation, _soil_water, _snow)

@@ -15,6 +15,8 @@ MOST_LAYERS = 500
 """A step is compiled for its number of layers, in time and memory that grow with it."""
 LARGEST_OFFSET = 15.0
 """From UTC, of any place on Earth. [h]"""
+EXTENT = ("soil.thickness", "domain.longitude")
+"""What decides how many numbers there are."""
 _MOMENT = datetime.datetime(2001, 12, 31, 23, 58, 57)
 
 

@@ -13,6 +13,7 @@ LARGEST_TEXT = 16 * 2**20
 """[byte]"""
 DEEPEST = 32
 """Lists and mappings within each other."""
+MERGE = "tag:yaml.org,2002:merge"
 MOST_VALUES = 500_000
 """With aliases counted as what they stand for, so that a short text cannot unfold into one without end."""
 
@@ -94,6 +95,8 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _refused(key_node, "a list or mapping stands as a key. Put a name before the colon.")
+            if key_node.tag == MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise _refused(key_node, f"key {str(key)[:40]!r} is given twice. Keep one.")
