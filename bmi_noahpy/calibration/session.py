@@ -89,7 +89,7 @@ def _calibrate(calibration: Calibration, resume: bool, say: Say, progress: Conso
     if interrupted:
         return _outcome(search, folder, interrupted=True)
     say("Scores, uncertainty and trajectory of the best parameters.")
-    with stopped_by_requests():
+    with Interrupts():
         return _finish(search, folder)
 
 

@@ -41,7 +41,8 @@ def parse_yaml(text: str) -> Any:
 
 
 def _refused(node: yaml.Node | yaml.Event, text: str) -> YamlError:
-    return YamlError(f"line {node.start_mark.line + 1}: {text}")
+    line = f"line {node.start_mark.line + 1}: " if node.start_mark else ""
+    return YamlError(f"{line}{text}")
 
 
 class _Loader(yaml.SafeLoader):

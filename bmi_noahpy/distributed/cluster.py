@@ -52,7 +52,7 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     require("cryptography", why)
     with (
         dask.config.set(SETTINGS),
-        local_cluster(workers) as cluster,
+        local_cluster(int(workers or 1)) as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client

@@ -27,19 +27,19 @@ def test_a_signal_waits_until_what_is_held_is_done(number):
             done.append("whole")
         done.append("not reached")
 
-    with Interrupts(terminate=True) as interrupts, pytest.raises(KeyboardInterrupt):
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
         work(interrupts)
     assert done == ["whole"]
 
 
 def test_a_signal_interrupts_at_once_elsewhere(number):
-    with Interrupts(terminate=True), pytest.raises(KeyboardInterrupt):
+    with Interrupts(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
 
 
 def test_the_handlers_of_before_are_back_afterwards(number):
     before = signal.getsignal(number)
-    with Interrupts(terminate=True):
+    with Interrupts():
         assert signal.getsignal(number) != before
     assert signal.getsignal(number) == before
 
@@ -49,5 +49,5 @@ def test_a_handler_of_the_program_is_left_alone(number):
         pass
 
     signal.signal(number, own)
-    with Interrupts(terminate=True):
+    with Interrupts():
         assert signal.getsignal(number) is own
