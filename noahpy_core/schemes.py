@@ -1,8 +1,11 @@
 """The built-in schemes, and what a scheme of your own is given, returns and inherits from.
 
 A scheme of your own is any callable with the contract of its slot. Many are a built-in one with one method replaced:
-subclass it.
+subclass it. Every built-in scheme is here by the name of its class; those of the standard setup are spelled out for
+type checkers.
 """
+
+from typing import Any
 
 from noahpy_core.contract import Slot
 from noahpy_core.options import SLOTS
@@ -62,3 +65,12 @@ __all__ = [
     "Zilitinkevich1995",
     "unfrozen_kersten_number",
 ]
+
+_BUILT_IN = {scheme.__name__: scheme for slot in SCHEMES.values() for scheme in slot.values()}
+__all__ += sorted(set(_BUILT_IN) - set(__all__))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BUILT_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _BUILT_IN[name]

@@ -145,3 +145,11 @@ def test_importing_bmi_noahpy_imports_nothing_heavy():
 
 def test_both_packages_have_one_version():
     assert bmi_noahpy.__version__ == noahpy_core.__version__
+
+
+def test_every_built_in_scheme_has_a_public_name():
+    schemes = noahpy_core.schemes
+    for slot, choices in schemes.SCHEMES.items():
+        for scheme in choices.values():
+            assert getattr(schemes, scheme.__name__) is scheme, slot
+            assert scheme.__name__ in schemes.__all__
