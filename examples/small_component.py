@@ -95,8 +95,7 @@ class SmallComponent:
 
     def get_value(self, name: str, dest: Floats) -> Floats:
         """Copy the values."""
-        dest[...] = self.values[name].reshape(dest.shape)
-        return dest
+        return _filled(name, dest, self.values[self._known(name)])
 
     def set_value(self, name: str, src: Floats) -> None:
         """Replace the values of an input."""
@@ -132,6 +131,8 @@ class SmallComponent:
 
     def get_parameter(self, name: str, dest: Floats) -> Floats:
         """Copy the values."""
+        if name not in self.parameters:
+            raise ValueError(f"{name} is no parameter.")
         return self.get_value(name, dest)
 
     def set_parameter(self, name: str, src: Floats) -> None:
@@ -139,6 +140,8 @@ class SmallComponent:
         values, (low, high) = np.array(src, dtype=np.float64).ravel(), self.bounds[name]
         if self.recording:
             raise RuntimeError(f"{name}: parameters cannot change while steps are recorded.")
+        if values.size != self.tables[name][0]:
+            raise ValueError(f"{name}: {values.size} values given, {self.tables[name][0]} needed.")
         if not ((values >= low) & (values <= high)).all():
             raise ValueError(f"{name}: {values} is outside {low} to {high} {self.tables[name][1]}.")
         self.values[name] = values
@@ -149,12 +152,16 @@ class SmallComponent:
 
     def get_state(self, dest: Floats) -> Floats:
         """Copy the state."""
-        dest[...] = self.state
-        return dest
+        return _filled(STATE, dest, self.state)
 
     def set_state(self, src: Floats) -> None:
         """Replace the state."""
-        self.state = np.array(src, dtype=np.float64)
+        new = np.array(src, dtype=np.float64).ravel()
+        if new.size != self.state.size or not np.isfinite(new).all():
+            raise ValueError(f"{STATE}: {self.state.size} finite values are needed.")
+        if self.recording:
+            raise RuntimeError(f"{STATE}: this component cannot replace its state while steps are recorded.")
+        self.state = new
 
     # --- derivatives ------------------------------------------------------------------------------------------------
 
@@ -162,15 +169,13 @@ class SmallComponent:
         self, of: Sequence[str], wrt: Sequence[str], seed: Floats, sensitivity: Floats
     ) -> Floats:
         """sensitivity = seed^T d(of)/d(wrt) of the last step."""
-        sensitivity[...] = seed @ self._matrix(of, wrt)
-        return sensitivity
+        return _filled("sensitivity", sensitivity, seed @ self._matrix(of, wrt))
 
     def get_directional_derivative(
         self, of: Sequence[str], wrt: Sequence[str], seed: Floats, sensitivity: Floats
     ) -> Floats:
         """sensitivity = d(of)/d(wrt) seed of the last step."""
-        sensitivity[...] = self._matrix(of, wrt) @ seed
-        return sensitivity
+        return _filled("sensitivity", sensitivity, self._matrix(of, wrt) @ seed)
 
     def start_recording(self) -> None:
         """Record the steps that follow."""
@@ -181,6 +186,8 @@ class SmallComponent:
 
     def stop_recording(self) -> None:
         """End the window."""
+        if not self.recording:
+            raise RuntimeError("stop_recording: nothing is being recorded.")
         self.recording = False
 
     def recorded_steps(self) -> int:
@@ -212,14 +219,28 @@ class SmallComponent:
 
     def get_adjoint(self, name: str, dest: Floats) -> Floats:
         """Copy dJ/d(name)."""
-        dest[...] = self.adjoint[name].reshape(dest.shape)
-        return dest
+        if self.recording:
+            raise RuntimeError("get_adjoint: steps are being recorded.")
+        return _filled(name, dest, self.adjoint[self._known(name)])
+
+    def _known(self, name: str) -> str:
+        if name != STATE and name not in self.tables:
+            raise ValueError(f"{name} is unknown.")
+        return name
 
     def _size(self, name: str) -> int:
-        return self.state.size if name == STATE else self.tables[name][0]
+        return self.state.size if name == STATE else self.tables[self._known(name)][0]
 
     def _matrix(self, of: Sequence[str], wrt: Sequence[str]) -> Floats:
         if self.last is None:
             raise RuntimeError("no step is taken yet. Call update() first.")
         parts = self.jacobian(*self.last)
         return np.block([[parts.get((o, w), np.zeros((self._size(o), self._size(w)))) for w in wrt] for o in of])
+
+
+def _filled(name: str, dest: Floats, values: Floats) -> Floats:
+    """The caller's array with the values in it."""
+    if dest.size != np.size(values):
+        raise ValueError(f"{name}: the array given holds {dest.size} values, {np.size(values)} are needed.")
+    dest[...] = np.reshape(values, dest.shape)
+    return dest
