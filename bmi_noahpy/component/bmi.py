@@ -170,7 +170,7 @@ class BmiNoahPy(GridFunctions, Bmi):
         return tuple(row[0] for row in OUTPUTS)
 
     def get_var_grid(self, name: str) -> int:
-        """Grid identifier: 0 the columns, 1 the soil layers of the columns, 2 a single number."""
+        """Grid identifier: 0 the columns, 1 the soil layers of the columns, 2 a single number, 3 the snow layers."""
         if self._reserved.knows(name):
             return NUMBER
         return find_variable(name).grid
@@ -199,7 +199,7 @@ class BmiNoahPy(GridFunctions, Bmi):
         """Bytes of all values."""
         if self._reserved.knows(name):
             return self._reserved.count(name) * self.get_var_itemsize(name)
-        return 8 * self._grid(find_variable(name).grid, "get_var_nbytes").values
+        return 8 * self._values("get_var_nbytes").size(name)
 
     def get_var_location(self, name: str) -> str:
         """Where on the grid the values sit: "node" or "face"."""
@@ -271,7 +271,10 @@ class BmiNoahPy(GridFunctions, Bmi):
     def _grid(self, grid: int, function: str) -> Grid:
         grids = self._active(function).grids
         if grid not in range(len(grids)):
-            raise ValueError(f"{function}: unknown grid {grid}. Grids are 0 (columns), 1 (soil layers), 2 (a number).")
+            raise ValueError(
+                f"{function}: unknown grid {grid}. Grids are 0 (columns), 1 (soil layers), 2 (a number), and 3 (snow "
+                "layers) where the snow has some."
+            )
         return grids[grid]
 
 

@@ -1,4 +1,4 @@
-"""Grids of the BMI component: 0 the columns, 1 the soil layers of the columns, 2 a single number.
+"""Grids of the BMI component: 0 the columns, 1 the soil layers of the columns, 2 a single number, 3 snow layers.
 
 | domain | columns (grid 0) | soil layers (grid 1) |
 |---|---|---|
@@ -144,6 +144,11 @@ def make_grids(domain: Domain, node_depth: Floats, bottom_depth: Floats) -> tupl
     uniform = _is_uniform(y) and _is_uniform(x)
     columns = Grid("uniform_rectilinear" if uniform else "rectilinear", "node", (y, x))
     return columns, Grid("rectilinear", "node", (node_depth, y, x)), number
+
+
+def snow_grid(layers: int, columns: int) -> Grid:
+    """Layers of the snow by columns, counted: their depths change with time."""
+    return Grid("rectilinear", "node", (np.arange(float(layers)), np.arange(float(columns))))
 
 
 def depth_section(bottom_depth: Floats) -> Mesh:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import MissingInput
-from bmi_noahpy.component.grids import Grid, make_grids
+from bmi_noahpy.component.grids import Grid, make_grids, snow_grid
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
 from bmi_noahpy.component.step_results import FiniteCheck, MeanFluxes
 from bmi_noahpy.component.value_checks import Floats
@@ -51,6 +51,8 @@ class SteppedRun:
         run, column = self.run, self.run.model.column
         depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
         self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths)
+        if run.initial_state.snow.layer_mass is not None:
+            self.grids += (snow_grid(run.initial_state.snow.layer_mass.shape[0], run.domain.columns),)
         self.values = ValueStore(
             run.initial_state,
             run.parameters,

@@ -24,12 +24,12 @@ from bmi_noahpy.component.value_checks import (
     check_values,
     flat_values,
 )
-from bmi_noahpy.component.variables import Variable, find_variable
+from bmi_noahpy.component.variables import GRIDS, Variable, find_variable
 from bmi_noahpy.gradient.recording import Recording
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
-from noahpy_core.state import LAYER, Fluxes, Forcing, State
+from noahpy_core.state import Fluxes, Forcing, State
 
 
 class ValueStore:
@@ -61,6 +61,8 @@ class ValueStore:
         recording: Recording,
     ) -> None:
         self._shapes = {0: (columns,), 1: (column.layers, columns), 2: (1,)}
+        if state.snow.layer_mass is not None:
+            self._shapes[3] = (state.snow.layer_mass.shape[0], columns)
         state = self._expanded(state)
         self.contents = Contents(
             state=state,
@@ -203,7 +205,7 @@ class ValueStore:
 
     def _read(self, variable: Variable) -> Floats:
         value = variable.source.read(self.contents)
-        shape = self._shapes[variable.grid]
+        shape = self._shape(variable)
         if value is None:
             return np.full(int(np.prod(shape)), variable.source.missing)
         flat: Floats = value.detach().expand(shape).reshape(-1).to("cpu", torch.float64).numpy().copy()
@@ -217,6 +219,8 @@ class ValueStore:
                 variable.name, "parameters cannot change while steps are recorded. Call stop_recording() first."
             )
         if source.kind == "state":
+            if source.read(self.contents) is None:
+                raise RefusedValue(variable.name, "the schemes of this run have none.")
             # Writing back what was read must not change a bit, whatever the conversion of units.
             given = given & _differs(values, self._read(variable))
         check_values(variable, values, given)
@@ -231,16 +235,25 @@ class ValueStore:
 
     def _core(self, variable: Variable, values: Floats) -> Tensor:
         like = self.state.skin_temperature
-        return torch.from_numpy(values / variable.scale).to(like).reshape(self._shapes[variable.grid])
+        return torch.from_numpy(values / variable.scale).to(like).reshape(self._shape(variable))
 
     def _mask(self, variable: Variable, where: Mask) -> Tensor:
         device = self.state.skin_temperature.device
-        return torch.from_numpy(where).to(device).reshape(self._shapes[variable.grid])
+        return torch.from_numpy(where).to(device).reshape(self._shape(variable))
+
+    def size(self, name: str) -> int:
+        """Number of values of a variable; ValueError when this run has none."""
+        return self._size(find_variable(name))
 
     # --- buffers -------------------------------------------------------------------------------------------------
 
     def _size(self, variable: Variable) -> int:
-        return int(np.prod(self._shapes[variable.grid]))
+        return int(np.prod(self._shape(variable)))
+
+    def _shape(self, variable: Variable) -> tuple[int, ...]:
+        if variable.grid not in self._shapes:
+            raise RefusedValue(variable.name, "the snow of this run has no layers. Choose a scheme that has them.")
+        return self._shapes[variable.grid]
 
     def _refresh(self) -> None:
         for name, (buffer, published) in self._buffers.items():
@@ -251,12 +264,7 @@ class ValueStore:
         """A container whose tensors all have one value for each column, so that single columns can be set."""
         for path, facts in quantities(type(holder)):
             value = get_quantity(holder, path)
-            if value is None:
-                continue
-            # Layers of snow are on no grid of the component.
-            own = facts["dims"] not in ((), LAYER)
-            shape = (*value.shape[:-1], *self._shapes[0]) if own else self._shapes[1 if facts["dims"] else 0]
-            if value.shape != shape:
+            if value is not None and value.shape != (shape := self._shapes[GRIDS[facts["dims"]]]):
                 holder = replace_quantity(holder, path, value.expand(shape).clone())
         return holder
 

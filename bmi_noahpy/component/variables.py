@@ -158,7 +158,23 @@ PARAMETER_NAMES = {
 }
 """Parameters with a registered name; the others are named after their container and field (`PARAMETER_OBJECTS`)."""
 
+GRIDS = {(): 0, ("layer",): 1, ("snow_layer",): 3}
+"""Grid of what has these dimensions besides the column."""
+
 PARAMETER_OBJECTS = {"soil": "soil", "vegetation": "land_vegetation", "snow": "snowpack", "general": "land_surface"}
+
+OF_SCHEMES = (
+    ("snowpack_layer__mass-per-area_density", "state.snow.layer_mass"),
+    ("snowpack_layer__enthalpy-per-area_density", "state.snow.layer_enthalpy"),
+    ("snowpack_layer__thickness", "state.snow.layer_thickness"),
+    ("snowpack_layer__temperature", "fluxes.snow_temperature"),
+    ("snowpack_layer_water~liquid__mass-per-area_density", "fluxes.snow_liquid_water"),
+    ("snowpack__albedo", "state.snow.albedo"),
+    ("snowpack_bottom_water__mass_flux", "fluxes.snow_outflow"),
+    ("land_surface_water_advection__heat_energy_flux", "fluxes.advected_heat"),
+    ("land_surface_column__heat_energy_flux_residual", "fluxes.enthalpy_residual"),
+)
+"""What only some schemes have: in no list of names, but readable; states among it can be set."""
 
 BALANCE = ("ngen::mass_in", "ngen::mass_out", "ngen::mass_stored", "ngen::mass_leaked")
 """Water balance since initialize(), as NextGen asks for it: in no list of names, but readable."""
@@ -188,7 +204,8 @@ class Variable:
     name : CSDMS Standard Name.
     source : Where its values come from.
     role : "input" and "output" are in the lists of names; "alternative" names, parameters and the balance are not.
-    grid : Identifier of the grid: 0 the columns, 1 the soil layers of the columns, 2 a single number.
+    grid : Identifier of the grid: 0 the columns, 1 the soil layers of the columns, 2 a single number, 3 the layers of
+        the snow.
     scale : Core value times `scale` is the BMI value.
     bounds : Acceptable range in BMI units.
     optional : True when the model has a rule of its own for a quantity that is not given.
@@ -223,6 +240,7 @@ def _table() -> dict[str, Variable]:
         ("alternative", ALTERNATIVES),
         ("output", OUTPUTS),
         ("parameter", tuple((_parameter_name(path), f"parameters.{path}") for path in parameters)),
+        ("alternative", OF_SCHEMES),
         ("balance", tuple((name, f"balance.{name.rpartition('_')[2]}") for name in BALANCE)),
     )
     return {row[0]: _variable(role, row, metadata[row[1]]) for role, rows in declared for row in rows}
@@ -257,7 +275,7 @@ def _variable(role: Role, row: tuple[str, ...], facts: dict[str, Any]) -> Variab
     units = row[2] if len(row) > 2 else facts["units"]
     scale = 1.0 if units == facts["units"] else SCALES[facts["units"], units]
     bounds = facts["bounds"] and (facts["bounds"][0] * scale, facts["bounds"][1] * scale)
-    grid = 2 if part == "balance" else 1 if "layer" in facts["dims"] else 0
+    grid = 2 if part == "balance" else GRIDS[facts["dims"]]
     return Variable(name, SOURCES[part](path), role, units, grid, scale, bounds, path in OPTIONAL_PATHS)
 
 

@@ -89,5 +89,6 @@ def _finding(subject: Subject, check: Callable[[Subject], str]) -> Finding:
 
 
 def it_is_left_as_it_was(subject: Subject) -> str:
+    """The component can be set back after the examination."""
     subject.back()
     return "state, inputs, parameters and time"
