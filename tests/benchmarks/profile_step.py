@@ -25,6 +25,7 @@ from timing import Action, side_by_side
 
 import noahpy_core.compiled.execute.case as compiled
 from noahpy_core import run
+from noahpy_core.compiled.execute.program import vector_target
 from noahpy_core.compiled.record.step_graph import Shape
 from noahpy_core.state import map_tensors
 
@@ -112,7 +113,7 @@ def count(site: Site, wanted: str) -> tuple[list[ProfiledFunction], int]:
 
     def program(shape: Shape, *, single: bool) -> ProfiledProgram:
         if single not in programs:
-            programs[single] = ProfiledProgram(shape, single=single)
+            programs[single] = ProfiledProgram(shape, vector_target(shape.dtype, single=single))
         return programs[single]
 
     functions: list[ProfiledFunction] = []

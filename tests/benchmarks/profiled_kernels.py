@@ -193,7 +193,7 @@ class ProfiledProgram(Program):
     def _function(self, wanted: Wanted | None) -> ProfiledFunction:
         llvm.initialize_native_asmparser()
 
-        def assembled(text: str) -> bytes:
+        def assembled(text: str, processor: str) -> bytes:
             return assemble(text + SUPPORT.format(size=2 * len(ProfiledWriter.last.pieces_of_code)))
 
         with mock.patch.object(builder, "Writer", ProfiledWriter), mock.patch.object(program, "assemble", assembled):

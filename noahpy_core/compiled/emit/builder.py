@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 
 from torch import Tensor
 
+from noahpy_core.compiled.emit import thread
 from noahpy_core.compiled.emit.access import support
 from noahpy_core.compiled.emit.code import Writer, usage
 from noahpy_core.compiled.emit.instructions import CodeTarget
@@ -83,10 +84,13 @@ class KernelBuilder:
     def begin(self) -> None:
         """Arguments, tables and the start of the loop over columns."""
         w = self.writer
+        own = thread.OWN if self.target.processor == "ptx" else {}
         for position, argument in enumerate(ARGUMENTS):
             place = w.put(f"getelementptr i64, ptr %arguments, i64 {position}")
             kind = "i64" if position < 5 else "ptr"
-            w.lines.append(f"  %{argument} = load {kind}, ptr {place}, align 8")
+            w.lines.append(f"  %{own.get(argument, argument)} = load {kind}, ptr {place}, align 8")
+        if own:
+            thread.begin(w)
         tables = sorted({node.attribute for node in needed(self.roots) if node.op == "gather"})
         for number, _ in tables:
             place = w.put(f"getelementptr ptr, ptr %tables, i64 {number}")
@@ -240,8 +244,12 @@ class KernelBuilder:
     def finish(self) -> Kernel:
         """The module."""
         body = "\n".join(self.writer.lines)
-        function = f"define void @{self.name}(ptr %arguments) #0 {{\nentry:\n{body}\n  ret void\n}}"
-        return Kernel(self.name, "\n\n".join([support(self.target), function]), self.writer.arena.extent)
+        if self.target.processor == "ptx":
+            text = thread.module(self.target, self.name, body, self.writer.arena.extent)
+        else:
+            function = f"define void @{self.name}(ptr %arguments) #0 {{\nentry:\n{body}\n  ret void\n}}"
+            text = "\n\n".join([support(self.target), function])
+        return Kernel(self.name, text, self.writer.arena.extent)
 
     def over_columns(self) -> ColumnLoop:
         """The loop over blocks of columns."""

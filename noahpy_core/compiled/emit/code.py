@@ -120,7 +120,7 @@ class Writer(Instructions):
 
     def in_every_lane(self, value: str, boolean: bool = False) -> str:
         """A column value in every lane of a piece of layers."""
-        if self.target.columns > 1:
+        if self.target.columns > 1 or self.target.lanes == 1:
             return value
         kind = self.target.layers
         element = "i1" if boolean else self.target.number

@@ -6,6 +6,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType, function_name
 
@@ -22,13 +23,15 @@ class CodeTarget:
     Parameters
     ----------
     number : "double" or "float".
-    lanes : Numbers in a vector.
+    lanes : Numbers in a vector; 1 for code without vectors.
     columns : Columns side by side: as many as lanes, or 1.
+    processor : "cpu", or "ptx" for a graphics processor: one thread for each column, without vectors.
     """
 
     number: str
     lanes: int
     columns: int
+    processor: Literal["cpu", "ptx"] = "cpu"
 
     @property
     def column(self) -> NumberType:

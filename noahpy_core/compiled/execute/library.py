@@ -18,9 +18,12 @@ import llvmlite
 import llvmlite.binding as llvm
 import torch
 
+from noahpy_core.compiled.emit.thread import TRIPLE
 from noahpy_core.compiled.execute.cache import Artefact, keep, kept
 
 _lock = threading.Lock()
+GRAPHICS_LEVEL = "sm_80"
+"""Oldest graphics processor that kernels are made for: Ampere of 2020."""
 
 
 class Function:
@@ -57,17 +60,26 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
-def assemble(text: str) -> bytes:
-    """Object code of a module in LLVM's language."""
+def assemble(text: str, processor: str = "cpu") -> bytes:
+    """Code of a module in LLVM's language: of an object file, or of PTX for a graphics processor."""
     with _lock:
         module = llvm.parse_assembly(text)
         module.verify()
-        machine = _machine()
+        machine = _graphics_machine() if processor == "ptx" else _machine()
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
+        if processor == "ptx":
+            return str(machine.emit_assembly(module)).encode()
         return bytes(machine.emit_object(module))
+
+
+def _graphics_machine() -> Any:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    # The driver translates the code of this level to that of any later processor.
+    return llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=GRAPHICS_LEVEL, opt=2)
 
 
 def _machine() -> Any:

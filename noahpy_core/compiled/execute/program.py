@@ -27,19 +27,16 @@ FEWEST_COLUMNS_OF_A_THREAD = 64
 
 
 class Program:
-    """Compiled steps of one shape, for one column or for many.
+    """Compiled steps of one shape, for one kind of code.
 
     Parameters
     ----------
     shape : Schemes, layers, number type.
-    single : Whether for one column only, with vectors over layers.
+    target : What code is made.
     """
 
-    def __init__(self, shape: Shape, *, single: bool) -> None:
-        self.shape, self.single = shape, single
-        size = 8 if shape.dtype == torch.float64 else 4
-        lanes = vector_bytes() // size
-        self.target = CodeTarget("double" if size == 8 else "float", lanes, 1 if single else lanes)
+    def __init__(self, shape: Shape, target: CodeTarget) -> None:
+        self.shape, self.target = shape, target
         self.steps_forward = self._function(None)
         self.message = "; ".join(self.steps_forward.artefact.messages)
         self.constants = [torch.from_numpy(array.copy()) for array in self.steps_forward.artefact.constants]
@@ -191,7 +188,8 @@ class Program:
         dump(step, kernel)
         constants = [constant.to(self.shape.dtype).contiguous().numpy() for constant in step.constants]
         messages = [message for _, message in step.requirements]
-        return Artefact(kernel.name, assemble(kernel.text), kernel.scratch, constants, messages)
+        code = assemble(kernel.text, self.target.processor)
+        return Artefact(kernel.name, code, kernel.scratch, constants, messages)
 
 
 _own = threading.local()
@@ -207,8 +205,19 @@ def _scratch(size: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def program(shape: Shape, *, single: bool) -> Program:
-    """The program of a shape, made once in a process."""
-    return Program(shape, single=single)
+    """The program of a shape, made once in a process: for one column, with vectors over layers, or for many."""
+    return Program(shape, vector_target(shape.dtype, single=single))
+
+
+def vector_target(dtype: torch.dtype, *, single: bool) -> CodeTarget:
+    """Code with vectors over the layers of a single column, or over columns."""
+    lanes = vector_bytes() // (8 if dtype == torch.float64 else 4)
+    return CodeTarget(number_of(dtype), lanes, 1 if single else lanes)
+
+
+def number_of(dtype: torch.dtype) -> str:
+    """A number type in LLVM's words."""
+    return "double" if dtype == torch.float64 else "float"
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from noahpy_core import Options
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel
 from noahpy_core.compiled.execute import dump
-from noahpy_core.compiled.execute.program import Program
+from noahpy_core.compiled.execute.program import Program, vector_target
 from noahpy_core.compiled.record.step_graph import Shape, record_step
 from noahpy_core.quantities import quantities
 from noahpy_core.state import State
@@ -62,7 +62,7 @@ def test_nothing_is_printed_unless_asked_for(made, monkeypatch, capsys):
 def test_anything_else_is_refused_before_a_kernel_is_made(monkeypatch):
     monkeypatch.setenv(dump.DUMP_VARIABLE, "ptx")
     with pytest.raises(ValueError, match=r"NOAHPY_DUMP: 'ptx' is unknown\. Use graph or llvm, or both with a comma"):
-        Program(SHAPE, single=False)._function(None)
+        Program(SHAPE, vector_target(SHAPE.dtype, single=False))._function(None)
 
 
 def test_a_kernel_that_is_printed_is_made_although_the_cache_has_it(monkeypatch):

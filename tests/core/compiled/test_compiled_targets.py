@@ -1,0 +1,99 @@
+"""Kernels without vectors, and kernels for graphics processors: the same numbers as those with vectors."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+import torch
+from compiled_cases import COVER, assert_agreement, gradients, results_of, taken
+from threshold_columns import at_thresholds
+
+from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.execute import case as case_module
+from noahpy_core.compiled.execute.library import assemble
+from noahpy_core.compiled.execute.program import Program, number_of
+from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
+from noahpy_core.quantities import quantities
+
+COLUMNS = 300
+SHORT = COVER[1]
+
+
+@pytest.fixture
+def without_vectors(monkeypatch):
+    """Every kernel made from now on takes one number at a time."""
+    programs = {}
+
+    def scalar(shape: Shape, *, single: bool) -> Program:
+        if shape not in programs:
+            programs[shape] = Program(shape, Target(number_of(shape.dtype), 1, 1))
+        return programs[shape]
+
+    def use(yes: bool) -> None:
+        monkeypatch.undo()
+        if yes:
+            monkeypatch.setattr(case_module, "program", scalar)
+
+    return use
+
+
+@pytest.mark.parametrize("setup", [SHORT, pytest.param(COVER[0], marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("threshold", [False, True], ids=["random", "threshold"])
+def test_steps_without_vectors_give_the_numbers_of_those_with_vectors(setup, threshold, without_vectors):
+    case = setup.case(COLUMNS, seed=401)
+    case = at_thresholds(case) if threshold else case
+
+    def stepped(case, vectors):
+        without_vectors(not vectors)
+        return results_of(taken(setup, case, "compiled"))
+
+    one, other = stepped(case, True), stepped(case, False)
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_gradients_without_vectors_agree_with_those_with_vectors(without_vectors):
+    case = SHORT.case(COLUMNS, seed=402)
+
+    def found(case, vectors):
+        without_vectors(not vectors)
+        return gradients(SHORT, case, "compiled")
+
+    assert_agreement(case, lambda c: found(c, True), lambda c: found(c, False))
+
+
+def shape_of(setup, dtype=torch.float64):
+    case = setup.case(2)
+    absent = {
+        (name, path)
+        for name, tree in (("forcing", case.forcing), ("parameters", case.parameters))
+        for path, _ in quantities(type(tree))
+        if _at(tree, path) is None
+    }
+    return Shape(setup.options, setup.layers, dtype, frozenset(absent))
+
+
+def _at(tree, path):
+    for name in path.split("."):
+        tree = getattr(tree, name)
+    return tree
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "float"])
+def test_kernels_for_graphics_processors_are_made_and_taken_by_their_assembler(dtype, tmp_path):
+    target = Target(number_of(dtype), 1, 1, "ptx")
+    step = record_step(shape_of(SHORT, dtype))
+    wanted = Wanted(fluxes=("latent_heat_flux",), forcing=True, constants=("parameters.soil",))
+    for kernel in (forward_kernel(step, target), reverse_kernel(step, target, wanted)):
+        code = assemble(kernel.text, "ptx")
+        assert f".visible .entry {kernel.name}(".encode() in code
+        assert b"%tid.x" in code
+        assembler = shutil.which("ptxas")
+        if assembler is not None:
+            file = tmp_path / f"{kernel.name}.ptx"
+            file.write_bytes(code)
+            command = [assembler, "-arch=sm_90", "-O0", str(file), "-o", str(tmp_path / "kernel.cubin")]
+            assert subprocess.run(command, capture_output=True).returncode == 0
