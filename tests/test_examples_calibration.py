@@ -20,15 +20,17 @@ def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, cap
 
 @pytest.mark.parametrize("site", ["yakou", "toolik"])
 def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, site):
-    short = ["--days", "40", "--starts", "1", "--iterations", "2", "--folder", str(tmp_path)]
-    outcome = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]
+    short = ["--days", "40", "--starts", "1", "--seeds", "1", "--iterations", "2", "--folder", str(tmp_path)]
+    outcome, swapped = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]
     rmse = {(row.series, row.period, row.run): row.scores.rmse for row in outcome.scores}
     fitted = [series for series, period, run in rmse if (period, run) == ("calibration", "calibrated")]
     assert len(fitted) >= 9
     better = [rmse[s, "calibration", "calibrated"] < rmse[s, "calibration", "configured"] for s in fitted]
     assert sum(better) > 0.7 * len(better)
     assert {period for _, period, _ in rmse} == {"calibration", "validation"}
-    assert (tmp_path / site / "calibrated.yaml").exists()
+    for split in ("as_given", "swapped"):
+        assert (tmp_path / f"{site}_seed_0" / split / "calibrated.yaml").exists()
+    assert {row.run for row in swapped.scores} >= {"ensemble", "air temperature regression"}
 
 
 def test_optimisers_are_compared_with_the_same_number_of_runs(example, shared, tmp_path, capsys):

@@ -11,7 +11,7 @@ from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.problem.matching import within
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
 from bmi_noahpy.calibration.results.outcome import Outcome
-from bmi_noahpy.calibration.results.report import print_outcome
+from bmi_noahpy.calibration.results.report import print_outcome, print_split_scores
 from bmi_noahpy.calibration.results.scoring import PERIODS, mean_score
 from bmi_noahpy.calibration.results.split_scores import split_scores
 from bmi_noahpy.calibration.search import Search
@@ -32,6 +32,7 @@ __all__ = [
     "load_calibration",
     "mean_score",
     "print_outcome",
+    "print_split_scores",
     "read_calibration",
     "split_scores",
     "within",

@@ -69,7 +69,7 @@ def shape_of(setup, dtype=torch.float64):
     case = setup.case(2)
     absent = {
         (name, path)
-        for name, tree in (("forcing", case.forcing), ("parameters", case.parameters))
+        for name, tree in (("state", case.state), ("forcing", case.forcing), ("parameters", case.parameters))
         for path, _ in quantities(type(tree))
         if _at(tree, path) is None
     }
@@ -82,18 +82,21 @@ def _at(tree, path):
     return tree
 
 
+def test_a_kernel_for_graphics_processors_has_a_thread_for_each_column():
+    kernel = forward_kernel(record_step(shape_of(SHORT)), Target("double", 1, 1, "ptx"))
+    code = assemble(kernel.text, "ptx")
+    assert f".visible .entry {kernel.name}(".encode() in code
+    assert b"%tid.x" in code
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs the assembler ptxas of CUDA")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "float"])
-def test_kernels_for_graphics_processors_are_made_and_taken_by_their_assembler(dtype, tmp_path):
-    target = Target(number_of(dtype), 1, 1, "ptx")
-    step = record_step(shape_of(SHORT, dtype))
+def test_kernels_for_graphics_processors_are_taken_by_their_assembler(dtype, tmp_path):
+    target, step = Target(number_of(dtype), 1, 1, "ptx"), record_step(shape_of(SHORT, dtype))
     wanted = Wanted(fluxes=("latent_heat_flux",), forcing=True, constants=("parameters.soil",))
     for kernel in (forward_kernel(step, target), reverse_kernel(step, target, wanted)):
-        code = assemble(kernel.text, "ptx")
-        assert f".visible .entry {kernel.name}(".encode() in code
-        assert b"%tid.x" in code
-        assembler = shutil.which("ptxas")
-        if assembler is not None:
-            file = tmp_path / f"{kernel.name}.ptx"
-            file.write_bytes(code)
-            command = [assembler, "-arch=sm_90", "-O0", str(file), "-o", str(tmp_path / "kernel.cubin")]
-            assert subprocess.run(command, capture_output=True).returncode == 0
+        file = tmp_path / f"{kernel.name}.ptx"
+        file.write_bytes(assemble(kernel.text, "ptx"))
+        command = ["ptxas", "-arch=sm_90", "-O0", str(file), "-o", str(tmp_path / "kernel.cubin")]
+        assert subprocess.run(command, capture_output=True).returncode == 0
