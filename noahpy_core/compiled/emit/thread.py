@@ -7,7 +7,7 @@ the memory that every thread has to itself, which the hardware interleaves betwe
 from __future__ import annotations
 
 from noahpy_core.compiled.emit.access import support
-from noahpy_core.compiled.emit.instructions import Instructions, CodeTarget
+from noahpy_core.compiled.emit.instructions import CodeTarget, Instructions
 
 OWN = {"begin": "all.begin", "end": "all.end", "scratch": "all.scratch"}
 """Arguments that a thread replaces by its own, and what those of the caller are called."""

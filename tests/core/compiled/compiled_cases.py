@@ -11,6 +11,7 @@ import torch
 from random_columns import TREES, Case, Draw, random_case, standard_schemes
 from torch import Tensor
 
+from noahpy_core.compiled.record.step_graph import Shape
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -64,6 +65,19 @@ class Setup:
     def model(self, case: Case) -> NoahModel:
         """The model of these schemes on the layers of a case."""
         return NoahModel(case.column, self.options)
+
+
+def shape_of(setup: Setup, dtype: torch.dtype = torch.float64) -> Shape:
+    """The shape of the setup's random columns."""
+    case = setup.case(2)
+    trees = {"state": case.state, "forcing": case.forcing, "parameters": case.parameters}
+    absent = {
+        (name, path)
+        for name, tree in trees.items()
+        for path, _ in quantities(type(tree))
+        if get_quantity(tree, path) is None
+    }
+    return Shape(setup.options, setup.layers, dtype, frozenset(absent))
 
 
 def without_age_from_round_off(case: Case) -> Case:

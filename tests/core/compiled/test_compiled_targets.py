@@ -7,16 +7,15 @@ import subprocess
 
 import pytest
 import torch
-from compiled_cases import COVER, assert_agreement, gradients, results_of, taken
+from compiled_cases import COVER, assert_agreement, gradients, results_of, shape_of, taken
 from threshold_columns import at_thresholds
 
-from noahpy_core.compiled.emit.instructions import Target
+from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.execute import case as case_module
 from noahpy_core.compiled.execute.library import assemble
 from noahpy_core.compiled.execute.program import Program, number_of
 from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
-from noahpy_core.quantities import quantities
 
 COLUMNS = 300
 SHORT = COVER[1]
@@ -29,7 +28,7 @@ def without_vectors(monkeypatch):
 
     def scalar(shape: Shape, *, single: bool) -> Program:
         if shape not in programs:
-            programs[shape] = Program(shape, Target(number_of(shape.dtype), 1, 1))
+            programs[shape] = Program(shape, CodeTarget(number_of(shape.dtype), 1, 1))
         return programs[shape]
 
     def use(yes: bool) -> None:
@@ -65,25 +64,8 @@ def test_gradients_without_vectors_agree_with_those_with_vectors(without_vectors
     assert_agreement(case, lambda c: found(c, True), lambda c: found(c, False))
 
 
-def shape_of(setup, dtype=torch.float64):
-    case = setup.case(2)
-    absent = {
-        (name, path)
-        for name, tree in (("state", case.state), ("forcing", case.forcing), ("parameters", case.parameters))
-        for path, _ in quantities(type(tree))
-        if _at(tree, path) is None
-    }
-    return Shape(setup.options, setup.layers, dtype, frozenset(absent))
-
-
-def _at(tree, path):
-    for name in path.split("."):
-        tree = getattr(tree, name)
-    return tree
-
-
 def test_a_kernel_for_graphics_processors_has_a_thread_for_each_column():
-    kernel = forward_kernel(record_step(shape_of(SHORT)), Target("double", 1, 1, "ptx"))
+    kernel = forward_kernel(record_step(shape_of(SHORT)), CodeTarget("double", 1, 1, "ptx"))
     code = assemble(kernel.text, "ptx")
     assert f".visible .entry {kernel.name}(".encode() in code
     assert b"%tid.x" in code
@@ -93,7 +75,7 @@ def test_a_kernel_for_graphics_processors_has_a_thread_for_each_column():
 @pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs the assembler ptxas of CUDA")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "float"])
 def test_kernels_for_graphics_processors_are_taken_by_their_assembler(dtype, tmp_path):
-    target, step = Target(number_of(dtype), 1, 1, "ptx"), record_step(shape_of(SHORT, dtype))
+    target, step = CodeTarget(number_of(dtype), 1, 1, "ptx"), record_step(shape_of(SHORT, dtype))
     wanted = Wanted(fluxes=("latent_heat_flux",), forcing=True, constants=("parameters.soil",))
     for kernel in (forward_kernel(step, target), reverse_kernel(step, target, wanted)):
         file = tmp_path / f"{kernel.name}.ptx"
