@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.component.grid_functions import GridFunctions
 from bmi_noahpy.component.grids import NUMBER
+from bmi_noahpy.component.introspection import Introspection
 from bmi_noahpy.component.serialization import NextGenNames, Serialization
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS, find_variable
 from bmi_noahpy.gradient.extension import GradientExtension
@@ -30,6 +31,7 @@ METADATA = Path(__file__).resolve().parents[1] / "data" / "NoahPy"
 EXTENSIONS: dict[str, Callable[[Callable[[str], SteppedRun]], Any]] = {
     "gradient": GradientExtension,
     "serialization": Serialization,
+    "introspection": Introspection,
 }
 """Made from what gives the run behind the component."""
 
@@ -144,7 +146,7 @@ class BmiNoahPy(GridFunctions, Bmi):
         return tuple(EXTENSIONS)
 
     def get_extension(self, name: str) -> Any:
-        """Functions beyond BMI: ``"gradient"`` or ``"serialization"``. None for an unknown name."""
+        """Functions beyond BMI: one of `get_extensions`, or None for an unknown name."""
         return EXTENSIONS[name](self._active) if name in EXTENSIONS else None
 
     # --- information ------------------------------------------------------------------------------------------------

@@ -21,10 +21,12 @@ class Derived:
 
     Parameters
     ----------
+    long_name : What it is, in words.
     averaged : Whether it is made of fluxes, and so a mean or a sum over the time they are the mean of.
     """
 
     units: str
+    long_name: str
     read: Callable[[StepResult], Tensor]
     dims: tuple[str, ...] = ()
     bounds: Bounds | None = None
@@ -61,26 +63,40 @@ def depth_mean(values: Tensor, column: SoilColumn, top: float, bottom: float) ->
 
 
 def _mean_temperature(top: float, bottom: float) -> Derived:
-    return Derived("K", lambda result: depth_mean(result.state.soil.temperature, result.column, top, bottom))
+    return Derived(
+        "K",
+        f"mean soil temperature between {top:g} and {bottom:g} m",
+        lambda result: depth_mean(result.state.soil.temperature, result.column, top, bottom),
+    )
 
 
 def _mean_moisture(top: float, bottom: float) -> Derived:
-    return Derived("m3 m-3", lambda result: depth_mean(result.state.soil.moisture, result.column, top, bottom))
+    return Derived(
+        "m3 m-3",
+        f"mean soil water, liquid and frozen, between {top:g} and {bottom:g} m",
+        lambda result: depth_mean(result.state.soil.moisture, result.column, top, bottom),
+    )
 
 
 def _mass(top: float, bottom: float) -> Derived:
     def read(result: StepResult) -> Tensor:
         return (overlap(result.column, top, bottom) * result.state.soil.moisture).sum(0) * WATER_DENSITY
 
-    return Derived("kg m-2", read)
+    return Derived("kg m-2", f"soil water, liquid and frozen, between {top:g} and {bottom:g} m", read)
 
 
 DERIVED: dict[str, Derived] = {
-    "moisture": Derived("m3 m-3", lambda result: result.state.soil.moisture, LAYER, (0.0, 1.0)),
-    "layer_thickness": Derived("m", lambda result: result.column.thickness, LAYER),
-    "snow_density": Derived("kg m-3", snow_density),
-    "subsurface_runoff": Derived("kg m-2 s-1", subsurface_runoff, averaged=True),
-    "runoff_depth": Derived("m", runoff_depth, averaged=True),
+    "moisture": Derived(
+        "m3 m-3",
+        "volume fraction of water in soil, liquid and frozen",
+        lambda result: result.state.soil.moisture,
+        LAYER,
+        (0.0, 1.0),
+    ),
+    "layer_thickness": Derived("m", "thickness of a soil layer", lambda result: result.column.thickness, LAYER),
+    "snow_density": Derived("kg m-3", "density of the snowpack", snow_density),
+    "subsurface_runoff": Derived("kg m-2 s-1", "water leaving the lowest soil layer", subsurface_runoff, averaged=True),
+    "runoff_depth": Derived("m", "surface and subsurface runoff of the last call", runoff_depth, averaged=True),
     "temperature_0_10": _mean_temperature(0.0, 0.1),
     "temperature_10_40": _mean_temperature(0.1, 0.4),
     "temperature_40_100": _mean_temperature(0.4, 1.0),

@@ -187,9 +187,7 @@ class ParameterSource(Source):
         parameters = contents.parameters
         value: Tensor | None = get_quantity(parameters, self.path)
         if value is None:
-            followed = dataclasses.replace(
-                parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved()
-            )
+            followed = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())
             value = get_quantity(followed, self.path)
         return torch.zeros_like(parameters.soil.porosity) if value is None else value
 

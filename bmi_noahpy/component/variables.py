@@ -208,6 +208,7 @@ class Variable:
         the snow.
     scale : Core value times `scale` is the BMI value.
     bounds : Acceptable range in BMI units.
+    description : What it is, in words.
     optional : True when the model has a rule of its own for a quantity that is not given.
     """
 
@@ -218,6 +219,7 @@ class Variable:
     grid: int
     scale: float = 1.0
     bounds: Bounds | None = None
+    description: str = ""
     optional: bool = False
 
     @property
@@ -257,13 +259,15 @@ def _metadata() -> dict[str, dict[str, Any]]:
     containers = {"state": State, "forcing": Forcing, "fluxes": Fluxes, "parameters": Parameters}
     found = {f"{root}.{path}": facts for root, cls in containers.items() for path, facts in quantities(cls)}
     for path, derived in DERIVED.items():
-        found[f"derived.{path}"] = {"units": derived.units, "dims": derived.dims, "bounds": derived.bounds}
+        found[f"derived.{path}"] = vars(derived)
     found["total.moisture"] = found.pop("derived.moisture")
     fastest = found["forcing.wind_speed"]["bounds"][1]
     wind = {"units": found["forcing.wind_speed"]["units"], "dims": (), "bounds": (-fastest, fastest)}
-    found.update({"wind.x": wind, "wind.y": wind})
+    for component, way in (("x", "eastward"), ("y", "northward")):
+        found[f"wind.{component}"] = {**wind, "long_name": f"{way} component of the wind"}
     for name in ("in", "out", "stored", "leaked"):
-        found[f"balance.{name}"] = {"units": "m", "dims": (), "bounds": None}
+        text = f"water {name} since the start, mean over the columns"
+        found[f"balance.{name}"] = {"units": "m", "dims": (), "bounds": None, "long_name": text}
     return found
 
 
@@ -276,7 +280,9 @@ def _variable(role: Role, row: tuple[str, ...], facts: dict[str, Any]) -> Variab
     scale = 1.0 if units == facts["units"] else SCALES[facts["units"], units]
     bounds = facts["bounds"] and (facts["bounds"][0] * scale, facts["bounds"][1] * scale)
     grid = 2 if part == "balance" else GRIDS[facts["dims"]]
-    return Variable(name, SOURCES[part](path), role, units, grid, scale, bounds, path in OPTIONAL_PATHS)
+    return Variable(
+        name, SOURCES[part](path), role, units, grid, scale, bounds, facts["long_name"], path in OPTIONAL_PATHS
+    )
 
 
 def _parameter_name(path: str) -> str:

@@ -170,3 +170,32 @@ def test_names_are_known_without_importing_pytorch():
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(bmi_noahpy.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=120)
+
+
+# --- introspection
+
+
+def test_every_variable_is_in_one_set_and_is_described():
+    extension = BmiNoahPy().get_extension("introspection")
+    sets = {name: extension.get_variable_set(name) for name in extension.get_variable_sets()}
+    assert list(sets) == ["inputs", "states", "parameters", "diagnostics"]
+    assert sorted(name for names in sets.values() for name in names) == sorted(variables())
+    for what, names in sets.items():
+        for name in names:
+            assert extension.get_var_role(name) == what.removesuffix("s")
+            assert len(extension.get_var_description(name)) > 4, name
+            low, high = extension.get_var_bounds(name)
+            assert low < high
+            settable = find_variable(name).settable
+            assert settable == (what != "diagnostics")
+
+
+def test_introspection_says_bounds_in_units_of_bmi_and_what_is_a_mean():
+    extension = BmiNoahPy().get_extension("introspection")
+    assert extension.get_var_bounds("snowpack__leq_depth") == (0.0, 100.0)
+    assert extension.get_var_bounds("land_surface_water__runoff_depth") == (-np.inf, np.inf)
+    assert extension.is_var_averaged("land_surface_water__runoff_depth")
+    assert not extension.is_var_averaged("soil__temperature")
+    assert extension.is_var_optional("land_vegetation__leaf-area_index")
+    with pytest.raises(ValueError, match=r"'fluxes' is no set of variables\. Sets are inputs, states"):
+        extension.get_variable_set("fluxes")

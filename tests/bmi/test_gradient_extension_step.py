@@ -205,6 +205,23 @@ def test_layers_below_the_soil_have_no_derivative(tmp_path):
     assert not gradients.pulled(model, [deep], [gradients.STATE], np.ones(1)).any()
 
 
+def test_an_empty_canopy_has_no_derivative_by_its_water(tmp_path):
+    """Evaporation goes with the square root of what it holds: infinite towards more, and there is no less."""
+    initial = {"snow_depth": 0.0, "snow_water_equivalent": 0.0, "skin_temperature": 285.0, "canopy_water": 0.0}
+    model = gradients.started(
+        tmp_path, initial={**initial, "soil_temperature": [285.0] * 5, "soil_liquid": "equilibrium"}
+    )
+    dry = {gradients.AIR: 290.0, gradients.RAIN: 0.0, gradients.SUN: 500.0, gradients.HUMIDITY: 0.004}
+    for name, value in dry.items():
+        model.set_value(name, np.array([value]))
+    for _ in range(4):
+        model.update()
+    water = "land_surface_vegetation_canopy_water__mass-per-area_density"
+    assert cases.read(model, water)[0] == 0.0
+    found = gradients.pushed(model, [water, gradients.LATENT, gradients.TEMPERATURE], [water], np.ones(1))
+    assert not found.any()
+
+
 # --- conformance
 
 OUTPUTS = (gradients.TEMPERATURE, gradients.TOTAL, gradients.SNOW, gradients.RUNOFF, gradients.LATENT)
