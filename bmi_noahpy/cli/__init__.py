@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 EXAMPLE_FOLDER = Path("noahpy-example")
-NOTABLE_WATER = 0.1
-"""Water from nowhere that a summary speaks of. [kg m-2]"""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -339,12 +337,8 @@ def _print_summary(summary: RunSummary) -> None:
             f"Largest {name}: {residual.value:.2g} {residual.units} (column {residual.column}, {residual.at})",
             markup=False,
         )
-    if summary.created_water > NOTABLE_WATER:
-        console.print(
-            f"Water created by floors of the soil water scheme: {summary.created_water:.3g} mm. Coarse soil drains in "
-            "less than a step: choose a shorter period.step, or schemes.soil_water: richards.",
-            markup=False,
-        )
+    for sentence in summary.created.sentences:
+        console.print(sentence, markup=False)
     _print_paths("Output", [summary.path])
 
 

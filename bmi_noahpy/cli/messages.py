@@ -6,7 +6,7 @@ import contextlib
 import errno
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 import typer
 from rich.console import Console
@@ -33,12 +33,12 @@ MACHINE = frozenset(
 def output_console() -> Console:
     """Console for results, as wide as the terminal, wide elsewhere. A stream that is closed or full does not matter."""
     stream = standard_output()
-    return Console(file=stream, width=None if stream.isatty() else WIDTH_OF_FILES, highlight=False)
+    return Console(file=cast(IO[str], stream), width=None if stream.isatty() else WIDTH_OF_FILES, highlight=False)
 
 
 def error_console() -> Console:
     """Console for progress, warnings and errors."""
-    return Console(file=standard_error(), highlight=False, soft_wrap=True)
+    return Console(file=cast(IO[str], standard_error()), highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

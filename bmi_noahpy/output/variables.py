@@ -43,6 +43,8 @@ DEFAULT_VARIABLES = (
     "albedo",
     "snow_cover_fraction",
     "soil_water_storage",
+    "numerical_water_source",
+    "numerical_heat_source",
 )
 
 

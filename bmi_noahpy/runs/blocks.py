@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bmi_noahpy.runs.bounds import CHECKED, first_outside
 from noahpy_core import simulation
 from noahpy_core.errors import ConvergenceError
-from noahpy_core.quantities import quantities
+from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, State, map_tensors
 
 STATE_QUANTITIES = dict(quantities(State))
@@ -33,6 +34,10 @@ MEMORY = 64 * 2**20
 
 class NonFiniteState(ArithmeticError):
     """A state variable became infinite or not a number."""
+
+
+class ImpossibleState(NonFiniteState):
+    """A state variable left the range that is physically possible."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,32 @@ def take_block(run: Any, state: State, first: int, last: int, outputs: Sequence[
     # One number to look at: a sum is finite unless a member is not.
     telling = [tensor for name, tensor in block.outputs.items() if name in STATE_QUANTITIES or name in RESIDUALS]
     total = sum(float(tensor.sum()) for tensor in [*telling, *_leaves(block.final_state)])
-    return block if math.isfinite(total) else _up_to_non_finite(run, state, first, block)
+    if not math.isfinite(total):
+        return _up_to_non_finite(run, state, first, block)
+    return _up_to_impossible(run, state, first, block)
+
+
+def _up_to_impossible(run: Any, state: State, first: int, block: Block) -> Block:
+    """The block itself when all states are possible, else the steps before the first that is not."""
+    porosity = run.parameters.soil.porosity.cpu()
+    after = {path: get_quantity(block.final_state, path)[None] for path in CHECKED}
+    found = first_outside(block.outputs, porosity)
+    if found is None and first_outside(after, porosity) is None:
+        return block
+    if found is None:
+        series = _take(run, state, block.forcing, list(CHECKED)).outputs
+        found = first_outside(series, porosity)
+        assert found is not None  # The last step at least.
+    count = found.step
+    *layer, column = found.place
+    where = f"column {column}" + (f", layer {layer[0] + 1}" if layer else "")
+    failure = ImpossibleState(
+        f"{found.path} became {found.value:.6g} in {where}, in step {first + count + 1}, which ends "
+        f"{end_of_step(run, first + count)}; it must be {found.bounds}. Check the forcing and the parameters there, or "
+        "use shorter steps (period.step)."
+    )
+    outputs = {name: values[:count] for name, values in block.outputs.items()}
+    return Block(count, outputs, _rows(block.forcing, count), state, failure)
 
 
 def _take(run: Any, state: State, forcing: Forcing, outputs: Sequence[str]) -> simulation.Trajectory:
@@ -114,7 +144,8 @@ def _up_to_failure(
 
 def _up_to_non_finite(run: Any, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are finite, else the steps before the first that is not."""
-    series = _take(run, state, block.forcing, list(STATE_QUANTITIES)).outputs
+    carried = [path for path in STATE_QUANTITIES if get_quantity(state, path) is not None]
+    series = _take(run, state, block.forcing, carried).outputs
     finite = torch.stack([torch.isfinite(values).flatten(1).all(1) for values in series.values()])
     bad = torch.nonzero(~finite.all(0))
     if not len(bad):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, RESIDUALS, NonFiniteState, Pace, end_of_step, take_block
+from bmi_noahpy.runs.bounds import CHECKED
+from bmi_noahpy.runs.created import SOURCES, Created, CreatedSums
 from bmi_noahpy.runs.interrupts import Interrupts
 from noahpy_core.state import State
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["RESIDUALS", "Beginning", "NonFiniteState", "Residual", "RunSummary", "end_of_step", "execute"]
 
 
-CREATED_WATER = "numerical_water_source"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RunSummary:
     interrupted : True when the user stopped it; the output then ends at `reached`.
     path : The output file.
     first_step : Steps that an earlier run had taken.
-    created_water : Water that floors of a scheme created in the column where that is most. [kg m-2]
+    created : Water and heat that came from nowhere.
     """
 
     steps_done: int
@@ -70,7 +70,7 @@ class RunSummary:
     interrupted: bool
     path: Path
     first_step: int = 0
-    created_water: float = 0.0
+    created: Created = dataclasses.field(default_factory=Created)
 
     @property
     def seconds_per_step(self) -> float:
@@ -99,8 +99,8 @@ def execute(
     Raises
     ------
     ValueError : the run has no forcing.
-    NonFiniteState, ConvergenceError : the state became non-finite, or an equation was not solved; the steps before are
-        in the output file.
+    NonFiniteState, ImpossibleState, ConvergenceError : the state became non-finite, left what is physically possible,
+        or an equation was not solved; the steps before are in the output file.
     """
     require_forcing(run)
     advance = _Advance(run, writer, beginning or Beginning(0, run.initial_state), restarts)
@@ -125,7 +125,7 @@ def execute(
         interrupted=interrupted,
         path=writer.path,
         first_step=first,
-        created_water=advance.created.most,
+        created=advance.created.summary(),
     )
 
 
@@ -155,10 +155,10 @@ class _Advance:
     """How far a run has come: the number of steps done, the state after them, what is written of them."""
 
     def __init__(self, run: Any, writer: OutputWriter, beginning: Beginning, restarts: RestartFiles | None) -> None:
-        self.done, self.residuals, self.created = beginning.step, _LargestResiduals(run), _CreatedWater(run.step)
+        self.done, self.residuals, self.created = beginning.step, _LargestResiduals(run), CreatedSums(float(run.step))
         self._run, self._state, self._writer, self._restarts = run, beginning.state, writer, restarts
         self._saved = beginning.step
-        self._outputs = tuple(dict.fromkeys((*writer.outputs, *RESIDUALS, CREATED_WATER)))
+        self._outputs = tuple(dict.fromkeys((*writer.outputs, *RESIDUALS, *SOURCES, *CHECKED)))
         self._pace = Pace(run, self._outputs)
 
     def block(self, interrupts: Interrupts) -> None:
@@ -172,7 +172,7 @@ class _Advance:
             if block.count:
                 self._writer.write(self.done, block.count, block.outputs, block.forcing)
                 self.residuals.take(self.done, block.outputs)
-                self.created.take(block.outputs)
+                self.created.take(block.outputs, block.forcing)
                 if self._restarts is not None:
                     self._restarts.follow(self.done, block.forcing)
             if block.failure is not None:
@@ -187,22 +187,6 @@ class _Advance:
         if self._restarts is not None and self._saved != self.done:
             self._restarts.write(self.done, self._state, self._writer.mark())
             self._saved = self.done
-
-
-class _CreatedWater:
-    """Adds up the water that floors of a scheme create: it closes the budget, but falls from nowhere."""
-
-    def __init__(self, step: float) -> None:
-        self._step = step
-        self._total: NDArray[np.float64] | float = 0.0
-
-    def take(self, outputs: dict[str, Tensor]) -> None:
-        self._total = self._total + outputs[CREATED_WATER].numpy().sum(axis=0) * self._step
-
-    @property
-    def most(self) -> float:
-        """In the column where it is most. [kg m-2]"""
-        return float(np.max(self._total))
 
 
 class _LargestResiduals:

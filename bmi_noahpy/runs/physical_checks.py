@@ -11,9 +11,9 @@ from torch import Tensor
 from bmi_noahpy.config.errors import ConfigurationError, Problem
 from noahpy_core.constants import FREEZING_POINT
 
-WARM_ICE = 0.1
+WARM_ICE = 0.5
 """So far above freezing soil may be and still hold ice, as rounded profiles do. [K]"""
-LEAST_ICE = 0.002
+LEAST_ICE = 0.005
 """Ice that counts. [m3 m-3]"""
 
 

@@ -20,7 +20,6 @@ from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
-from bmi_noahpy.runs.doubts import warn_of_ice_in_warm_soil
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
 from bmi_noahpy.runs.physical_checks import check_physics
 from noahpy_core import tables
@@ -248,7 +247,6 @@ def _initial_state(
         liquid = equilibrium_liquid(temperature, moisture, parameters, model.supercooled_water)
     else:
         liquid = soil(initial.soil_liquid)
-    warn_of_ice_in_warm_soil(temperature, moisture, liquid)
     return initial_state(
         column,
         soil_temperature=temperature,

@@ -58,8 +58,8 @@ def test_fractions_called_percent_are_warned_of(case):
         prepared(case("humidity_fraction_labelled_percent"))
 
 
-def test_ice_at_285_kelvin_is_warned_of(case):
-    with pytest.warns(ConfigurationWarning, match=r"0.25 are ice at 285 K .*no ice exists there"):
+def test_ice_at_285_kelvin_is_refused(case):
+    with pytest.raises(ConfigurationError, match=r"leaves 0\.25 of ice in layer 1, at 285 K.*write equilibrium"):
         prepared(case("initial_ice_at_285_K"))
 
 
@@ -149,4 +149,4 @@ def test_water_that_floors_create_is_in_the_summary(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         summary = launch(configuration, Launch(), say=lambda _: None)
-    assert summary.created_water > 100.0
+    assert summary.created.water > 100.0
