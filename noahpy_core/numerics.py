@@ -43,6 +43,7 @@ def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
 
 def safe_power(base: Tensor, exponent: Tensor | float) -> Tensor:
     """base ** exponent for a base that may reach 0, where value and derivative are 0."""
+    # The bound inside keeps the derivative of the branch not taken finite: 0 times infinity is not a number.
     return torch.where(base > TINY, at_least(base, TINY) ** exponent, 0.0)
 
 
@@ -59,6 +60,7 @@ def safe_divide(numerator: Tensor, denominator: Tensor, otherwise: float = 0.0) 
     numerator, denominator : Of shapes that go together.
     otherwise : Value where the denominator is 0.
     """
+    # As above: where the quotient is not used, it divides by 1.
     usable = denominator != 0
     return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), otherwise)
 
@@ -115,6 +117,7 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     if recording is not None:
         solution = recording.tridiagonal(*system)
         return _thomas(*system) if solution is None else solution
+    # A trace records operations, and cannot hold a function with a derivative of its own.
     if torch._C._is_tracing():
         return _thomas(*system)
     apply: Callable[..., Tensor] = _Tridiagonal.apply
@@ -126,6 +129,7 @@ def _thomas(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Te
     a, b, c, d = lower.unbind(0), list(diagonal.unbind(0)), upper.unbind(0), list(right.unbind(0))
     last = len(b) - 1
     for k in range(1, last + 1):
+        # The diagonal outweighs its row, so no pivot comes near 0 and rows need not change places.
         factor = a[k] / b[k - 1]
         b[k] = torch.addcmul(b[k], factor, c[k - 1], value=-1.0)
         d[k] = torch.addcmul(d[k], factor, d[k - 1], value=-1.0)
@@ -158,6 +162,7 @@ class _Tridiagonal(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, ...]:
+        # x = A^-1 b: the derivative by b is one solve with the transpose, and dA enters as -(dA) x.
         lower, diagonal, upper, solution = ctx.saved_tensors
         adjoint = solve_tridiagonal(_shift_down(upper), diagonal, _shift_up(lower), cotangents[0])
         return (

@@ -56,6 +56,7 @@ entry:
   store i64 %new, ptr %p, align 8
   ret void
 }}"""
+    # Lanes beyond the last column belong to nobody: they are read as the last column, and not written.
     last = """
   %more = icmp slt i64 %next, %limit
   br i1 %more, label %lane, label %done

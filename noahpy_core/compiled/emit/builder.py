@@ -91,6 +91,7 @@ class KernelBuilder:
             w.lines.append(f"  %{own.get(argument, argument)} = load {kind}, ptr {place}, align 8")
         if own:
             thread.begin(w)
+        # Tables of constants are read by place, so they are no entries with distances.
         tables = sorted({node.attribute for node in needed(self.roots) if node.op == "gather"})
         for number, _ in tables:
             place = w.put(f"getelementptr ptr, ptr %tables, i64 {number}")
@@ -109,6 +110,7 @@ class KernelBuilder:
         if step is not None:
             offset = w.put(f"add i64 {offset}, {w.put(f'mul i64 {step}, {time}')}")
         moved = w.put(f"getelementptr {self.target.number}, ptr {address}, i64 {offset}")
+        # A distance added to nothing would look like something.
         null = w.put(f"icmp eq ptr {address}, null")
         return w.put(f"select i1 {null}, ptr null, ptr {moved}"), layer, between
 
@@ -203,6 +205,7 @@ class KernelBuilder:
             for operand in needs(node)
             if operand.number not in changing and operand.number not in late
         }
+        # A result may be constant itself, such as a parameter that is passed on.
         wanted |= {root.number: root for root in self.roots if root.number not in changing and root.number not in late}
         w.emit(known, wanted.values())
         self.constants = {node.number for node in known}
@@ -267,6 +270,7 @@ class ColumnLoop:
         head, before = w.label("block"), w.block
         w.jump(head)
         w.begin(head)
+        # The line of the column's phi, written when the loop is closed.
         self.mark, self.head, self.before = len(w.lines), head, before
         w.lines.append("")
         w.lines.append("  %remaining = sub i64 %end, %column")

@@ -59,14 +59,19 @@ class Writer(Instructions):
         keep : More nodes whose places must not be used again.
         """
         nodes = list(nodes)
+        # A slice has no place of its own: what must stay is the value it is a part of.
         kept = {base_of(node)[0].number for node in (*roots, *keep)}
         self._stored |= kept
         actions = schedule(nodes)
+
+        # The last action that reads a value; after it the place of the value is free.
         last: dict[int, int] = {}
         for position, action in enumerate(actions):
             for node in action.nodes:
                 for operand in needs(node):
                     last[base_of(operand)[0].number] = position
+
+        # Places of values from outside, such as the state, are not ours to give away.
         mine = {node.number for node in nodes}
         for position, action in enumerate(actions):
             self._emit_action(action)
@@ -99,6 +104,7 @@ class Writer(Instructions):
 
     def _gather(self, kind: NumberType, place: str, table: int, size: int) -> str:
         """Entries of a table. Anything that is no valid place, not a number included, reads an end of the table."""
+        # An ordered comparison is false for what is not a number, so that the index is never taken from one.
         inside = self.put(f"fcmp oge {kind.text} {place}, {kind.number(0.0)}")
         place = self.put(f"select {kind.truth} {inside}, {kind.text} {place}, {kind.text} {kind.number(0.0)}")
         below = self.put(f"fcmp olt {kind.text} {place}, {kind.number(size - 1.0)}")
@@ -108,6 +114,8 @@ class Writer(Instructions):
         if kind.lanes == 1:
             address = self.put(f"getelementptr {number}, ptr {pointer}, i32 {whole}")
             return self.put(f"load {number}, ptr {address}, align {self.target.size}")
+
+        # Lane by lane: not every processor has an instruction for it.
         result = "poison"
         for lane in range(kind.lanes):
             index = self.put(f"extractelement {kind.vector('i32')} {whole}, i32 {lane}")
@@ -142,9 +150,12 @@ class Writer(Instructions):
             for arg in map(value_of, node.args):
                 if arg.length == 0 and not arg.is_constant and arg.number not in spread:
                     spread[arg.number] = self.in_every_lane(self.column(arg), arg.boolean)
+
+        # Only what is read outside this loop goes to memory; the rest lives in registers for one piece.
         stored = {node.number for node in action.nodes if self._is_stored(node, together)}
         for number in stored:
             self.places[number] = self.arena.reserve(length)
+        # A branch needs its mask before it; one that is computed in this very loop is not there yet.
         masks = {number for number, mask in self._laziness.masks.items() if base_of(mask)[0].number in self.places}
         parts = segments(action.nodes, self._laziness, masks | spread.keys())
         with self.pieces(length) as count:
@@ -172,15 +183,20 @@ class Writer(Instructions):
             if node.number in askers:
                 equal = shortcut(node, condition)
                 shortcuts[node.number] = shortcuts.get(equal.number) or values.of(equal)
+
+        # One lane that asks is enough: then all lanes compute, and the select picks as without the branch.
         needless = self.everywhere(mask, kind.lanes, condition.when)
         before = self.block
         with self.unless(needless), values.apart() as inside:
             self._emit_nodes(part.nodes, values, stored - shortcuts.keys())
             last = self.block
+
+        # What is used after the branch has two sources: the branch, or what the mask makes it equal to.
         own = {node.number for node in part.nodes}
         for node in part.nodes:
             if node.number not in shortcuts and all(user.number in own for user in self._users[node.number]):
                 continue
+            # Zero where nobody will look: an asker further on picks its other operand there.
             otherwise = shortcuts.get(node.number, "zeroinitializer")
             type_ = kind.truth if node.boolean else kind.text
             both = f"[ {otherwise}, %{before} ], [ {inside[node.number]}, %{last} ]"
@@ -220,6 +236,7 @@ class Writer(Instructions):
         with self.counting("1", str(x.length), "1", carried=[(type_, first)]) as count:
             member = self.layer(x, count.index)
             if combine == "max":
+                # As torch: what is not a number wins over every number.
                 larger = self.put(f"fcmp olt {kind.text} {count.values[0]}, {member}")
                 odd = self.put(f"fcmp uno {kind.text} {member}, {member}")
                 larger = self.put(f"or {kind.truth} {larger}, {odd}")
@@ -255,6 +272,8 @@ class Writer(Instructions):
             wide = index if self.target.columns == 1 else self.put(f"mul i64 {index}, {self.target.columns}")
             return self.load(kind, offset, wide)
 
+        # Reciprocals are kept, because a division takes several times as long as a product, and each is used
+        # twice.
         pivot = self.put(f"fdiv {t} {kind.number(1.0)}, {self.layer(diagonal, 0)}")
         first = self.layer(right, 0)
         keep(pivots, pivot, "0")
@@ -271,6 +290,8 @@ class Writer(Instructions):
             keep(solution, count.next[1], count.index)
         value = self.put(f"fmul {t} {count.next[1]}, {count.next[0]}")
         self.store(kind, value, solution + last * self.target.columns)
+
+        # Counts from the layer above the last one upwards; the loop itself only knows how to count up.
         with self.counting("1", str(last + 1), "1", carried=[(t, value)]) as count:
             layer = self.put(f"sub i64 {last}, {count.index}")
             taken = self.put(f"fmul {t} {self.layer(upper, layer)}, {count.values[0]}")
@@ -294,11 +315,16 @@ class Writer(Instructions):
         head, inside, after, before = self.label("rounds"), self.label("round"), self.label("done"), self.block
         self.jump(head)
         self.begin(head)
+
+        # What a phi takes at the end of a round is known when the round is written; its line is filled in
+        # then.
         mark = len(self.lines)
         number = self.put("phi")
         for carried, _ in firsts:
             self.column_values[carried.number] = self.put("phi")
         solved = self.everywhere(self.column(loop.carried[-1]), self.target.columns)
+        # All lanes go on until the slowest is done: a lane that is done keeps its value by the body's own
+        # select.
         spent = self.put(f"icmp sge i64 {number}, {loop.limit}")
         finished = self.put(f"or i1 {solved}, {spent}")
         self.do(f"br i1 {finished}, label %{after}, label %{inside}")
@@ -322,6 +348,9 @@ class Writer(Instructions):
                 self.places[result.number] = self.places[carried.number]
             else:
                 self.column_values[result.number] = self.column_values[carried.number]
+
+        # Results took over the places of their carried values; the places of those nobody reads are free
+        # again.
         unread = {loop.carried[result.attribute[1]].number for result in action.nodes}
         for carried in loop.carried:
             if carried.length and carried.number not in unread:
@@ -340,6 +369,7 @@ class Writer(Instructions):
         """Whether a truth value is `when` in all lanes."""
         if lanes == 1:
             return truth if when else self.put(f"xor i1 {truth}, true")
+        # All lanes in one comparison: the truth values as the bits of a whole number.
         bits = self.put(f"bitcast <{lanes} x i1> {truth} to i{lanes}")
         return self.put(f"icmp eq i{lanes} {bits}, {-1 if when else 0}")
 
@@ -393,6 +423,7 @@ def usage(roots: Iterable[Node]) -> tuple[dict[int, list[Node]], Laziness]:
     kept = list(roots)
     pending, seen = [kept[:]], dict[int, Node]()
     while pending:
+        # The body of an iteration is reached through its results only, so it is looked at apart.
         for node in needed(pending.pop()):
             if node.number in seen:
                 continue

@@ -11,6 +11,7 @@ from typing import Literal
 from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType, function_name
 
 ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+# "o" is false and "u" true when either is not a number: as torch, where only "not equal" holds then.
 COMPARISON = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 INTRINSIC = {"abs": "fabs", "sqrt": "sqrt", "truncate": "trunc"}
 FALSE_AS_NUMBER, TRUE_AS_NUMBER = 0.0, 1.0
@@ -64,6 +65,8 @@ class Arena:
         whole = -(-length * self._target.columns // lanes) * lanes
         # One more vector: code for single columns reads and writes past the last layer, up to a whole vector.
         size = whole + (lanes if self._target.columns == 1 else 0)
+
+        # Of the same size only: places of other sizes would have to be cut and joined, and few sizes occur.
         if self._free[size]:
             return self._free[size].pop()
         offset = self.extent
@@ -138,6 +141,7 @@ class Instructions:
         self.jump(head)
         self.begin(head)
         mark = len(self.lines)
+        # The values of the second round are known only when the body is written: see below.
         index = self.put("phi")
         names = [self.put("phi") for _ in carried]
         count = Count(index, names, list(names))
@@ -149,6 +153,7 @@ class Instructions:
         for k, (kind, first) in enumerate(carried):
             text = f"  {names[k]} = phi {kind} [ {first}, %{before} ], [ {count.next[k]}, %{last} ]"
             self.lines[mark + 1 + k] = text
+        # Tested at the end: every loop has at least one round, and one branch less per round.
         self.do(f"br i1 {more}, label %{head}, label %{after}")
         self.begin(after)
 
@@ -184,6 +189,7 @@ class Instructions:
 
     def load(self, kind: NumberType, offset: int, index: str | None = None) -> str:
         """A vector from scratch memory."""
+        # Aligned to a number only: a piece may start at any layer.
         return self.put(f"load {kind.text}, ptr {self.address(offset, index)}, align {self.target.size}")
 
     def store(self, kind: NumberType, value: str, offset: int, index: str | None = None) -> None:

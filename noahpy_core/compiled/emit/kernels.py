@@ -38,6 +38,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
                 b.write_entry("outputs", position, step.results[path], layers, time.index)
             for node, _ in step.requirements:
                 _note_failure(b, w.column(node), time.index)
+            # Last of all: outputs of this step may still read the old state.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
         with b.if_wanted("%final"):
             b.move_states("final", b.slots, out=True)

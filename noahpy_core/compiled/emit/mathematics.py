@@ -58,6 +58,7 @@ class NumberType:
 
     def number(self, value: float) -> str:
         """A constant."""
+        # LLVM takes a float as the bits of the double that is exactly equal to it.
         if not self.double:
             value = struct.unpack("f", struct.pack("f", value))[0] if math.isfinite(value) else value
         text = f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
@@ -148,10 +149,12 @@ def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
     """n as bits and r with x = n ln 2 + r, |r| <= ln 2/2."""
     k = f.kind
     if k.double:
+        # ln 2 in two parts, the first with zeros at its end: n times it is exact, and r keeps all its digits.
         high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
     else:
         high, low = 0.693359375, -2.12194440e-4
     shift, shift_bits = _rounding(k)
+    # Rounds to a whole number by pushing the digits after the point off the end; the bits then hold n.
     shifted = f.fused(x, k.number(1.0 / math.log(2.0)), k.number(shift))
     n = f.binary("fsub", shifted, k.number(shift))
     r = f.fused(n, k.number(-high), x)
@@ -163,10 +166,12 @@ def exponential(kind: NumberType) -> str:
     """exp(x)."""
     f = _Function(kind)
     lowest, highest, degree = (-746.0, 710.0, 13) if kind.double else (-104.0, 89.0, 7)
+    # Beyond these the result is 0 or infinite anyway; what is not a number passes both comparisons as it is.
     x = f.where("olt", "%x", kind.number(lowest), kind.number(lowest), "%x")
     x = f.where("ogt", x, kind.number(highest), kind.number(highest), x)
     n, r = _exp_parts(f, x)
     value = f.polynomial(r, [1.0 / math.factorial(k) for k in range(degree, -1, -1)])
+    # In two factors: 2^n alone overflows or underflows before the result does.
     half = f.whole("ashr", n, kind.integer(1))
     rest = f.whole("sub", n, half)
     value = f.binary("fmul", value, _power_of_two(f, half))
@@ -181,6 +186,7 @@ def exponential_minus_one(kind: NumberType) -> str:
     series = f.polynomial("%x", [1.0 / math.factorial(k) for k in range(degree, 0, -1)])
     near = f.binary("fmul", series, "%x")
     whole = f.put(f"call {t} @{function_name('exp', kind)}({t} %x)")
+    # Far from 0 the subtraction loses less than a digit.
     far = f.binary("fsub", whole, kind.number(1.0))
     size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
     return f.finish("expm1", f.where("olt", size, kind.number(0.5), near, far))
@@ -190,6 +196,7 @@ def logarithm(kind: NumberType) -> str:
     """log(x): -infinity at 0, not a number below."""
     f = _Function(kind)
     mantissa, tiny, lift = (52, 2.2250738585072014e-308, 54) if kind.double else (23, 1.17549435e-38, 25)
+    # Numbers below the normal range have no exponent to read; they are lifted into it first.
     small = f.put(f"fcmp olt {kind.text} %x, {kind.number(tiny)}")
     lifted = f.binary("fmul", "%x", kind.number(2.0**lift))
     x = f.put(f"select {kind.truth} {small}, {kind.text} {lifted}, {kind.text} %x")

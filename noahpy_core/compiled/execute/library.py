@@ -21,6 +21,7 @@ import torch
 from noahpy_core.compiled.emit.thread import TRIPLE
 from noahpy_core.compiled.execute.cache import Artefact, keep, kept
 
+# LLVM's context is shared by the whole process and serves one thread at a time.
 _lock = threading.Lock()
 GRAPHICS_LEVEL = "sm_80"
 """Oldest graphics processor that kernels are made for: Ampere of 2020."""
@@ -56,6 +57,7 @@ def load_or_build(key: str, build: Callable[[], Artefact]) -> Artefact:
 
 def digest(*parts: Any) -> str:
     """Name in the cache of a kernel described by `parts`, for this machine and these versions."""
+    # The source too: a change in a formula must never meet a kernel made before it.
     text = repr((parts, _source_digest(), torch.__version__, llvmlite.__version__, *_processor()))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
@@ -67,6 +69,8 @@ def assemble(text: str, processor: str = "cpu") -> bytes:
         module.verify()
         machine = _graphics_machine() if processor == "ptx" else _machine()
         options = llvm.create_pipeline_tuning_options(speed_level=2)
+        # The code is written in vectors already; looking for more takes most of the compile time, and finds
+        # none.
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
@@ -100,6 +104,7 @@ def _source_digest() -> str:
     """Of everything a recorded step or its code can depend on."""
     package = Path(__file__).resolve().parents[2]
     total = hashlib.sha256()
+    # By name as well as content, and in an order that does not depend on the file system.
     for path in sorted(package.rglob("*.py")):
         total.update(path.relative_to(package).as_posix().encode())
         total.update(path.read_bytes())

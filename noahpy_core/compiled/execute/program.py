@@ -147,9 +147,11 @@ class Program:
             self._part(function, columns, 0, columns, values)
             return
         share = -(-columns // threads)
+        # Whole blocks only: a column then has the same neighbours, and digits, with any number of threads.
         share += -share % self.target.columns
         bounds = [(start, min(start + share, columns)) for start in range(0, columns, share)]
         work = [_pool().submit(self._part, function, columns, *bound, values) for bound in bounds[1:]]
+        # This thread works too, instead of waiting.
         self._part(function, columns, *bounds[0], values)
         for part in work:
             part.result()
@@ -159,6 +161,7 @@ class Program:
         size = vector_bytes()
         scratch = _scratch(function.artefact.scratch * self.target.size + 2 * size)
         known: dict[str, Any] = {"columns": columns, "begin": begin, "end": end, **values}
+        # At the start of a vector: numpy aligns to less.
         known["scratch"] = scratch.ctypes.data + -scratch.ctypes.data % size
         arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(address_of(known.get(name)) for name in ARGUMENTS))
         function.call(ctypes.addressof(arguments))
@@ -260,5 +263,7 @@ def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool, name: str) 
         raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, where {expected} dimensions are needed.")
     if tensor.shape[-1] not in (1, columns) or (layers and tensor.shape[-2] != layers):
         raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, others {columns} columns, {layers} layers.")
+
+    # One column for all: a distance of 0 reads it again and again.
     column = 0 if tensor.shape[-1] == 1 else strides[-1]
     return tensor.data_ptr(), column, strides[-2] if layers else 0, strides[0] if timed else 0

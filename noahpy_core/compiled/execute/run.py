@@ -60,6 +60,7 @@ def _spacing(case: Case, memory: int) -> int:
     """Smallest spacing of kept states for which they, and those of one stretch between them, fit in `memory`."""
     affordable = max(memory // (case.program.row_count * case.columns * case.program.target.size), 2)
     spacing = 1
+    # Kept states and those of one stretch are in memory together; their sum is smallest at the root of the steps.
     while case.steps / spacing + (spacing > 1) * spacing > affordable and spacing * spacing < case.steps:
         spacing += 1
     return spacing
@@ -162,6 +163,7 @@ class _CompiledRun(torch.autograd.Function):
         results = plan.forward(leaves, kept)
         ctx.plan, ctx.kept = plan, kept
         ctx.save_for_backward(*leaves)
+        # None says that an output is not differentiated; zeros would cost a kernel that differentiates it.
         ctx.set_materialize_grads(False)
         return tuple(results)
 
@@ -194,6 +196,8 @@ class _Sweep:
         }
         self.cotangents, self.seeds = given, cotangents
         self.room = {
+            # A value for each column even where one leaf serves all: threads must not add to the same
+            # place.
             source: torch.zeros((*leaf.shape[:-1], columns), dtype=leaf.dtype)
             for source, leaf, need in zip(self.case.sources, leaves, needed, strict=True)
             if need and source[0] != "state"
@@ -238,5 +242,6 @@ class _Sweep:
             if not need or value is None:
                 found.append(None)
             else:
+                # What all columns shared gets the sum of what each found.
                 found.append(value.sum(-1, keepdim=True) if value.shape != leaf.shape else value)
         return found

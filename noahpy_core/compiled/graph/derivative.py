@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from noahpy_core.compiled.graph.graph import Graph, Node
 
+# An iteration has none: its result is found without derivative, and a step of Newton's method carries it.
 NO_DERIVATIVE = frozenset(
     {"constant", "input", "carried", "result", "detach", "truncate", "lt", "le", "gt", "ge", "eq", "ne", "and", "or"}
     | {"not", "all", "gather"}
@@ -58,9 +59,13 @@ class Reverse:
         if not self.touched(node):
             return None
         g, parts = self.graph, self._parts[node.number]
+
+        # Contributions wait until all are known: then parts of layers are put together once, instead of
+        # padded each.
         terms = list(parts.whole)
         for length in dict.fromkeys(member.length for member in parts.layers):
             members = [member for member in parts.layers if member.length == length]
+            # Added up layer by layer before the one sum over layers.
             terms.append(g.node("sum", self._total(members), length=0))
         zero = g.constant(0.0)
         for (start, length), members in parts.slices.items():
@@ -81,6 +86,7 @@ class Reverse:
                 continue
             self.graph.origin = node.origin
             rule = _RULES.get(node.op)
+            # A missing rule is a fault of this module; silence would be a wrong derivative.
             if rule is None:
                 raise NotImplementedError(f"no derivative of {node.op}")
             rule(self, node, cotangent)
@@ -116,6 +122,8 @@ class Reverse:
             return g.node("select", mask, *branches)
         first, second = args
         masks = _mask_of(first), _mask_of(second)
+
+        # Two derivatives with one mask stay one select, so that what follows is still left out as a whole.
         if masks[0] is not None and masks[0] is masks[1]:
             pairs = list(zip(first.args[1:], second.args[1:], strict=True))
             return g.node("select", masks[0], *(self._sum(x, y) for x, y in pairs))
@@ -165,6 +173,7 @@ def _mul(r: Reverse, node: Node, d: Node) -> None:
 
 def _div(r: Reverse, node: Node, d: Node) -> None:
     x, y = node.args
+    # d/y serves both: the derivative by y is -(d/y)(x/y).
     by_x = r.linear("div", d, y)
     if not x.is_constant:
         r.add(x, by_x)
@@ -183,12 +192,14 @@ def _neg(r: Reverse, node: Node, d: Node) -> None:
 
 def _abs(r: Reverse, node: Node, d: Node) -> None:
     g, x = r.graph, node.args[0]
+    # 0 at 0, as torch.
     zero = g.constant(0.0)
     signed = g.node("select", g.node("gt", x, zero), d, g.node("neg", d))
     r.add(x, g.node("select", g.node("eq", x, zero), zero, signed))
 
 
 def _sqrt(r: Reverse, node: Node, d: Node) -> None:
+    # From the result, which is there already. At 0 it is infinite, as in torch: the physics guards its roots.
     r.add(node.args[0], r.linear("div", d, r.graph.node("mul", r.graph.constant(2.0), node)))
 
 
@@ -197,6 +208,7 @@ def _exp(r: Reverse, node: Node, d: Node) -> None:
 
 
 def _expm1(r: Reverse, node: Node, d: Node) -> None:
+    # exp(x) from the result, without another exponential.
     r.add(node.args[0], r.linear("mul", d, r.graph.node("add", node, r.graph.constant(1.0))))
 
 
@@ -231,6 +243,7 @@ def _concat(r: Reverse, node: Node, d: Node) -> None:
     for piece, count in zip(node.args, node.attribute, strict=True):
         if not piece.is_constant:
             part = r.graph.extract(d, start) if count == 1 else r.graph.slice(d, start, count)
+            # One value repeated in several layers gets the derivative of each, here the same for all.
             if piece.length == 0 and part.length == 0 and count > 1:
                 part = r.graph.node("mul", part, r.graph.constant(float(count)))
             r.add(piece, part)
@@ -243,6 +256,7 @@ def _sum(r: Reverse, node: Node, d: Node) -> None:
 
 def _max(r: Reverse, node: Node, d: Node) -> None:
     g, x = r.graph, node.args[0]
+    # Shared equally between equal maxima, as torch.amax does.
     largest = g.node("select", g.node("eq", x, node), g.constant(1.0), g.constant(0.0))
     share = g.node("div", d, g.node("sum", largest, length=0))
     r.add(x, g.node("mul", largest, share))
@@ -258,6 +272,7 @@ def _tridiagonal(r: Reverse, node: Node, d: Node) -> None:
     def up(x: Node) -> Node:
         return g.concat([(g.slice(x, 1, layers - 1), layers - 1), (zero, 1)])
 
+    # One solve with the transposed matrix; its off-diagonals change sides and move by a layer.
     adjoint = g.node("tridiagonal", down(upper), diagonal, up(lower), d, length=layers)
     r.add(right, adjoint)
     if _varies(lower):

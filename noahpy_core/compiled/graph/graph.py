@@ -57,9 +57,12 @@ class Graph:
             if len(lengths) > 1:
                 raise ValueError(f"compiled: {op} of operands with lengths {sorted(lengths)}")
             length = lengths.pop() if lengths else 0
+
+        # Only what is exact to the bit: x + 0 stays, because it turns -0 into 0.
         simpler = self._simplified(op, args, length)
         if simpler is not None:
             return simpler
+        # By the numbers of its operands: the same operation on the same operands is one node.
         key = (op, tuple(arg.number for arg in args), attribute, length)
         if key not in self._known:
             selected = op == "select" and args[1].boolean
@@ -79,6 +82,7 @@ class Graph:
     def constant(self, value: float) -> Node:
         """A number written into the code."""
         value = float(value)
+        # 0 and -0 are equal for Python and not for 1/x.
         key = math.copysign(1.0, value) if value == 0.0 else None
         return self.node("constant", attribute=(value, key), length=0)
 
@@ -134,6 +138,8 @@ def needed(roots: Iterable[Node], follow: Callable[[Node], Sequence[Node]] | Non
     """
     follow = follow or operands
     found: dict[int, Node] = {}
+
+    # A stack of its own: the graph is deeper than Python likes to recurse.
     stack = list(roots)
     while stack:
         node = stack.pop()
@@ -141,6 +147,7 @@ def needed(roots: Iterable[Node], follow: Callable[[Node], Sequence[Node]] | Non
             continue
         found[node.number] = node
         stack.extend(follow(node))
+    # Numbers grow from operands to results, so sorting is all the ordering it takes.
     return [found[number] for number in sorted(found)]
 
 

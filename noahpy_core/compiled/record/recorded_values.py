@@ -33,6 +33,7 @@ def column_value(node: Node) -> np.ndarray:
 def array_of(nodes: Sequence[Node]) -> np.ndarray:
     """Nodes in an array."""
     result = np.empty(len(nodes), dtype=object)
+    # Assigned, not given to the constructor: numpy would ask each node whether it is a sequence.
     result[:] = list(nodes)
     return result
 

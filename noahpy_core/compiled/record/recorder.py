@@ -45,6 +45,7 @@ class StepRecorder(TorchDispatchMode):
         self.constants: list[Tensor] = []
         """Tensors the step uses that nobody supplied: tables and the like."""
         self.requirements: list[tuple[Node, str]] = []
+        # By identity, with the tensor itself: while it is kept, no other can get its id.
         self._values: dict[int, tuple[Tensor, Value]] = {}
         self._constant_numbers: dict[int, int] = {}
         self._loops = 0
@@ -81,6 +82,7 @@ class StepRecorder(TorchDispatchMode):
             return column_value(self.graph.constant(float(thing)))
         if id(thing) in self._values:
             return self._values[id(thing)][1]
+        # A number in a tensor is written into the code, like any other number.
         if thing.ndim == 0:
             value = column_value(self.graph.constant(float(thing)))
         else:
@@ -99,6 +101,7 @@ class StepRecorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Compute, and note the operation if it involves a known tensor."""
+        # The values do not matter, but the physics goes by the shapes of what comes back.
         result = function(*args, **(kwargs or {}))
         flat = [member for arg in args for member in (arg if isinstance(arg, (list, tuple)) else (arg,))]
         if not any(self.known(member) for member in flat):
@@ -156,6 +159,7 @@ class StepRecorder(TorchDispatchMode):
         """See `noahpy_core.recording.Recorder`."""
         values = [self.lift(part) for part in (lower, diagonal, upper, right)]
         layers = lower.shape[0]
+        # Written out instead: with two layers elimination is shorter than a loop.
         if layers <= SMALL:
             return None
         self.graph.origin = _origin()
@@ -174,6 +178,8 @@ class StepRecorder(TorchDispatchMode):
         number = self._loops
         inner = [self._carried(tensor, (number, position)) for position, tensor in enumerate(carry)]
         final = [
+            # A round may end in a value that is the same in all layers; the next one expects one for
+            # each.
             node if node.length == given.length else self.graph.concat([(node, given.length)])
             for result, tensor in zip(body(*inner), inner, strict=True)
             for node, given in zip(self.nodes(result), self.nodes(tensor), strict=True)
@@ -188,6 +194,7 @@ class StepRecorder(TorchDispatchMode):
         )
         after = []
         for tensor in inner:
+            # A new tensor for each result: the one given stands for the value before the loop.
             new = tensor.clone()
             shape, members = tensor.shape[:-1], [next(results) for _ in self.nodes(tensor)]
             self._note(new, members[0] if members[0].length else array_of(members).reshape(shape))

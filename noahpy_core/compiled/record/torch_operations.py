@@ -47,6 +47,7 @@ class Recorder(Protocol):
 
 
 def _maximum(g: Graph, x: Node, bound: Node) -> Node:
+    # x at a tie, and x if it is not a number: as torch.clamp, derivative included.
     return g.node("select", g.node("lt", x, bound), bound, x)
 
 
@@ -71,6 +72,7 @@ def _clamp(r: Recorder, x: Any, low: Any = None, high: Any = None, **named: Any)
 
 def _power_of(r: Recorder, base: Any, exponent: float) -> Value:
     g = r.graph
+    # Products instead of exp(y log(x)): faster, and right for negative bases.
     whole = {2.0: 1, 4.0: 2}
     if exponent in whole:
 
@@ -129,6 +131,7 @@ def _addcmul(r: Recorder, x: Any, a: Any, b: Any, *, value: float = 1) -> Value:
     sign = {1: "add", -1: "sub"}.get(int(value))
     if sign is None or value not in (1, -1):
         raise CannotCompile(f"addcmul with a factor of {value}")
+    # Two roundings: a fused one gives other digits, on the processors that have it.
     return r.apply(lambda p, q, s: g.node(sign, p, g.node("mul", q, s)), x, a, b)
 
 
@@ -149,6 +152,7 @@ def _slice(r: Recorder, x: Any, dim: int = 0, start: Any = None, end: Any = None
     if not isinstance(value, Node):
         return value[slice(start, end)]
     first, last, _ = slice(start, end).indices(value.length)
+    # Few layers are plain values: vectors over them would be mostly empty.
     if last - first <= SMALL:
         return array_of([r.graph.extract(value, layer) for layer in range(first, last)])
     return r.graph.slice(value, first, last - first)
@@ -167,6 +171,7 @@ def _stack(r: Recorder, tensors: Sequence[Any], dim: int = 0) -> Value:
     values = [r.lift(tensor) for tensor in tensors]
     if dim != 0 or any(isinstance(value, Node) for value in values):
         raise CannotCompile("stack of layers, or not along the first dimension")
+    # Many of them lie in memory one after the other, where loops over layers find them.
     if all(value.ndim == 0 for value in values) and len(values) > SMALL:
         return r.graph.concat([(value.reshape(-1)[0], 1) for value in values])
     return np.stack(np.broadcast_arrays(*values))
@@ -215,6 +220,7 @@ def _sum(r: Recorder, x: Any, dim: Any, keepdim: bool = False, **_: Any) -> Valu
 def _cumsum(r: Recorder, x: Any, dim: int, **_: Any) -> Value:
     _first_dimension(dim)
     value = r.lift(x)
+    # From the top down, member by member: each sum is the one before and one more.
     members = [r.graph.extract(value, k) for k in range(value.length)] if isinstance(value, Node) else list(value)
     for k in range(1, len(members)):
         members[k] = r.graph.node("add", members[k - 1], members[k])
@@ -239,6 +245,7 @@ def _index(r: Recorder, table: Tensor, indices: Sequence[Any]) -> Value:
 
 
 def _to_copy(r: Recorder, x: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Value:
+    # Whole numbers are used as places in a table only; they stay numbers of the one type until then.
     if dtype in (torch.int64, torch.int32):
         return r.elementwise("truncate", x)
     zero, one = r.graph.constant(0.0), r.graph.constant(1.0)

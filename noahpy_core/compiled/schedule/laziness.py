@@ -76,6 +76,8 @@ def find_laziness(nodes: Sequence[Node], users: Mapping[int, list[Node]], kept: 
             for condition in _conditions(node, masks):
                 asking[condition].append(node)
     fixed = {value_of(node).number for node in kept}
+
+    # How much hangs on each condition, if it had everything for itself.
     extent = {condition: len(_only_for(condition, askers, users, fixed)) for condition, askers in asking.items()}
     conditional: dict[int, Condition] = {}
     asked: dict[int, Condition] = {}
@@ -88,6 +90,7 @@ def find_laziness(nodes: Sequence[Node], users: Mapping[int, list[Node]], kept: 
             left_out = {node.number for node in only}
             conditional |= dict.fromkeys(left_out, condition)
             for asker in askers:
+                # An asker whose operand is computed all the same has no need of a branch.
                 lazily = {arg.number for arg in _asked_for(asker, condition)}
                 if asker.number not in left_out and lazily & left_out:
                     asked[asker.number] = condition
@@ -115,9 +118,11 @@ def _only_for(
 ) -> list[Node]:
     """What is computed layer by layer for nothing but operands of the askers."""
     lazily = {asker.number: {arg.number for arg in _asked_for(asker, condition)} for asker in askers}
+    # What has other layers is computed in another loop, to which no branch of this one reaches.
     lengths = {asker.length for asker in askers}
     found: dict[int, Node] = {}
     seen: set[int] = set()
+    # By falling numbers: when a node is looked at, all that read it have been.
     queue: list[tuple[int, Node]] = []
 
     def consider(candidates: Iterable[Node]) -> None:
@@ -149,6 +154,8 @@ def segments(nodes: Sequence[Node], laziness: Laziness, known: Collection[int]) 
     """
     inside = {node.number: node for node in nodes}
     conditions = {number: laziness.of(node) for number, node in inside.items()}
+
+    # Its mask may belong to a loop over other layers that comes later.
     for number, condition in conditions.items():
         if condition is not None and condition.mask not in inside and condition.mask not in known:
             conditions[number] = None
@@ -156,6 +163,7 @@ def segments(nodes: Sequence[Node], laziness: Laziness, known: Collection[int]) 
     missing: dict[int, int] = {}
     for number, node in inside.items():
         condition = conditions[number]
+        # The mask counts as an operand: the branch cannot be taken before it.
         wanted = {operand.number for operand in needs(node)} | ({condition.mask} if condition else set())
         missing[number] = len(wanted & inside.keys())
         for operand in wanted & inside.keys():

@@ -78,6 +78,8 @@ class _Scheduler:
         """Columns as soon as possible, then what combines layers, then the longest loop over layers."""
         self._release([node for node in self.nodes.values() if self.missing[node.number] == 0])
         while self.columns or self.structures or any(self.layers.values()):
+            # What has no layers costs little and frees most; loops are fewest when they are put off
+            # longest.
             if self.columns:
                 self._do_columns()
             elif self.structures:
@@ -89,6 +91,7 @@ class _Scheduler:
     def _release(self, nodes: Sequence[Node]) -> None:
         """Nodes whose operands are all known."""
         for node in nodes:
+            # A slice is a view of what it was cut from, and takes no code.
             if node.op == "slice":
                 self._finished(node)
             elif node.op in STRUCTURAL - {"extract"}:
@@ -124,6 +127,8 @@ class _Scheduler:
             self._finished(node)
             return
         loop = node.attribute[0]
+
+        # All results of an iteration come out of it at once.
         together = [node, *(other for other in self.structures if other.op == "result" and other.attribute[0] is loop)]
         self.structures = [other for other in self.structures if other not in together]
         self.actions.append(Action("loop", together))
@@ -131,6 +136,7 @@ class _Scheduler:
             self._finished(member)
 
     def _do_layers(self, length: int) -> None:
+        # What becomes ready on the way joins the same loop, so that its values stay in registers.
         queue, done, later = self.layers.pop(length), list[Node](), list[Node]()
         while queue:
             node = queue.pop()
