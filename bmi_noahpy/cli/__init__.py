@@ -252,7 +252,7 @@ def verify(
 def plot(
     context: typer.Context,
     output: Annotated[Path, typer.Argument(help="Output file of a run.")],
-    observations: Annotated[Path | None, typer.Option(help="CSV file of observations to compare with.")] = None,
+    observations: Annotated[Path | None, typer.Option(help="Observations to compare with: a table or netCDF.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the figures go; default: beside the output file.")] = None,
     cell: Annotated[
         str | None, typer.Option(help="Row and column of a grid, from 0; default: the first that was computed.")

@@ -13,16 +13,19 @@ from bmi_noahpy.config.values import read_path, refuse_empty
 from bmi_noahpy.files.trust import own_code
 from noahpy_core.errors import SchemeError
 from noahpy_core.options import Options, OwnScheme
+from noahpy_core.presets import preset
 from noahpy_core.processes import SCHEMES, check_scheme
 
+PRESET = "preset"
 KEYS = ("class", "arguments", "weights", "sha256")
 
 
 def read_schemes(value: Any, info: ValidationInfo) -> Options:
     """Options out of a mapping of slots to schemes.
 
-    A scheme is a name, ``package.module:Class``, or ``{class: package.module:Class, arguments: {...}, weights: file}``
-    with the path of the weights from the folder of the configuration.
+    ``preset: noah-3.4.1`` takes all schemes of that set, and slots beside it change single ones. A scheme is a name,
+    ``package.module:Class``, or ``{class: package.module:Class, arguments: {...}, weights: file}`` with the path of the
+    weights from the folder of the configuration.
 
     Raises
     ------
@@ -33,8 +36,15 @@ def read_schemes(value: Any, info: ValidationInfo) -> Options:
     if not isinstance(value, Mapping):
         raise ValueError(f"must hold slots with scheme names, got {value!r}. Indent them below it, or remove it.")
     problems: list[Problem] = []
-    chosen: dict[str, str | OwnScheme] = {}
+    chosen: dict[str, Any] = {}
+    if PRESET in value:
+        try:
+            chosen |= vars(preset(value[PRESET]))
+        except ValueError as error:
+            problems.append(Problem(PRESET, str(error).removeprefix("preset: ")))
     for slot, given in value.items():
+        if slot == PRESET:
+            continue
         if slot not in SCHEMES:
             problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), SCHEMES)}"))
             continue

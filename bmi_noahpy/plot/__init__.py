@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError, read_column
-from bmi_noahpy.plot.comparison import comparison_figures
+from bmi_noahpy.plot.comparison import compare, comparison_figures, score_table
 from bmi_noahpy.plot.figures import save
 from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
 
@@ -24,7 +24,8 @@ def plot_output(
     Parameters
     ----------
     path : Output file of a run.
-    observations : CSV file (see `bmi_noahpy.observations.reading.read_observations`).
+    observations : File to compare with (see `bmi_noahpy.observations.reading.read_observations`); the scores go into a
+        CSV file beside the figures.
     folder : Where the figures go; beside the output file by default. They are named after it.
     cell : Row and column of a grid, or 0 and the number of a point; None: the first one that was computed.
     window : What the observations' time stamps mean: "auto", "start", "centre" or "instant".
@@ -41,13 +42,16 @@ def plot_output(
     output = read_column(path, cell)
     drawn = {"soil": soil_figure(output), "snow": snow_figure(output), "energy": energy_figure(output)}
     figures = {name: figure for name, figure in drawn.items() if figure is not None}
-    if observations is not None:
-        compared = comparison_figures(output, read_observations(observations), window)
-        figures |= {f"observed_{name}": figure for name, figure in compared.items()}
+    compared = [] if observations is None else compare(output, read_observations(observations), window)
+    figures |= {f"observed_{name}": figure for name, figure in comparison_figures(output, compared).items()}
     if not figures:
         raise PlotError(
             f"{path}: none of its variables can be drawn. "
             "Write soil.temperature, snow.depth, net_radiation or sensible_heat_flux (output.variables)."
         )
     target = path.parent if folder is None else Path(folder)
-    return [save(figure, target / f"{path.stem}_{name}.png") for name, figure in figures.items()]
+    written = [save(figure, target / f"{path.stem}_{name}.png") for name, figure in figures.items()]
+    if compared:
+        written.append(target / f"{path.stem}_scores.csv")
+        score_table(compared).to_csv(written[-1], index=False, float_format="%.6g")
+    return written

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -39,10 +40,8 @@ class Comparison:
         return bool(span > DAILY_CYCLES_SHOWN and times.size > 2 * span)
 
 
-def comparison_figures(
-    output: ColumnOutput, observed: Sequence[Observed], window: str = "auto"
-) -> dict[str, Figure]:
-    """A figure for soil temperature, soil water, snow and surface, as far as both sides have them.
+def compare(output: ColumnOutput, observed: Sequence[Observed], window: str = "auto") -> list[Comparison]:
+    """The observed series that the output has at common times, with the simulated ones.
 
     Raises
     ------
@@ -52,6 +51,30 @@ def comparison_figures(
     overlapping = [found for found in compared if found.pairs.times.size > 0]
     if not overlapping:
         raise PlotError(_nothing_in_common(output, observed, any_compared=bool(compared)))
+    return overlapping
+
+
+def score_table(compared: Sequence[Comparison]) -> pd.DataFrame:
+    """Scores of each series: the column of the file, quantity, depth [m], scores, and the number and span of pairs."""
+    rows = []
+    for found in compared:
+        fit = scores(found.pairs.simulated, found.pairs.observed)
+        rows.append(
+            {
+                "column": found.observed.column,
+                "quantity": found.observed.quantity,
+                "depth_m": found.observed.depth,
+                "units": found.series.units,
+                **dataclasses.asdict(fit),
+                "first": str(found.pairs.times[0])[:16],
+                "last": str(found.pairs.times[-1])[:16],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def comparison_figures(output: ColumnOutput, overlapping: Sequence[Comparison]) -> dict[str, Figure]:
+    """A figure for soil temperature, soil water, snow and surface, as far as both sides have them."""
     figures = {}
     for name, quantities in FIGURES.items():
         chosen = sorted(

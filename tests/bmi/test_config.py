@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import pytest
@@ -10,6 +11,7 @@ from configurations import VALID, changed, problems, read, write, write_weather
 
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
 from bmi_noahpy.config.values import spread
+from noahpy_core import preset
 
 GRID = {"domain.latitude": [33.0, 33.5], "domain.longitude": [92.0, 92.5, 93.0]}
 
@@ -284,3 +286,12 @@ def test_plain_data_of_a_configuration_read_back_to_an_equal_one(tmp_path):
         plain = yaml.safe_load(yaml.safe_dump(configuration.model_dump(mode="json")))
     assert plain["vegetation"]["class"] == [[9, 7, 7], [9, 9, 20]]
     assert read_configuration(plain, "/") == configuration
+
+
+def test_a_preset_of_schemes_takes_all_of_them_and_single_ones_change_it():
+    released = read({"schemes": {"preset": "noah-3.4.1"}}).schemes
+    assert released == preset("noah-3.4.1")
+    changed = read({"schemes": {"preset": "noah-3.4.1", "turbulence": "yang2008"}}).schemes
+    assert changed == dataclasses.replace(released, turbulence="yang2008")
+    assert "Did you mean 'noah-3.4.1'" in problems({"schemes": {"preset": "noah-3.4"}})["schemes.preset"]
+

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import itertools
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from bmi_noahpy.observations.simulated import PlotError, Series, read_column
 from bmi_noahpy.observations.values import ObservationWarning
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
-from bmi_noahpy.plot.comparison import comparison_figures
+from bmi_noahpy.plot.comparison import compare, comparison_figures
 from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
 from noahpy_core.quantities import replace_quantity
 
@@ -229,7 +230,7 @@ def test_a_simulation_is_perfect_against_itself_with_one_panel_for_each_depth(tm
         for depth in (2.0, 0.1, 0.5)
     }
     path = write_observations(tmp_path / "o.csv", columns)
-    (figure,) = comparison_figures(output, read_observations(path)).values()
+    (figure,) = comparison_figures(output, compare(output, read_observations(path))).values()
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
     assert {title.split(" (")[0] for title in titles} == {
         f"soil temperature at {depth} m" for depth in ("0.1", "0.5", "2")
@@ -247,7 +248,7 @@ def test_long_subdaily_comparisons_are_drawn_as_daily_means_but_scored_in_full(t
     path = write_observations(
         tmp_path / "o.csv", {"Rnet_W_m2": np.interp(np.arange(560), np.arange(560) + 0.5, radiation.values)}, hours=3.0
     )
-    figure = comparison_figures(output, read_observations(path))["surface"]
+    figure = comparison_figures(output, compare(output, read_observations(path)))["surface"]
     assert "daily means" in figure.get_suptitle()
     assert figure.axes[0].get_title(loc="left").endswith("n = 559")
     assert len(figure.axes[0].lines[0].get_xdata()) == 70
@@ -255,7 +256,7 @@ def test_long_subdaily_comparisons_are_drawn_as_daily_means_but_scored_in_full(t
 
 def test_few_observations_are_dots_on_the_whole_simulated_line(tmp_path):
     output = read_column(simulate(tmp_path / "out.nc", steps=8 * 30))
-    figure = comparison_figures(output, [observed([0.1, 0.2, 0.3], hours=200.0)])["snow"]
+    figure = comparison_figures(output, compare(output, [observed([0.1, 0.2, 0.3], hours=200.0)]))["snow"]
     dots, line = figure.axes[0].lines
     assert len(dots.get_xdata()) == 3
     assert dots.get_linestyle() == "None"
@@ -266,13 +267,13 @@ def test_without_a_common_period_both_are_named(tmp_path):
     output = read_column(simulate(tmp_path / "out.nc", steps=8))
     past = observed([0.1, 0.2], first=-1000.0 * 24.0)
     with pytest.raises(PlotError, match=r"2004-07-05 to 2004-07-06, the output 2007-04-01 to 2007-04-02"):
-        comparison_figures(output, [past])
+        compare(output, [past])
 
 
 def test_without_a_common_variable_the_wanted_ones_are_named(tmp_path):
     path = simulate(tmp_path / "out.nc", steps=8, spec=output_spec(variables=["albedo"]))
     with pytest.raises(PlotError, match=r"none of snow_depth\. Add them to output\.variables"):
-        comparison_figures(read_column(path), [observed([0.1, 0.2])])
+        compare(read_column(path), [observed([0.1, 0.2])])
 
 
 def test_soil_sections_have_depth_downward_and_colours_centred_on_melting(tmp_path):
@@ -338,8 +339,13 @@ def test_figures_are_written_beside_the_output_or_where_asked(tmp_path):
     assert {item.parent for item in beside} == {tmp_path}
     elsewhere = plot_output(path, folder=tmp_path / "new" / "folder", observations=observations)
     assert (tmp_path / "new" / "folder" / "site_observed_snow.png") in elsewhere
-    for item in beside + elsewhere:
+    *figures, table = elsewhere
+    for item in beside + figures:
         assert item.read_bytes().startswith(b"\x89PNG")
+    assert table.name == "site_scores.csv"
+    (row,) = csv.DictReader(table.read_text().splitlines())
+    assert (row["column"], row["quantity"], row["units"], row["count"]) == ("snow_depth_m", "snow_depth", "m", "2")
+    assert float(row["bias"]) == pytest.approx(-0.004375)
 
 
 def test_a_cell_of_a_grid_is_chosen_by_row_and_column(tmp_path):
