@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,17 +18,20 @@ from torch import Tensor
 
 from bmi_noahpy.atomic import clear_leftovers, replaced
 from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.files.space import SpaceWarning, shortage, told_when_full
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output.journal import Journal, count_records
 from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
-from bmi_noahpy.output.sampling import Partial, make_sampler
+from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
 from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables
 from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
 
 SHARE_OF_TIME = 20.0
 """A file that takes long to bring up to date is brought up to date as rarely, so that it takes at most 1 / 20."""
+FILES_AT_ONCE = 2
+"""The journal, and the file that is made from it."""
 RUN_ID = "run_id"
 COMPLETE = "run_complete"
 """Attribute of a file: 1 when it holds all the records of its run, 0 as long as the run can go on."""
@@ -122,6 +126,13 @@ class OutputWriter:
         return self._open_journal().records
 
     @property
+    def estimated_bytes(self) -> int:
+        """Of all records of the run, without compression."""
+        step = float(self._run.step)
+        every = DAY / step if self._sampling.startswith("daily") else float(self._sampling.split()[1])
+        return int(8 * self._rows.width * (self._run.steps / every + 1))
+
+    @property
     def journal_path(self) -> Path:
         """Where records are kept until the run ends."""
         return self.path.with_name(self.path.name + ".journal")
@@ -180,6 +191,9 @@ class OutputWriter:
         self.check()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(self.path.parent, f"{self.path.name}.")
+        lacking = shortage(self.path, FILES_AT_ONCE * self.estimated_bytes)
+        if lacking is not None:
+            warnings.warn(lacking, SpaceWarning, stacklevel=4)
         if not self._keep:
             # First the file under its new identity: a journal never lies beside the file of another run.
             self.journal_path.unlink(missing_ok=True)
@@ -219,7 +233,9 @@ class OutputWriter:
         values = [self._array(variable, variable.read(given), count) for variable in self._variables]
         before = self._sampler.partial
         try:
-            journal.append(self._rows.pack(self._sampler.add(first, values)))
+            rows = self._rows.pack(self._sampler.add(first, values))
+            with told_when_full(self.journal_path, rows.nbytes, self._kept):
+                journal.append(rows)
         except BaseException:
             # What the file gets when it is closed after an error must not have a gap.
             self._sampler.partial = before
@@ -253,13 +269,17 @@ class OutputWriter:
         self._journal.remove()
         self._journal = None
 
+    def _kept(self) -> str:
+        """Where the records are, and how to go on."""
+        return f"{self.records} records are kept in {self.journal_path}. Make room, then run again with --resume."
+
     def _is_complete(self) -> bool:
         return self._end >= (self._run.steps - 0.5) * float(self._run.step)
 
     def _publish(self) -> None:
         """Make the netCDF file anew from all records."""
-        begin = time.monotonic()
-        with replaced(self.path) as partial:
+        begin, needed = time.monotonic(), 8 * self._rows.width * self.records
+        with told_when_full(self.path, needed, self._kept), replaced(self.path) as partial:
             dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
             try:
                 dataset.setncattr(RUN_ID, self.run_id)

@@ -16,7 +16,7 @@ WATER_SLACK = 1e-4
 TEMPERATURE_PATHS = ("soil.temperature", "skin_temperature")
 WATER_PATHS = ("soil.liquid_water", "soil.ice")
 CHECKED = (*TEMPERATURE_PATHS, *WATER_PATHS)
-"""Paths in `State` of what is checked after every step."""
+"""Paths in `State` of what is checked: after every step where it is written, else after every block of steps."""
 
 
 class Outside(NamedTuple):

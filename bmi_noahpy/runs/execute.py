@@ -14,7 +14,6 @@ from torch import Tensor
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, RESIDUALS, NonFiniteState, Pace, end_of_step, take_block
-from bmi_noahpy.runs.bounds import CHECKED
 from bmi_noahpy.runs.created import SOURCES, Created, CreatedSums
 from bmi_noahpy.runs.interrupts import Interrupts
 from noahpy_core.state import State
@@ -158,7 +157,7 @@ class _Advance:
         self.done, self.residuals, self.created = beginning.step, _LargestResiduals(run), CreatedSums(float(run.step))
         self._run, self._state, self._writer, self._restarts = run, beginning.state, writer, restarts
         self._saved = beginning.step
-        self._outputs = tuple(dict.fromkeys((*writer.outputs, *RESIDUALS, *SOURCES, *CHECKED)))
+        self._outputs = tuple(dict.fromkeys((*writer.outputs, *RESIDUALS, *SOURCES)))
         self._pace = Pace(run, self._outputs)
 
     def block(self, interrupts: Interrupts) -> None:
