@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
     from bmi_noahpy.plot import plot_output
     from bmi_noahpy.runs.execute import RunSummary
+    from bmi_noahpy.runs.in_memory import simulate
     from bmi_noahpy.runs.launch import Launch, launch
     from bmi_noahpy.runs.prepare import Run, prepare
     from bmi_noahpy.runs.restart.state_file import RestartError, read_restart
@@ -63,6 +64,7 @@ _HOMES = {
     "bmi_noahpy.output.permafrost": ("active_layer_thickness", "mean_ground_temperature", "snow_days"),
     "bmi_noahpy.plot": ("plot_output",),
     "bmi_noahpy.runs.execute": ("RunSummary",),
+    "bmi_noahpy.runs.in_memory": ("simulate",),
     "bmi_noahpy.runs.launch": ("Launch", "launch"),
     "bmi_noahpy.runs.prepare": ("Run", "prepare"),
     "bmi_noahpy.runs.restart.state_file": ("RestartError", "read_restart"),
@@ -115,6 +117,7 @@ __all__ = [
     "read_observations",
     "read_restart",
     "scores",
+    "simulate",
     "snow_days",
     "spin_up",
     "train",

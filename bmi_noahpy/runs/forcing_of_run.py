@@ -33,18 +33,22 @@ from bmi_noahpy.tabular import TextOptions
 
 
 def open_records(
-    configuration: Configuration, chosen: NDArray[np.int64] | None, check: bool
+    configuration: Configuration,
+    chosen: NDArray[np.int64] | None,
+    check: bool,
+    records: ForcingTable | None = None,
 ) -> tuple[ForcingTable | StreamedTable | None, NDArray[np.int64] | None, Domain]:
     """Records of the columns that are run, the numbers of these columns, and where they are.
 
-    With ``domain.invalid_cells`` set to mask, cells whose records are not complete and possible are left out.
+    Records that are given go before those of the configuration. With ``domain.invalid_cells`` set to mask, cells whose
+    records are not complete and possible are left out.
     """
     domain = configured_domain(configuration)
     if chosen is not None:
         domain = domain.choose(chosen)
     section, period = configuration.forcing, configuration.period
-    if section is None:
-        return None, chosen, domain
+    if section is None or records is not None:
+        return records, chosen, domain
     spec = specification(section)
     # A step longer than the records is the mean of those that begin within it.
     start = np.datetime64(period.start, "s")

@@ -15,7 +15,7 @@ from bmi_noahpy.config import Configuration, ConfigurationError, Problem
 from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
 from bmi_noahpy.config.values import MONTHS
-from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
+from bmi_noahpy.forcing import ForcingSeries, ForcingTable, PrescribedVegetation
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
@@ -103,6 +103,7 @@ def prepare(
     check_forcing: bool = True,
     execution: str | None = None,
     device: str | None = None,
+    records: ForcingTable | None = None,
 ) -> Run:
     """Build model, parameters, initial state and forcing.
 
@@ -113,6 +114,7 @@ def prepare(
         them.
     execution : How steps are computed, as `noahpy_core.simulation.run` takes it; None: as the configuration says.
     device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
+    records : Used instead of those that the configuration names.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def prepare(
         model = NoahModel(column, configuration.schemes)
     except SchemeError as error:
         raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
-    table, chosen, domain = open_records(configuration, chosen, check_forcing)
+    table, chosen, domain = open_records(configuration, chosen, check_forcing, records)
     select = Columns(configured_domain(configuration).columns, chosen)
     forcing = None if table is None else forcing_series(configuration, table, select, dtype)
     parameters = _parameters(configuration, select, column.layers, dtype)

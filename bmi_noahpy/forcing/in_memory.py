@@ -1,0 +1,89 @@
+"""Records that are in memory: a pandas DataFrame or an xarray Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bmi_noahpy.forcing.build import Period, build_table
+from bmi_noahpy.forcing.names import choose_variables, split_units
+from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawField, RawRecords, UnstatedUnits
+from bmi_noahpy.tabular import TimeSpec
+from bmi_noahpy.tabular.clock import Label
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+SOURCE = "records"
+
+
+def table_of(
+    data: pd.DataFrame | xr.Dataset,
+    *,
+    units: Mapping[str, str] | None = None,
+    label: Label | None = None,
+    period: Period | None = None,
+) -> ForcingTable:
+    """Checked records of a run out of a table or a dataset in memory.
+
+    Parameters
+    ----------
+    data : A DataFrame with times as its index (UTC where they have no zone), or a Dataset with a coordinate of time;
+        further dimensions of its variables are the columns of the run. Names are recognised as those of files.
+    units : By name of column or variable, where neither the name (``Tair_degC``) nor the attribute states them. They
+        are never taken for granted.
+    label : What a time is: "start", "middle" or "end" of the interval of a record, or an "instant".
+    period : Records outside, save the nearest ones, are dropped.
+
+    Raises
+    ------
+    ForcingError : missing or ambiguous variables, units that are not stated or of another kind, irregular times,
+        missing and impossible values.
+    """
+    given = dict(units or {})
+    raw = _of_frame(data, given, label) if hasattr(data, "columns") else _of_dataset(data, given, label)
+    return build_table(raw, period)
+
+
+def _of_frame(frame: Any, units: Mapping[str, str], label: Label | None) -> RawRecords:
+    import pandas as pd
+
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise ForcingError(f"{SOURCE}: the index is {type(frame.index).__name__}, not times. Set a DatetimeIndex.")
+    index = frame.index.tz_convert("UTC").tz_localize(None) if frame.index.tz is not None else frame.index
+    labels = {str(name): split_units(str(name))[0] for name in frame.columns}
+    fields = {}
+    for quantity, name in choose_variables(labels, {}, SOURCE).items():
+        stated = _stated(quantity, name, units.get(name) or split_units(name)[1])
+        fields[quantity] = RawField(frame[name].to_numpy(np.float64)[:, None], stated, name, label)
+    return RawRecords(index.to_numpy(dtype="datetime64[s]"), fields, SOURCE)
+
+
+def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> RawRecords:
+    time_name = name_of_time(data, TimeSpec(), SOURCE)
+    dimension = dimension_of_time(data[time_name])
+    labels = {
+        str(name): str(variable.attrs.get("standard_name", name))
+        for name, variable in data.data_vars.items()
+        if dimension in variable.dims and str(name) != data[time_name].attrs.get("bounds")
+    }
+    fields = {}
+    for quantity, name in choose_variables(labels, {}, SOURCE).items():
+        variable = data[name].transpose(dimension, ...)
+        stated = _stated(quantity, name, units.get(name) or variable.attrs.get("units"))
+        values = np.asarray(variable.values, dtype=np.float64).reshape(variable.sizes[dimension], -1)
+        fields[quantity] = RawField(values, stated, name, label or label_of(data, time_name, variable))
+    return RawRecords(read_times(data[time_name], TimeSpec(), SOURCE), fields, SOURCE)
+
+
+def _stated(quantity: str, name: str, units: Any) -> str:
+    if units is None:
+        text = (
+            f"{SOURCE}: {quantity} ({name}): no units. Say them: units={{{name!r}: ...}}, or call it {name}_K or alike."
+        )
+        raise UnstatedUnits(text, quantity, name)
+    return str(units)
