@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
 from bmi_noahpy.config.namelist import namelist_to_mapping
 from noahpy_core.options import Options
-from noahpy_core.processes import SCHEMES
+from noahpy_core.schemes import SLOTS
 
 COMMENT_COLUMN = 36
 WIDTH = 120
@@ -136,7 +136,7 @@ def _schemes(chosen: Mapping[str, Any]) -> Iterator[str]:
     yield "  # one's own: package.module:Class, or {class: package.module:Class, arguments: {...}, weights: file.pt}"
     for slot in Options.__dataclass_fields__:
         name = chosen.get(slot, getattr(Options(), slot))
-        yield from _entry(slot, name, f"{', '.join(SCHEMES[slot])}, or package.module:Class", "  ")
+        yield from _entry(slot, name, SLOTS[slot].choices.replace("'", ""), "  ")
 
 
 def _entry(key: str, value: Any, comment: str, indent: str) -> list[str]:

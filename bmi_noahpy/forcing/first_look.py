@@ -22,13 +22,14 @@ from bmi_noahpy.forcing.table import (
     AmbiguousVariable,
     Array,
     ForcingError,
+    MissingQuantities,
     Times,
     UnstatedUnits,
     required_quantities,
 )
 from bmi_noahpy.forcing.text import read_text
 from bmi_noahpy.forcing.units import is_amount
-from bmi_noahpy.tabular import TableError, read_text_table
+from bmi_noahpy.tabular import AmbiguousDates, TableError, read_text_table
 
 NETCDF = (".nc", ".nc4", ".cdf", ".zarr")
 EVERYTHING: Mapping[str, float] = dict.fromkeys(AIR, 0.0)
@@ -89,7 +90,7 @@ def look_at(path: Path, preset: str | None = None) -> FirstLook:
             guesses.append(f"{error.quantity} could be {first} or {other}: {first} is a guess")
             spec = _with(spec, error.quantity, VariableSpec(first))
         except ForcingError as error:
-            if "reads as day or as month first" not in str(error) or spec.time.format:
+            if not isinstance(error.__cause__, AmbiguousDates) or spec.time.format:
                 raise
             guesses.append("dates can be read with the day or the month first: day-first is a guess")
             spec = dataclasses.replace(spec, time=dataclasses.replace(spec.time, format="day-first"))
@@ -111,10 +112,10 @@ def _look(
     variables = {quantity: _entry(quantity, found, spec, guesses) for quantity, found in seen.items()}
     try:
         required_quantities(set(seen), str(path), "")
-    except ForcingError as error:
-        missing = str(error).partition("missing ")[2].partition("; recognised")[0]
+    except MissingQuantities as error:
         guesses.append(
-            f"missing: {missing}. Name them in forcing.variables, or see forcing.derive for pressure and longwave"
+            f"missing: {', '.join(error.missing)}. Name them in forcing.variables, or see forcing.derive for pressure "
+            "and longwave"
         )
     if not any(found.label for found in seen.values()):
         guesses.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,6 +78,14 @@ class ForcingError(ValueError):
 
 class MissingForcing(ForcingError, KeyedError):
     """A key of the configuration that names no file of records."""
+
+
+class MissingQuantities(ForcingError):
+    """Quantities that no variable of the records gives: `missing` has them, with what could stand for each."""
+
+    def __init__(self, text: str, missing: Sequence[str]) -> None:
+        super().__init__(text)
+        self.missing = tuple(missing)
 
 
 class UnstatedUnits(ForcingError):
@@ -201,7 +209,7 @@ def required_quantities(
 
     Raises
     ------
-    ForcingError : naming everything missing and what was found; it ends with `remedy`.
+    MissingQuantities : naming everything missing and what was found; it ends with `remedy`.
     """
     chosen: list[str] = []
     missing: list[str] = []
@@ -217,7 +225,9 @@ def required_quantities(
             missing.append(f"{quantity} (or {others})" if sets else quantity)
     if missing:
         recognised = ", ".join(sorted(found)) or "nothing"
-        raise ForcingError(f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}")
+        raise MissingQuantities(
+            f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}", missing
+        )
     if "precipitation" in found:
         chosen += [name for name in ("snowfall", "rainfall") if name in found][:1]
     return (*chosen, *(name for name in VEGETATION if name in found))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bmi_noahpy.tabular.clock import TimeSpec, find_clock, parse_clock, parse_times
-from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.errors import AmbiguousDates, TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions
 from bmi_noahpy.tabular.reader import TextTable, read_text_table
 
 __all__ = [
+    "AmbiguousDates",
     "Layout",
     "TableError",
     "TextOptions",

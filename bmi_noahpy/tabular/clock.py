@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.errors import AmbiguousDates, TableError
 
 Times = NDArray[np.datetime64]
 Label = Literal["start", "end", "middle", "instant"]
@@ -201,7 +201,7 @@ def _parted(plain: pd.Series, form: str | None, variable: str) -> pd.Series:
     elif (second > 12).any():
         day_first = False
     else:
-        raise TableError(
+        raise AmbiguousDates(
             f"{variable}: {plain.iloc[0]!r} reads as day or as month first, and so do all dates here. Say which: "
             "format: day-first, or format: month-first."
         )

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class TableError(ValueError):
     """A text file that cannot be read as a table; the message names file, place, value and remedy."""
+
+
+class AmbiguousDates(TableError):
+    """Dates that can be read with the day or with the month first."""

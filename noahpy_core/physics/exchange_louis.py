@@ -111,7 +111,15 @@ class Louis1979(ModelPart):
     def forward(
         self, memory: SurfaceMemory, skin_temperature: Tensor, air: Air, parameters: GeneralParameters
     ) -> Conductance:
-        """Conductances at a skin temperature [K]; that for momentum has its own neutral coefficient. [m s-1]"""
+        """Conductances at a skin temperature [K]; that for momentum has its own neutral coefficient. [m s-1]
+
+        Parameters
+        ----------
+        memory : Roughness length of the step before.
+        skin_temperature : ``[column]``. [K]
+        air : At its heights.
+        parameters : For the thermal roughness.
+        """
         layer = surface_layer(air, memory.roughness_length)
         exchange = transfer(layer, skin_temperature)
         heat_ratio = air.temperature_height / (THERMAL_ROUGHNESS_RATIO * memory.roughness_length)

@@ -148,6 +148,7 @@ class LayeredSnow(ModelPart):
             layers.thickness,
         )
         # A pack that begins has the albedo of what it is made of.
+        assert parameters.fresh_albedo is not None
         fresh_share = fallen.mass / (old + fallen.mass + GHOST_MASS)
         albedo = snow.albedo + fresh_share * (parameters.fresh_albedo - snow.albedo)
         arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat

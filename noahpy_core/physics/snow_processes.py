@@ -41,6 +41,12 @@ class ThresholdPhase(LayeredPiece):
     """Snow where the air is at or below the melting point."""
 
     def forward(self, air: Air) -> Tensor:
+        """Share of precipitation that falls as snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        air : Temperature, and humidity where the title says so, ``[column]``.
+        """
         return torch.where(air.temperature <= FREEZING_POINT, torch.ones_like(air.temperature), 0.0)
 
 
@@ -48,6 +54,12 @@ class RampPhase(LayeredPiece):
     """All snow at 0 degC, all rain at 1 degC of the air."""
 
     def forward(self, air: Air) -> Tensor:
+        """Share of precipitation that falls as snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        air : Temperature, and humidity where the title says so, ``[column]``.
+        """
         return between(FREEZING_POINT + 1.0 - air.temperature, 0.0, 1.0)
 
 
@@ -62,6 +74,12 @@ class Jennings2018(LayeredPiece):
     """
 
     def forward(self, air: Air) -> Tensor:
+        """Share of precipitation that falls as snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        air : Temperature, and humidity where the title says so, ``[column]``.
+        """
         humidity = 100.0 * between(air.humidity / air.saturation_humidity, 0.0, 1.0)
         exponent = -10.04 + 1.41 * (air.temperature - FREEZING_POINT) + 0.09 * humidity
         return 1.0 / (1.0 + torch.exp(between(exponent, -60.0, 60.0)))
@@ -77,6 +95,12 @@ class WetBulbPhase(LayeredPiece):
     """
 
     def forward(self, air: Air) -> Tensor:
+        """Share of precipitation that falls as snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        air : Temperature, and humidity where the title says so, ``[column]``.
+        """
         celsius = air.temperature - FREEZING_POINT
         humidity = 100.0 * between(air.humidity / air.saturation_humidity, 0.05, 0.99)
         wet_bulb = (
@@ -96,6 +120,12 @@ class Pahaut1976(LayeredPiece):
     """109 + 6 T + 26 sqrt(U), T in degC and at most 0, at least 50 kg m-3 (Pahaut 1976, as in Brun et al. 1989)."""
 
     def forward(self, air: Air) -> Tensor:
+        """Density of falling snow, ``[column]``. [kg m-3]
+
+        Parameters
+        ----------
+        air : Temperature, and wind where the title says so, ``[column]``.
+        """
         celsius = at_most(air.temperature - FREEZING_POINT, 0.0)
         density = 109.0 + 6.0 * celsius + 26.0 * torch.sqrt(air.wind_speed + 1.0e-9)
         return at_least(density, SMALLEST_SNOW_DENSITY)
@@ -105,6 +135,12 @@ class Gottlib1980(LayeredPiece):
     """50 + 1.7 (T + 15)^1.5, T in degC, above -15 degC, as in Noah (Gottlib 1980)."""
 
     def forward(self, air: Air) -> Tensor:
+        """Density of falling snow, ``[column]``. [kg m-3]
+
+        Parameters
+        ----------
+        air : Temperature, and wind where the title says so, ``[column]``.
+        """
         warmth = positive_part(air.temperature - FREEZING_POINT + 15.0)
         return SMALLEST_SNOW_DENSITY + 1.7 * warmth * torch.sqrt(warmth + 1.0e-12)
 
@@ -134,6 +170,8 @@ class Anderson1976(LayeredPiece):
         load : Snow above the middle of the layer. [kg m-2]
         temperature : [K]
         """
+        assert parameters.viscosity is not None
+        assert parameters.metamorphism_rate is not None
         colder = at_most(temperature - FREEZING_POINT, 0.0)
         viscous = GRAVITY * load / parameters.viscosity * torch.exp(colder / 12.4 - density / 55.6)
         metamorphic = torch.exp(colder / 23.8 - positive_part(density - 150.0) / 21.7)
@@ -144,6 +182,15 @@ class NoSettling(LayeredPiece):
     """Snow keeps the density it fell with."""
 
     def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
+        """Relative increase of density in time, 0, ``[snow layer, column]``. [s-1]
+
+        Parameters
+        ----------
+        density : [kg m-3]
+        load : Snow above the middle of the layer. [kg m-2]
+        temperature : [K]
+        parameters : None is read.
+        """
         return torch.zeros_like(density)
 
 
@@ -154,6 +201,12 @@ class Calonne2011(LayeredPiece):
     """2.5e-6 rho^2 - 1.23e-4 rho + 0.024 (Calonne et al. 2011, doi:10.1029/2011GL049234)."""
 
     def forward(self, density: Tensor) -> Tensor:
+        """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
+
+        Parameters
+        ----------
+        density : ``[snow layer, column]``. [kg m-3]
+        """
         return 2.5e-6 * density * density - 1.23e-4 * density + 0.024
 
 
@@ -161,6 +214,12 @@ class Sturm1997(LayeredPiece):
     """Sturm et al. 1997, doi:10.3189/S0022143000002781: a line below 156 kg m-3, a parabola above."""
 
     def forward(self, density: Tensor) -> Tensor:
+        """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
+
+        Parameters
+        ----------
+        density : ``[snow layer, column]``. [kg m-3]
+        """
         light = 0.023 + 2.34e-4 * density
         return torch.where(density < 156.0, light, 0.138 - 1.01e-3 * density + 3.233e-6 * density * density)
 
@@ -169,6 +228,12 @@ class Yen1981(LayeredPiece):
     """2.22 (rho/1000)^1.885 (Yen 1981, CRREL Report 81-10)."""
 
     def forward(self, density: Tensor) -> Tensor:
+        """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
+
+        Parameters
+        ----------
+        density : ``[snow layer, column]``. [kg m-3]
+        """
         return 2.22 * torch.exp(1.885 * torch.log(density / 1000.0))
 
 
@@ -199,7 +264,12 @@ class Douville1995(LayeredPiece):
         melting : How much of the surface is melting. [1]
         snowfall : [kg m-2 s-1]
         """
+        assert parameters.cold_ageing_time is not None
+        assert parameters.melting_ageing_time is not None
         ageing = (1.0 - melting) / parameters.cold_ageing_time + melting / parameters.melting_ageing_time
+        assert parameters.albedo_refresh is not None
+        assert parameters.old_albedo is not None
+        assert parameters.fresh_albedo is not None
         renewal = snowfall / parameters.albedo_refresh
         together = ageing + renewal
         limit = (ageing * parameters.old_albedo + renewal * parameters.fresh_albedo) / together
@@ -213,7 +283,16 @@ class ExponentialCover(ModelPart):
     """1 - exp(-snow/scale). It tends to 1: a bare rest of 2 % would conduct as much as a deep pack."""
 
     def forward(self, water_equivalent: Tensor, parameters: SnowParameters) -> Tensor:
-        return -torch.expm1(-water_equivalent / parameters.resolved().cover_scale)
+        """Area fraction covered by snow, ``[column]``. [1]
+
+        Parameters
+        ----------
+        water_equivalent : ``[column]``. [kg m-2]
+        parameters : The scale of the cover is read.
+        """
+        scale = parameters.resolved().cover_scale
+        assert scale is not None
+        return -torch.expm1(-water_equivalent / scale)
 
 
 # --- retention: thickness, ice -> liquid water held -------------------------------------------------------------------
@@ -223,5 +302,13 @@ class PoreRetention(LayeredPiece):
     """A share of the pores holds water against gravity."""
 
     def forward(self, thickness: Tensor, ice: Tensor, parameters: SnowParameters) -> Tensor:
-        """Water a layer holds. [kg m-2]"""
+        """Water a layer holds. [kg m-2]
+
+        Parameters
+        ----------
+        thickness : Of the layers, ``[snow layer, column]``. [m]
+        ice : ``[snow layer, column]``. [kg m-2]
+        parameters : The share of the pores is read.
+        """
+        assert parameters.liquid_holding is not None
         return parameters.liquid_holding * 1000.0 * positive_part(thickness - ice / ICE_DENSITY)
