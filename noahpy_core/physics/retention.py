@@ -97,24 +97,26 @@ def pore_space(b: Tensor, suction: Tensor, room: Tensor, conductivity: Tensor) -
     )
 
 
-def frozen_pore_space(soil: SoilParameters, ice: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def frozen_pore_space(soil: SoilParameters, liquid: Tensor, ice: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """b, suction, room and conductivity of soil with ice in it, ``[layer, column]``.
 
     Parameters
     ----------
     soil : Resolved.
-    ice : [m3 m-3]
+    liquid, ice : At the start of the step; a layer that holds more than its pores keeps room for it. [m3 m-3]
 
     Notes
     -----
-    The impeded share of the ground is f = (exp(-3 (1 - ice/porosity)) - exp(-3))/(1 - exp(-3)), the rest conducts as if
-    it had no ice. The suction is that which the diffusivity at saturation stands for, psi_s = D_s porosity/(b K_s).
+    The impeded share of the ground is f = (exp(-3 (1 - x)) - exp(-3))/(1 - exp(-3)) with x the share of the pores that
+    ice fills, but for those whose water never moves; the rest conducts as if it had no ice. The suction is that which
+    the diffusivity at saturation stands for, psi_s = D_s porosity/(b K_s).
     """
     assert soil.saturated_diffusivity is not None
     b, saturated = soil.clapp_hornberger_b, soil.saturated_hydraulic_conductivity
-    room = at_least(soil.porosity - ice, SMALLEST_ROOM)
+    room = at_least(at_least(soil.porosity - ice, SMALLEST_ROOM), liquid)
     free = math.exp(-FROZEN_AREA_SHAPE)
-    impeded = torch.exp(-FROZEN_AREA_SHAPE * (1.0 - at_most(ice / soil.porosity, 1.0)))
+    filled = at_most(ice / at_least(soil.porosity - MINIMUM_MOISTURE, SMALLEST_ROOM), 1.0)
+    impeded = torch.exp(-FROZEN_AREA_SHAPE * (1.0 - filled))
     impeded = (impeded - free) / (1.0 - free)
     share = (1.0 - impeded) + impeded * 10.0 ** (-ICE_IMPEDANCE * ice)
     conductivity = torch.where(room > MINIMUM_MOISTURE, saturated * share, 0.0)
@@ -145,6 +147,12 @@ class Unknown(NamedTuple):
         power = pores.b + 3.0
         linear = 1.0 + (head + pores.suction) * power / (pores.suction * pores.b)
         return self.switch * (1.0 + (linear / self.switch_power - 1.0) / power)
+
+    def of_head(self, head: Tensor, pores: PoreSpace) -> Tensor:
+        """u at any head. [m]"""
+        held = at_least(-head, pores.suction)
+        drawn = self.of(torch.exp((pores.log_suction - torch.log(held)) / pores.b), pores.b)
+        return torch.where(head > -pores.suction, self.of_pressure(head, pores), drawn)
 
 
 def unknown_with(switch: Tensor, b: Tensor) -> Unknown:

@@ -24,7 +24,9 @@ LATE_TOLERANCE = 1.0e-10
 class Strategy(NamedTuple):
     """How Newton's method goes on where whole steps cycle: in turns of steps that start short and become whole.
 
-    Short steps end a cycle, whole ones converge, and those between lead over the kinks.
+    Short steps end a cycle, whole ones converge, and those between lead over the kinks. What a layer passes on can set
+    in within millimetres of head, which a step leaps over: then it stops where the neighbour starts to conduct on the
+    way up, or where the neighbour ceases to be full on the way down.
 
     Parameters
     ----------
@@ -33,6 +35,7 @@ class Strategy(NamedTuple):
     turn : Rounds of each turn; the last five are whole steps.
     share : Of the first step of the first turn.
     shorter : From the first step of one turn to that of the next.
+    up, down : Whether such leaps are stopped, after the whole steps.
     """
 
     rounds: int
@@ -40,9 +43,16 @@ class Strategy(NamedTuple):
     turn: int
     share: float
     shorter: float
+    up: bool
+    down: bool
 
 
-STRATEGIES = (Strategy(100, 12, 20, 0.2, 0.5), Strategy(100, 5, 12, 0.3, 0.8), Strategy(200, 5, 30, 0.1, 0.5))
+STRATEGIES = (
+    Strategy(100, 12, 12, 0.3, 0.8, up=True, down=False),
+    Strategy(100, 5, 20, 0.2, 0.5, up=False, down=True),
+    Strategy(100, 5, 20, 0.2, 0.5, up=False, down=False),
+    Strategy(200, 5, 30, 0.1, 0.5, up=True, down=True),
+)
 LIMIT = sum(strategy.rounds for strategy in STRATEGIES)
 """Largest number of tridiagonal solves."""
 SHORTEST = 1.0e-3
@@ -94,18 +104,20 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
     start = torch.where(start >= unknown.full, unknown.of_pressure(depth, pores), start)
     kinks = _kinks(pores, flow, unknown)
 
+    entries, leaves = _windows(pores, unknown)
+
     def round_of(u: Tensor, count: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         now = equations(u, pores, flow, unknown, jacobian=True)
         tolerance = torch.where(count < STRATEGIES[0].rounds, first_tolerance, late_tolerance)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness)).all(0)
         change = solve_tridiagonal(now.lower, now.diagonal, now.upper, now.residual)
-        share, again = _share(count, u.dtype)
+        advice = _advice(count)
         # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
-        stop = torch.zeros_like(u)
-        for kink in kinks:
-            stop = torch.where((u > kink) & (kink > stop), kink, stop)
-        proposal = torch.minimum(torch.maximum(u - share * change, stop), highest)
-        proposal = torch.where(again, start, proposal)
+        lowest = _stopped(u, torch.zeros_like(u), kinks)
+        lowest = torch.where(advice.down, _stopped(u, lowest, leaves), lowest)
+        top = torch.where(advice.up, -_stopped(-u, -highest, [-entry for entry in entries]), highest)
+        proposal = torch.minimum(torch.maximum(u - advice.share * change, lowest), top)
+        proposal = torch.where(advice.again, start, proposal)
         solved = solved | fine
         return torch.where(solved, u, proposal), count + 1.0, solved
 
@@ -129,20 +141,56 @@ def _kinks(pores: PoreSpace, flow: Flow, unknown: Unknown) -> tuple[Tensor, ...]
     )
 
 
-def _share(count: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Share of a Newton step to be taken in a round, and whether to start again instead."""
-    share, again = torch.ones_like(count), torch.zeros_like(count, dtype=torch.bool)
+def _stopped(u: Tensor, bound: Tensor, kinks: Sequence[Tensor]) -> Tensor:
+    """The first of some kinks that u meets on its way down, if that is above the bound."""
+    for kink in kinks:
+        bound = torch.where((u > kink) & (kink > bound), kink, bound)
+    return bound
+
+
+def _windows(pores: PoreSpace, unknown: Unknown) -> tuple[list[Tensor], list[Tensor]]:
+    """u of each layer at the heads where a neighbour starts to conduct, and where it is full."""
+    dry, full = -pores.suction / pores.immobile, -pores.suction
+    neighbours = [
+        [torch.cat([head[1:], head[-1:]]) for head in (dry, full)],
+        [torch.cat([head[:1], head[:-1]]) for head in (dry, full)],
+    ]
+    # A hair above the first head, where the slope is that of the neighbour that conducts.
+    entries = [unknown.of_head(start, pores) * (1.0 + 1.0e-9) for start, _ in neighbours]
+    return entries, [unknown.of_head(end, pores) for _, end in neighbours]
+
+
+class Advice(NamedTuple):
+    """What the strategies say for a round, ``[column]``."""
+
+    share: Tensor
+    """Of the Newton step."""
+    up: Tensor
+    down: Tensor
+    again: Tensor
+    """Whether to start again instead."""
+
+
+def _advice(count: Tensor) -> Advice:
+    """By the number of rounds done."""
+    no = torch.zeros_like(count, dtype=torch.bool)
+    advice = Advice(torch.ones_like(count), no, no, no)
     first = 0.0
     for strategy in STRATEGIES:
         late = count - (first + strategy.whole)
-        turns = torch.clamp(late / strategy.turn, min=0.0).to(torch.int64).to(dtype)
+        turns = torch.clamp(late / strategy.turn, min=0.0).to(torch.int64).to(count.dtype)
         position = (late - strategy.turn * turns) / (strategy.turn - 5.0)
         shortest = torch.clamp(strategy.share * strategy.shorter**turns, min=SHORTEST)
         short = torch.exp(torch.log(shortest) * torch.clamp(1.0 - position, min=0.0))
-        share = torch.where(count >= first, torch.where(late >= 0.0, short, 1.0), share)
+        now, turning = count >= first, late >= 0.0
         first += strategy.rounds
-        again = again | (count == first - 1.0)
-    return share, again & (count < first - 1.0)
+        advice = Advice(
+            share=torch.where(now, torch.where(turning, short, 1.0), advice.share),
+            up=torch.where(now, turning if strategy.up else no, advice.up),
+            down=torch.where(now, turning if strategy.down else no, advice.down),
+            again=advice.again | ((count == first - 1.0) if first < LIMIT else no),
+        )
+    return advice
 
 
 def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:

@@ -95,7 +95,7 @@ class RichardsSoilWater(ModelPart):
             drainage_factor=parameters.general.drainage_factor.expand_as(supply),
             dt=dt + torch.zeros_like(supply),
         )
-        system = solve_richards(frozen_pore_space(soil, ice), flow)
+        system = solve_richards(frozen_pore_space(soil, liquid, ice), flow)
         return _balanced(system, flow, ice, supply)
 
     def _subgrid(
@@ -106,7 +106,7 @@ class RichardsSoilWater(ModelPart):
             return None
         soil = parameters.soil
         capacity: Tensor = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
-        conductivity = frozen_pore_space(soil, ice)[3][0]
+        conductivity = frozen_pore_space(soil, liquid, ice)[3][0]
         return at_least(capacity, conductivity * WATER_DENSITY)
 
 
@@ -122,8 +122,9 @@ def _balanced(system: System, flow: Flow, ice: Tensor, supply: Tensor) -> Richar
     from_top = torch.cumsum(gained, 0)
     entered = from_top[-1] + system.drainage
     left = flow.supply - entered
-    surface = torch.where(system.ponded, entered, flow.supply)
-    correction = torch.where(system.ponded, 0.0, left * dt / thickness[0]).detach()
+    ponded = system.ponded & (left > 0.0)
+    surface = torch.where(ponded, entered, flow.supply)
+    correction = torch.where(ponded, 0.0, left * dt / thickness[0]).detach()
     content = torch.cat([(system.content[0] + correction)[None], system.content[1:]])
     infiltration = positive_part(surface) * WATER_DENSITY
     return RichardsWater(

@@ -58,7 +58,7 @@ class WaterCase:
 
     def primary(self) -> tuple[Tensor, ...]:
         """b, suction, room and conductivity."""
-        return frozen_pore_space(self.parameters.soil, self.ice)
+        return frozen_pore_space(self.parameters.soil, self.liquid, self.ice)
 
     def with_soil(self, **values: Tensor) -> WaterCase:
         """The same with other soil parameters, derived ones included."""
