@@ -15,7 +15,7 @@ from bmi_noahpy.atomic import partial_path, replace_folder, replaced
 from bmi_noahpy.distributed.plan import Tile
 from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
-from bmi_noahpy.output.variables import choose_variables
+from bmi_noahpy.output.variables import choose_variables, has_snow_layers
 
 BLOCK_BYTES = 32 * 2**20
 
@@ -40,7 +40,7 @@ def gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path)
 
 
 def _gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
-    variables = choose_variables(spec.variables)
+    variables = choose_variables(spec.variables, snow_layers=has_snow_layers(run))
     columns = make_sampler(
         variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
     ).columns

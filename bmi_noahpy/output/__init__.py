@@ -24,7 +24,7 @@ from bmi_noahpy.output.journal import Journal, count_records
 from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
 from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
-from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables
+from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables, has_snow_layers
 from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
 
@@ -99,7 +99,7 @@ class OutputWriter:
         self._overwrite = overwrite
         self._compression = int(spec.compression)
         self._flush_seconds = flush_seconds
-        self._variables = choose_variables(spec.variables)
+        self._variables = choose_variables(spec.variables, snow_layers=has_snow_layers(run))
         if run.forcing is None and any(variable.needs_forcing for variable in self._variables):
             raise KeyedError("output.variables", "forcing is asked for, but the configuration has none to write.")
         self._sampling = f"daily {', '.join(spec.daily)}" if spec.daily else f"every {spec.every} steps"
@@ -314,7 +314,7 @@ class OutputWriter:
             return 0
 
     def _shape(self, variable: OutputVariable) -> tuple[int, ...]:
-        leading = [self._layout.layers] if "layer" in variable.dims else []
+        leading = self._layout.lengths(variable.dims)
         return self._layout.array(np.zeros((*leading, self._layout.columns))).shape
 
     def _array(self, variable: OutputVariable, tensor: Tensor | None, count: int) -> NDArray[np.float64]:

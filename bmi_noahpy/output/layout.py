@@ -41,6 +41,8 @@ class Layout:
         self.horizontal = self.domain.dimensions
         self.thickness = _numpy(run.model.column.thickness)
         self.layers = self.thickness.shape[0]
+        pack = run.initial_state.snow.layer_mass
+        self.snow_layers = 0 if pack is None else pack.shape[0]
         self.layers_vary = bool(np.any(self.thickness != self.thickness[:, :1]))
 
     @property
@@ -54,6 +56,10 @@ class Layout:
         if values.shape[-1] != self.columns:
             values = np.broadcast_to(values, (*values.shape[:-1], self.columns))
         return np.array(self.domain.scatter(values))
+
+    def lengths(self, dims: tuple[str, ...]) -> list[int]:
+        """Lengths of the dimensions of a quantity before the horizontal ones."""
+        return [{"layer": self.layers, "snow_layer": self.snow_layers}[name] for name in dims]
 
     def dimensions(self, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the file's dimensions of a quantity, time excluded."""
@@ -69,6 +75,7 @@ def create_file(path: Path, run: Any, columns: Sequence[Column], compression: in
         _time(dataset, run)
         _horizontal(dataset, layout)
         _layers(dataset, layout)
+        _snow_layers(dataset, layout)
         for column in columns:
             _variable(dataset, layout, column, compression)
         _parameters(dataset.createGroup("parameters"), layout, run.parameters)
@@ -185,6 +192,15 @@ def _layers(dataset: netCDF4.Dataset, layout: Layout) -> None:
     depth[:] = layout.array(faces.mean(axis=-1))
     bounds = dataset.createVariable("layer_depth_bnds", "f8", (*dims, "bnds"))
     bounds[:] = np.stack([layout.array(faces[..., 0]), layout.array(faces[..., 1])], axis=-1)
+
+
+def _snow_layers(dataset: netCDF4.Dataset, layout: Layout) -> None:
+    if not layout.snow_layers:
+        return
+    dataset.createDimension("snow_layer", layout.snow_layers)
+    layer = dataset.createVariable("snow_layer", "f8", ("snow_layer",))
+    layer.setncatts({"long_name": "number of the snow layer from the top", "units": "1"})
+    layer[:] = np.arange(1, layout.snow_layers + 1)
 
 
 def _variable(dataset: netCDF4.Dataset, layout: Layout, column: Column, compression: int) -> None:

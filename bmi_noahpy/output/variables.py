@@ -56,6 +56,8 @@ Values = Mapping[str, Tensor | None]
 """Quantities of some steps by dotted path, ``[..., column]``; those of the forcing with the prefix ``forcing.``."""
 
 FORCING = "forcing."
+OF_LAYERED_SNOW = frozenset(path for cls in (State, Fluxes) for path, facts in quantities(cls) if facts["optional"])
+"""What a run has with layered snow only."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,24 +177,40 @@ def output_variables() -> dict[str, OutputVariable]:
     return {variable.path: variable for variable in everything}
 
 
-def choose_variables(names: Iterable[str] | None) -> list[OutputVariable]:
+def choose_variables(names: Iterable[str] | None, *, snow_layers: bool = True) -> list[OutputVariable]:
     """The variables of the given names; the default selection when `names` is None or empty.
 
     A name is dotted (``soil.temperature``) or as in the file (``soil_temperature``); ``all`` stands for every quantity
-    of state and fluxes. Raises `UnknownOutputVariable` with the nearest valid names.
+    of state and fluxes. Without `snow_layers` it leaves out what only layered snow has. Raises `UnknownOutputVariable`
+    with the nearest valid names, or for a name of layered snow where there is none.
     """
+    missing = frozenset() if snow_layers else OF_LAYERED_SNOW
     available: dict[str, Any] = output_variables()
     by_file_name = {variable.name: variable for variable in available.values()}
     chosen: dict[str, OutputVariable] = {}
     for name in list(names or ()) or DEFAULT_VARIABLES:
         if name == "all":
-            chosen |= {path: variable for path, variable in available.items() if not variable.needs_forcing}
+            chosen |= {
+                path: variable
+                for path, variable in available.items()
+                if not variable.needs_forcing and path not in missing
+            }
             continue
         variable = available.get(name) or by_file_name.get(name)
         if variable is None:
             raise UnknownOutputVariable("output.variables", _unknown(name, list(available)))
+        if variable.path in missing:
+            raise UnknownOutputVariable(
+                "output.variables",
+                f"{name!r} is of layered snow. Leave it out, or use schemes: {{preset: conservative}}.",
+            )
         chosen[variable.path] = variable
     return list(chosen.values())
+
+
+def has_snow_layers(run: Any) -> bool:
+    """Whether the pack of a run has layers."""
+    return run.initial_state.snow.layer_mass is not None
 
 
 def _unknown(name: str, available: list[str]) -> str:

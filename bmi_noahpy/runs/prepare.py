@@ -220,6 +220,10 @@ def _override(parameters: Parameters, configuration: Configuration, select: Colu
     return parameters
 
 
+SNOW_LAYERS = 3
+"""Of a pack in layers: with fewer it melts late, with more nothing is gained."""
+
+
 def _initial_state(
     configuration: Configuration,
     model: NoahModel,
@@ -261,4 +265,5 @@ def _initial_state(
         albedo=season(initial.albedo),
         roughness_length=season(initial.roughness_length),
         specific_humidity=humidity,
+        snow_layers=SNOW_LAYERS if model.options.snow == "layered" else 0,
     )

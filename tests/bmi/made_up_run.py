@@ -71,7 +71,7 @@ def made_up_run(
         step=step,
         steps=steps,
         execution="eager",
-        initial_state=None,
+        initial_state=filled(State, columns, 0.0, len(thickness)),
     )
 
 
