@@ -43,7 +43,7 @@ def read(model: Any, name: str) -> np.ndarray:
     return model.get_value(name, destination)
 
 
-def start(folder: Path, days: int, offsets: np.ndarray) -> BmiNoahPy:
+def start(folder: Path, days: int, offsets: np.ndarray, schemes: dict[str, str] | None = None) -> BmiNoahPy:
     """The column of the built-in example once for each soil temperature offset of ``[row, member]``."""
     path = write_example(folder)
     sections = yaml.safe_load(path.read_text())
@@ -52,6 +52,7 @@ def start(folder: Path, days: int, offsets: np.ndarray) -> BmiNoahPy:
         sections["domain"] = {"latitude": np.arange(float(rows)).tolist(), "longitude": np.arange(members).tolist()}
     end = np.datetime64("2019-09-01T00:00") + np.timedelta64(days * 86400 - STEP, "s")
     sections["period"]["end"] = str(end)
+    sections["schemes"] = {**sections.get("schemes", {}), **(schemes or {})}
     profile = np.asarray(sections["initial"]["soil_temperature"])
     fading = np.exp(-np.linspace(0.0, 4.0, len(profile)))  # deep soil is known
     temperature = profile[:, None, None] + fading[:, None, None] * offsets
@@ -77,9 +78,7 @@ def observe(truth: BmiNoahPy, random: np.random.Generator) -> np.ndarray:
     return exact + random.normal(0.0, OBSERVATION_ERROR, exact.shape)
 
 
-def analyse(
-    forecast: np.ndarray, observed: np.ndarray, middle: np.ndarray, random: np.random.Generator
-) -> np.ndarray:
+def analyse(forecast: np.ndarray, observed: np.ndarray, middle: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Ensemble Kalman filter with perturbed observations.
 
     Parameters
