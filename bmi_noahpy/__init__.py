@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bmi_noahpy.learn.training import TrainingError, train
     from bmi_noahpy.observations.reading import read_observations
     from bmi_noahpy.observations.scores import scores
+    from bmi_noahpy.observations.yearly import permafrost_table
     from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
     from bmi_noahpy.plot import plot_output
     from bmi_noahpy.runs.execute import RunSummary
@@ -61,6 +62,7 @@ _HOMES = {
     "bmi_noahpy.learn.training": ("TrainingError", "train"),
     "bmi_noahpy.observations.reading": ("read_observations",),
     "bmi_noahpy.observations.scores": ("scores",),
+    "bmi_noahpy.observations.yearly": ("permafrost_table",),
     "bmi_noahpy.output.permafrost": ("active_layer_thickness", "mean_ground_temperature", "snow_days"),
     "bmi_noahpy.plot": ("plot_output",),
     "bmi_noahpy.runs.execute": ("RunSummary",),
@@ -110,6 +112,7 @@ __all__ = [
     "load_configuration",
     "mean_ground_temperature",
     "open_forcing",
+    "permafrost_table",
     "plot_output",
     "prepare",
     "read_calibration",

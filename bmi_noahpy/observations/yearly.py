@@ -1,0 +1,139 @@
+"""Permafrost year by year, out of one column of an output file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bmi_noahpy.observations.simulated import ColumnOutput, PlotError, Series, read_column
+from bmi_noahpy.output.permafrost import SNOW_ON_THE_GROUND
+
+Floats = NDArray[np.float64]
+
+FREEZING_POINT = 273.15
+DEPTHS = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Depths of which dates are given. [m]"""
+WHOLE_YEAR = 360
+"""Days that a year must have for its means and its active layer."""
+ZERO_CURTAIN = 0.2
+"""Soil this close to the freezing point, in either direction, is in its zero curtain. [K]"""
+THAWED = 0.995
+"""Share of a layer from which on all of it is thawed. [1]"""
+NEEDED = ("soil_temperature", "soil_liquid_water", "soil_ice")
+
+
+def permafrost_table(
+    output: str | Path | ColumnOutput, *, depths: Sequence[float] = DEPTHS, cell: tuple[int, int] | None = None
+) -> pd.DataFrame:
+    """One row for each calendar year, in local days (solar time of the longitude).
+
+    Parameters
+    ----------
+    output : Output file of a run with ``soil.temperature``, ``soil.liquid_water`` and ``soil.ice``.
+    depths : Where dates are wanted; those below the soil are left out. [m]
+    cell : Row and column of a grid, from 0.
+
+    Returns
+    -------
+    Per year: days in the file, active layer [m] (see `thaw_depth`), mean temperature of the top and the lowest layer
+    [degC], days with snow and highest snow [m] where the file has snow; at each depth first day of thaw, first day of
+    freezing after it, and days within 0.2 K of freezing. Years of fewer than 360 days have no means and no active
+    layer.
+
+    Raises
+    ------
+    FileNotFoundError, PlotError : the file is missing, or lacks what is needed.
+    """
+    column = output if isinstance(output, ColumnOutput) else read_column(output, cell)
+    series = {name: column.series(name) for name in NEEDED}
+    missing = [name for name, found in series.items() if found is None]
+    if missing:
+        wanted = ", ".join(name.replace("_", ".", 1) for name in missing)
+        raise PlotError(f"{column.title}: the output lacks {wanted}. Add it to output.variables and run again.")
+    daily = {name: _local(found, column).daily() for name, found in series.items() if found is not None}
+    days = daily["soil_temperature"].middle.astype("datetime64[D]")
+    snow = column.series("snow_depth")
+    depth = None if snow is None else _local(snow, column).daily().values
+    rows = []
+    for year in np.unique(days.astype("datetime64[Y]")):
+        chosen = days.astype("datetime64[Y]") == year
+        values = {name: found.values[chosen] for name, found in daily.items()}
+        rows.append(_year(column, days[chosen], values, None if depth is None else depth[chosen], depths))
+    return pd.DataFrame(rows)
+
+
+def thaw_depth(liquid: Floats, ice: Floats, faces: Floats) -> float:
+    """Depth down to which the ground thaws in a series, within the partly thawed layer too. [m]
+
+    Layers that thaw completely count whole. Of the first one below them counts the share that thaws: how far its liquid
+    fraction rises from its lowest value of the series, which is that of frozen ground, towards one. The answer so
+    depends little on the thickness of the layers.
+
+    Parameters
+    ----------
+    liquid, ice : ``[time, layer]``. [m3 m-3]
+    faces : Upper and lower faces of the layers, ``[layer + 1]``. [m]
+
+    Returns
+    -------
+    NaN when all layers thaw: there is no permafrost within them.
+    """
+    total = np.maximum(liquid + ice, 1e-9)
+    fraction = liquid / total
+    frozen = fraction.min(axis=0)
+    share = np.where(frozen < THAWED, (fraction.max(axis=0) - frozen) / np.maximum(1.0 - frozen, 1e-9), 1.0)
+    partly = share < THAWED
+    if not partly.any():
+        return float("nan")
+    front = int(np.argmax(partly))
+    return float(faces[front] + share[front] * (faces[front + 1] - faces[front]))
+
+
+def _local(series: Series, column: ColumnOutput) -> Series:
+    """The series in mean solar time of its longitude."""
+    shift = np.timedelta64(round(float(column.data["lon"]) / 15.0 * 3.6e12), "ns")
+    return Series(
+        series.name, series.units, series.begin + shift, series.end + shift, series.valid + shift, series.values
+    )
+
+
+def _year(
+    column: ColumnOutput, days: Any, values: dict[str, Floats], snow: Floats | None, depths: Sequence[float]
+) -> dict[str, Any]:
+    temperature = values["soil_temperature"]
+    whole = len(days) >= WHOLE_YEAR
+    row: dict[str, Any] = {"year": int(str(days[0])[:4]), "days": len(days)}
+    active = thaw_depth(values["soil_liquid_water"], values["soil_ice"], column.faces) if whole else float("nan")
+    row["active_layer_m"] = active
+    row["mean_top_temperature_degC"] = float(temperature[:, 0].mean() - FREEZING_POINT) if whole else float("nan")
+    row["mean_ground_temperature_degC"] = float(temperature[:, -1].mean() - FREEZING_POINT) if whole else float("nan")
+    if snow is not None:
+        row["snow_days"] = int(np.count_nonzero(snow >= SNOW_ON_THE_GROUND))
+        row["highest_snow_m"] = float(snow.max())
+    for depth in depths:
+        if depth <= column.depth[-1]:
+            row |= _at_depth(days, _between(temperature, column.depth, depth), depth)
+    return row
+
+
+def _between(temperature: Floats, middles: Floats, depth: float) -> Floats:
+    """Temperature at a depth, linear between the middles of layers. [degC]"""
+    return np.array([np.interp(depth, middles, profile) for profile in temperature]) - FREEZING_POINT
+
+
+def _at_depth(days: Any, celsius: Floats, depth: float) -> dict[str, Any]:
+    """Dates of thaw and of freezing after it, and days of the zero curtain."""
+    thawed = celsius > 0.0
+    thaw = int(np.argmax(thawed)) if thawed.any() and not thawed[0] else None
+    after = (int(np.argmax(thawed)) if thawed.any() else 0) + 1
+    frozen = np.flatnonzero(~thawed[after:]) if thawed.any() else np.array([], dtype=np.int64)
+    return {
+        f"thaw_{depth:g}m": None if thaw is None else str(days[thaw]),
+        f"freeze_up_{depth:g}m": None if frozen.size == 0 else str(days[after + int(frozen[0])]),
+        f"zero_curtain_days_{depth:g}m": int(np.count_nonzero(np.abs(celsius) <= ZERO_CURTAIN)),
+    }
