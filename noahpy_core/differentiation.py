@@ -21,6 +21,16 @@ def is_transformed() -> bool:
     return forward or torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def is_forward_mode() -> bool:
+    """Whether forward mode is all that is at work: one direction, or a batch of directions (``torch.func.jacfwd``)."""
+    stack = torch._C._functorch.get_interpreter_stack()
+    if not stack:
+        return torch.autograd.forward_ad._current_level == 0
+    kinds = [level.key() for level in stack]
+    batched = all(kind == torch._C._functorch.TransformType.Vmap for kind in kinds[:-1])
+    return batched and bool(kinds[-1] == torch._C._functorch.TransformType.Jvp)
+
+
 def differentiable_once(backward: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
     """A `backward` whose results raise an error, and say what to do, when they are differentiated."""
 

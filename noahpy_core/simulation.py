@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from noahpy_core.adjoint import Plan, recorded_run
 from noahpy_core.column import SoilColumn
+from noahpy_core.differentiation import is_transformed
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, is_compiled
 from noahpy_core.model import NoahModel
@@ -157,8 +158,9 @@ def run(
     """A whole run, differentiable with respect to everything that enters it, step length and layers included.
 
     When gradients are wanted, only states are kept, and the way back computes each step again: the memory is that of
-    the checkpoints, the outputs and one step. Without, and under the transformations of `torch.func` or in forward
-    mode, it is a plain loop; reverse mode then keeps every operation of every step. Second derivatives need this:
+    the checkpoints, the outputs and one step. In forward mode (``torch.func.jvp``, ``jacfwd``, dual numbers) changes
+    are carried along, each direction for the price of about two runs. Under the other transformations of `torch.func`
+    it is a plain loop, which in reverse mode keeps every operation of every step. Second derivatives need this:
     ``torch.func.hessian`` and ``jvp`` of ``grad`` give them, a second backward pass through a run is refused. Compiled
     and eager runs agree to round-off.
 
@@ -171,7 +173,7 @@ def run(
     checkpoint_every : Spacing of checkpoints in steps, if not by memory.
     truncate_every : Cut the gradient in time every so many steps (default: never).
     execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
-        so if the model is made of built-in schemes, on the CPU, and not in forward mode or under `torch.func`.
+        so if the model is made of built-in schemes, on the CPU, and not under `vmap` or `grad` of `torch.func`.
 
     Raises
     ------
@@ -184,22 +186,27 @@ def run(
     check_shapes(state, forcing, parameters, model.column.layers, series=True)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
-    compiled, steps = is_compiled(model, execution), forcing.air_temperature.shape[0]
+    trees, steps = (state, forcing, parameters), forcing.air_temperature.shape[0]
+    reverse = bool(_other_leaves(model, dt)) or any(leaf.requires_grad for leaf in leaves_of(*trees))
+    compiled = is_compiled(model, execution, forward_mode=not (reverse and torch.is_grad_enabled()))
     if steps == 0:
         return Trajectory({name: _no_records(state, name) for name in outputs}, state)
     if compiled:
-        from noahpy_core.compiled import NotCompiled, compiled_run
+        from noahpy_core.compiled import NotCompiled, compiled_run, compiled_tangent_run
 
         try:
-            final, series = compiled_run(
-                model,
-                (state, forcing, parameters),
-                dt,
-                outputs,
-                memory=memory,
-                checkpoint_every=checkpoint_every,
-                truncate_every=truncate_every,
-            )
+            if is_transformed():
+                final, series = compiled_tangent_run(model, trees, dt, outputs)
+            else:
+                final, series = compiled_run(
+                    model,
+                    trees,
+                    dt,
+                    outputs,
+                    memory=memory,
+                    checkpoint_every=checkpoint_every,
+                    truncate_every=truncate_every,
+                )
             return Trajectory(dict(zip(outputs, series, strict=True)), final)
         except NotCompiled as reason:
             if execution == "compiled":
@@ -215,6 +222,11 @@ def run(
     )
     final, series = recorded_run(plan, state, forcing, parameters)
     return Trajectory(dict(zip(outputs, series, strict=True)), final)
+
+
+def leaves_of(*trees: Any) -> list[Tensor]:
+    """All tensors of containers."""
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(trees) if isinstance(leaf, Tensor)]
 
 
 def _other_leaves(model: NoahModel, dt: Tensor | float) -> tuple[Tensor, ...]:

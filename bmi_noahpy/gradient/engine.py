@@ -40,6 +40,16 @@ class Engine(Protocol):
     def advance(self, record: RecordedStep, flat: Tensor) -> Tensor:
         """The flat state after a step, from that before it."""
 
+    def push(self, record: RecordedStep, flat: Tensor, changes: Core, names: Sequence[str]) -> list[Tensor | None]:
+        """Changes of outputs of a step, flat, that changes of what enters it make; None where there is none.
+
+        Parameters
+        ----------
+        flat : State before the step.
+        changes : By core path, as ``state.soil.temperature``.
+        names : Of the outputs.
+        """
+
     def reverse(self, record: RecordedStep, flat: Tensor, adjoint: Tensor, seeds: Seeds, span: float) -> Pulled:
         """Take a step back.
 

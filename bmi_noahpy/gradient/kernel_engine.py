@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.engine import Pulled, Seeds
 from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import RecordedStep
 from bmi_noahpy.gradient.result_seeds import DirectResults, ResultSeeds
-from bmi_noahpy.gradient.step import pull_back
+from bmi_noahpy.gradient.step import changed_result, pull_back
 from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.compiled import StepPull
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities, replace_quantity
-from noahpy_core.state import Fluxes, State
+from noahpy_core.state import Fluxes, Forcing, State
 
 
 class KernelEngine:
@@ -73,6 +75,27 @@ class KernelEngine:
             return Pulled(ends.adjoint, entered)
         return self._through_start(record, flat, ends.adjoint, entered)
 
+    def push(self, record: RecordedStep, flat: Tensor, changes: Core, names: Sequence[str]) -> list[Tensor | None]:
+        """See `Engine`."""
+        pull, core = self._pull_of(record), record.core(flat, self._like)
+        here, moved = dict(core), {path: torch.zeros_like(value) for path, value in core.items()}
+        moved |= {path: change.to(flat).reshape(here[path].shape) for path, change in changes.items() if path in core}
+        with forward_ad.dual_level(), torch.no_grad():
+            dual = {path: forward_ad.make_dual(here[path], change) for path, change in moved.items()}
+            start = forward_ad.unpack_dual(pack(record.step(dual, self._like, self._parameters).start))
+            before, change = start.primal.clone(), start.tangent.clone()
+        fields = torch.stack([moved[f"forcing.{field}"] for field in record.fields])
+        given = {path.removeprefix("parameters."): value for path, value in changes.items() if path not in core}
+        values, pushed = pull.push(before, record.inputs, change, fields, {k: v.to(flat) for k, v in given.items()})
+        with forward_ad.dual_level(), torch.no_grad():
+            results = {path: forward_ad.make_dual(value, pushed[path]) for path, value in values.items()}
+            forcing = {
+                field: forward_ad.make_dual(row, fields[k])
+                for k, (field, row) in enumerate(zip(record.fields, record.inputs, strict=False))
+            }
+            result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
+            return [changed_result(name, self._find, result) for name in names]
+
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _pull_of(self, record: RecordedStep) -> StepPull:
@@ -107,15 +130,18 @@ class KernelEngine:
         """Add the seeds of outputs that are computed from several results, or from forcing."""
         results = {path: value.requires_grad_() for path, value in pull.results(start, record.inputs).items()}
         fields = {path: row.detach().requires_grad_() for path, row in zip(record.fields, record.inputs, strict=False)}
+        with torch.enable_grad():
+            result = self._result(results, dataclasses.replace(record.forcing(), **fields), span)
+            leaves = results | {f"forcing.{path}": row for path, row in fields.items()}
+            gradients = pull_back(result, seeds, self._find, leaves)
+        for path, gradient in gradients.items():
+            into.add(path, gradient)
+
+    def _result(self, results: Core, forcing: Forcing, span: float) -> StepResult:
+        """What outputs are read from, of results by path."""
         state = self._like
         for path in state_shapes(state):
             state = replace_quantity(state, path, results[path])
         given = {name: results.get(name) for name, _ in quantities(Fluxes)}
         fluxes = Fluxes(**given)  # type: ignore[arg-type]
-        with torch.enable_grad():
-            forcing = dataclasses.replace(record.forcing(), **fields)
-            result = StepResult(state, fluxes, forcing, self._model.column, span)
-            leaves = results | {f"forcing.{path}": row for path, row in fields.items()}
-            gradients = pull_back(result, seeds, self._find, leaves)
-        for path, gradient in gradients.items():
-            into.add(path, gradient)
+        return StepResult(state, fluxes, forcing, self._model.column, span)

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.engine import Engine
-from bmi_noahpy.gradient.names import Core, Find, core_changes, derivative_by, pack, read_result, unpack
+from bmi_noahpy.gradient.names import Core, Find, core_changes, derivative_by, pack, unpack
 from bmi_noahpy.gradient.recorded import RecordedStep
-from bmi_noahpy.gradient.step import compute_step, core_values, with_core
-from bmi_noahpy.gradient.taken_step import StepResult, TakenStep
+from bmi_noahpy.gradient.taken_step import TakenStep
 from noahpy_core.model import NoahModel
 
 
@@ -39,12 +37,11 @@ class StepDerivative:
     def forward(self, of: Sequence[str], wrt: Sequence[str], seed: Tensor, sizes: Sequence[int]) -> Tensor:
         """d(of)/d(wrt) seed, flat, the names one after the other; `sizes` are those of `of`."""
         changes = core_changes(wrt, self.find, seed, self.step)
-        here = core_values(self.step)
-        with forward_ad.dual_level():
-            dual = {path: forward_ad.make_dual(here[path], change.to(here[path])) for path, change in changes.items()}
-            with torch.no_grad():
-                result = compute_step(self.model, with_core(self.step, dual), self.dt)
-                return torch.cat([self._tangent(name, result, size) for name, size in zip(of, sizes, strict=True)])
+        found = self.engine.push(RecordedStep.of(self.step), pack(self.step.state), changes, of)
+        like = self.step.state.skin_temperature
+        return torch.cat(
+            [like.new_zeros(size) if change is None else change for change, size in zip(found, sizes, strict=True)]
+        )
 
     def backward(self, of: Sequence[str], wrt: Sequence[str], seeds: Sequence[Tensor]) -> Tensor:
         """seed^T d(of)/d(wrt), flat, the names one after the other."""
@@ -55,9 +52,3 @@ class StepDerivative:
         gradients: Core = {f"state.{path}": value for path, value in unpack(before, self.step.state).items()}
         gradients |= {f"parameters.{path}": value for path, value in self.engine.by_parameters.items()}
         return torch.cat([derivative_by(name, self.find, gradients | entered, self.step) for name in wrt])
-
-    def _tangent(self, name: str, result: StepResult, size: int) -> Tensor:
-        """Change of an output, zero where it has none."""
-        value = read_result(name, self.find, result)
-        change = None if value is None else forward_ad.unpack_dual(value).tangent
-        return torch.zeros(size, dtype=result.state.skin_temperature.dtype) if change is None else change

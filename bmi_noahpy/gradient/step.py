@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.names import (
     FORCING_PATHS,
@@ -82,3 +83,10 @@ def pull_back(result: StepResult, seeds: Sequence[tuple[str, Tensor]], find: Fin
         materialize_grads=True,
     )
     return dict(zip(leaves, gradients, strict=True))
+
+
+def changed_result(name: str, find: Find, result: StepResult) -> Tensor | None:
+    """Change of an output, flat, when results are dual numbers; None where it has none."""
+    value = read_result(name, find, result)
+    change: Tensor | None = None if value is None else forward_ad.unpack_dual(value).tangent
+    return change

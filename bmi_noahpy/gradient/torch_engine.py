@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.engine import Pulled, Seeds
 from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import RecordedStep
-from bmi_noahpy.gradient.step import compute_step, parameter_values, pull_back
+from bmi_noahpy.gradient.step import changed_result, compute_step, core_values, parameter_values, pull_back, with_core
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import replace_quantity
@@ -51,6 +54,15 @@ class TorchEngine:
         with torch.no_grad():
             step = record.step(record.core(flat, self._like), self._like, self._parameters)
             return pack(compute_step(self._model, step, self._dt).state)
+
+    def push(self, record: RecordedStep, flat: Tensor, changes: Core, names: Sequence[str]) -> list[Tensor | None]:
+        """See `Engine`."""
+        step = record.step(record.core(flat, self._like), self._like, self._parameters)
+        here = core_values(step)
+        with forward_ad.dual_level(), torch.no_grad():
+            dual = {path: forward_ad.make_dual(here[path], change.to(here[path])) for path, change in changes.items()}
+            result = compute_step(self._model, with_core(step, dual), self._dt)
+            return [changed_result(name, self._find, result) for name in names]
 
     def reverse(self, record: RecordedStep, flat: Tensor, adjoint: Tensor, seeds: Seeds, span: float) -> Pulled:
         """See `Engine`."""

@@ -107,3 +107,23 @@ def test_one_step_pulled_by_a_kernel_is_that_of_torch_after_parameters_change(tm
         assert gradients.relative_error(one, other) < 1.0e-9
     assert np.array_equal(pulled["compiled"][0], pulled["compiled"][1])
     assert not np.array_equal(pulled["compiled"][0], pulled["compiled"][2])
+
+
+def test_one_step_pushed_by_a_kernel_is_that_of_torch(tmp_path):
+    pushed: dict[str, np.ndarray] = {}
+    for execution in ("compiled", "eager"):
+        model = started(tmp_path / execution, execution)
+        extension = model.get_extension("gradient")
+        model.update()
+        outputs = [*model.get_output_var_names(), gradients.STATE]
+        causes = [*extension.get_parameter_names(), gradients.AIR, gradients.RAIN, gradients.WIND_X, gradients.STATE]
+        sizes = typical_sizes(model)
+        vector = np.concatenate([sizes[name] * values(model, name, k) for k, name in enumerate(causes)])
+        pushed[execution] = gradients.pushed(model, outputs, causes, vector)
+        parts = np.split(pushed[execution], np.cumsum([gradients.size(model, name) for name in outputs])[:-1])
+    assert sum(bool(np.any(part)) for part in parts) > 40
+    start = 0
+    for name, part in zip(outputs, parts, strict=True):
+        found = pushed["compiled"][start : start + part.size]
+        start += part.size
+        assert np.abs(found - part).max() <= 1.0e-9 * max(np.abs(part).max(), 1.0e-30), name

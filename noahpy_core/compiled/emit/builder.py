@@ -136,14 +136,16 @@ class KernelBuilder:
             place = count.index if wide == 1 else w.put(f"mul i64 {count.index}, {wide}")
             w.store(self.target.column, value, offset, place)
 
-    def load_input(self, source: Source, step: str | None = None) -> None:
-        """Read an input from the caller's memory."""
+    def load_input(
+        self, source: Source, step: str | None = None, table: str = "inputs", of: Source | None = None
+    ) -> None:
+        """Read an input from the caller's memory: from a table, where another source may stand for it."""
         nodes = self.inputs.get(source)
         if not nodes:
             return
         w = self.writer
-        position, layers = self.sources[source]
-        address, distance, between = self.entry("inputs", position, "%column", step)
+        position, layers = self.sources[of or source]
+        address, distance, between = self.entry(table, position, "%column", step)
         for node in nodes:
             part = node.attribute[1]
             if part is None and node.length:

@@ -37,7 +37,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
             for position, (path, layers) in enumerate(step.shape.results()):
                 b.write_entry("outputs", position, step.results[path], layers, time.index)
             for node, _ in step.requirements:
-                _note_failure(b, w.column(node), time.index)
+                note_failure(b, w.column(node), time.index)
             # Last of all: outputs of this step may still read the old state.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
         with b.if_wanted("%final"):
@@ -45,7 +45,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
     return b.finish()
 
 
-def _note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
+def note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
     """Remember the first step that failed in each column."""
     w, numbers = b.writer, b.target.column.vector("i64")
     with w.unless(w.everywhere(fulfilled, b.target.columns)):

@@ -75,6 +75,25 @@ class ForwardCall:
         return failures
 
 
+class TangentCall:
+    """A step with its change in one direction.
+
+    Parameters
+    ----------
+    inputs, changes, outputs : Tables as for `Program.tangent`.
+    """
+
+    def __init__(self, of: Program, columns: int, inputs: np.ndarray, changes: np.ndarray, outputs: np.ndarray) -> None:
+        self._failures = np.full(columns, -1, dtype=np.int64)
+        self._call = Call(
+            of, of.steps_tangent, columns, inputs=inputs, gradients=changes, outputs=outputs, failures=self._failures
+        )
+
+    def __call__(self) -> None:
+        """Take the step, which was taken before and is known to be solved."""
+        self._call()
+
+
 class ReverseCall:
     """A step back.
 

@@ -114,6 +114,24 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     NotCompiled : Tensors of different types, or not on the CPU.
     """
     check_shapes(*trees, model.column.layers, series=timed)
+    absent, sources, leaves = collect(model, trees, dt)
+    steps = trees[1].air_temperature.shape[0] if timed else 1
+    columns = max(leaf.shape[-1] for leaf in leaves)
+    pack = trees[0].snow.layer_mass
+    snow_layers = 0 if pack is None else pack.shape[0]
+    shape = Shape(model.options, model.column.layers, leaves[0].dtype, absent, snow_layers)
+    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves
+
+
+def collect(
+    model: NoahModel, trees: Trees, dt: Tensor | float
+) -> tuple[frozenset[tuple[str, str]], list[Source], list[Tensor]]:
+    """Optional fields that are absent, and sources and tensors of the others, step length and thickness last.
+
+    Raises
+    ------
+    NotCompiled : Tensors of different types, or not on the CPU.
+    """
     dtype = trees[0].skin_temperature.dtype
     absent, sources, leaves = set(), list[Source](), list[Tensor]()
     for name, tree in zip(NAMES, trees, strict=True):
@@ -129,12 +147,7 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     for source, leaf in zip(sources, leaves, strict=True):
         if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
             raise unlike(source, leaf, dtype)
-    steps = trees[1].air_temperature.shape[0] if timed else 1
-    columns = max(leaf.shape[-1] for leaf in leaves)
-    pack = trees[0].snow.layer_mass
-    snow_layers = 0 if pack is None else pack.shape[0]
-    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent), snow_layers)
-    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves
+    return frozenset(absent), sources, leaves
 
 
 def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:

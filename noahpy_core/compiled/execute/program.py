@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.emit.tangent_kernel import tangent_kernel
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
 from noahpy_core.compiled.execute.library import Function, assemble, digest, load_or_build, vector_bytes
@@ -107,6 +108,37 @@ class Program:
         )
         return failures if failures.max() >= 0 else None
 
+    def tangent(
+        self,
+        inputs: np.ndarray,
+        changes: np.ndarray,
+        outputs: np.ndarray,
+        columns: int,
+        steps: int,
+        final: Tensor | None = None,
+    ) -> np.ndarray | None:
+        """Take steps, and find their change in one direction. Returns as `forward`.
+
+        Parameters
+        ----------
+        changes : Of inputs, as a table of inputs.
+        outputs : A table of results, followed by one of their changes.
+        final : Receives the state after the last step and its change, ``[2, row, column]``.
+        """
+        failures = np.full(columns, -1, dtype=np.int64)
+        self.call(
+            self.steps_tangent,
+            columns,
+            last_step=steps,
+            inputs=inputs,
+            tables=self.tables,
+            outputs=outputs,
+            final=final,
+            failures=failures,
+            gradients=changes,
+        )
+        return failures if failures.max() >= 0 else None
+
     def reverse(
         self,
         wanted: Wanted,
@@ -173,19 +205,26 @@ class Program:
         """The kernel of steps back, for some derivatives."""
         return self._function(wanted)
 
-    def _function(self, wanted: Wanted | None) -> Function:
-        """The kernel forward, or back for some derivatives."""
+    @functools.cached_property
+    def steps_tangent(self) -> Function:
+        """The kernel of steps and their change in one direction."""
+        return self._function("tangent")
+
+    def _function(self, wanted: Wanted | Literal["tangent"] | None) -> Function:
+        """The kernel forward, with changes, or back for some derivatives."""
         key = digest(self.shape.key(), self.target, wanted)
         if asked_for():
             # A kernel of the cache is machine code only, of which there is nothing to print.
             return Function(self._build(wanted))
         return Function(load_or_build(key, lambda: self._build(wanted)))
 
-    def _build(self, wanted: Wanted | None) -> Artefact:
+    def _build(self, wanted: Wanted | Literal["tangent"] | None) -> Artefact:
         step = record_step(self.shape)
         kernel: Kernel
         if wanted is None:
             kernel = forward_kernel(step, self.target)
+        elif wanted == "tangent":
+            kernel = tangent_kernel(step, self.target)
         else:
             kernel = reverse_kernel(step, self.target, wanted)
         dump(step, kernel)

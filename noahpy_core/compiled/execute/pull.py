@@ -1,4 +1,4 @@
-"""Single steps and their way back in kernels, for callers that reverse one step at a time: recorded windows."""
+"""Single steps in kernels, their way back and their change, for callers that see one step at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall
+from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall, TangentCall
 from noahpy_core.compiled.execute.case import Trees, make_case
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import Source, Wanted
@@ -21,7 +21,7 @@ PARAMETERS = tuple(path for path, facts in quantities(Parameters) if facts["diff
 
 
 class StepPull:
-    """One step of a model in kernels, again and back, from states and forcing in flat form.
+    """One step of a model in kernels, again, back and with its change, from states and forcing in flat form.
 
     A state in flat form is ``[row, column]``: the parts of `State` in order, a row for each layer. Forcing in flat form
     has a row for each field that is there.
@@ -64,6 +64,7 @@ class StepPull:
         wanted = Wanted(seeds, forcing=True, constants=("general", "snow", "soil", "vegetation"))
         self._back = (self._program, wanted, self.columns, self._inputs, self._cotangents, self._gradients)
         self._reverse: ReverseCall | None = None
+        self._tangent: TangentCall | None = None
 
     def room_for_parameters(self) -> dict[str, Tensor]:
         """Zeros of the shape of every parameter that can be differentiated by, for each column."""
@@ -123,6 +124,45 @@ class StepPull:
         self._point_to(flat, forcing)
         self._reverse(flat.data_ptr(), adjoint.data_ptr())
         return by_forcing
+
+    def push(
+        self, flat: Tensor, forcing: Tensor, change: Tensor, forcing_change: Tensor, parameters: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Results of the step by path, and their change in one direction.
+
+        Parameters
+        ----------
+        flat, forcing : Before and during the step.
+        change, forcing_change : Of state and forcing, in flat form.
+        parameters : Changes of parameters, by path; what is left out does not change.
+        """
+        if self._tangent is None:
+            self._changes, self._both = np.zeros_like(self._inputs), np.zeros((2 * len(self._outputs), 4), np.int64)
+            self._tangent = TangentCall(self._program, self.columns, self._inputs, self._changes, self._both)
+        given: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
+        self._changes[:] = self._program.input_table(given, self.columns, own=False)
+        self._changes[: self._states, 0] = change.data_ptr() + self._state_offsets
+        self._changes[: self._states, 1:] = self._inputs[: self._states, 1:]
+        self._changes[self._forcing, 0] = forcing_change.data_ptr() + self._forcing_offsets
+        self._changes[self._forcing, 1] = 1
+        layers = [length for _, length in self._program.results]
+        lengths = [max(length, 1) for length in layers]
+        room = torch.empty((2, sum(lengths), self.columns), dtype=self.dtype)
+        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * self.columns * room.element_size()
+        self._both[:, 0] = np.concatenate([room[k].data_ptr() + offsets for k in range(2)])
+        self._both[:, 1] = 1
+        self._both[:, 2] = np.tile([self.columns if length else 0 for length in layers], 2)
+        self._point_to(flat, forcing)
+        self._tangent()
+        names = [path for path, _ in self._program.results]
+        found = [
+            {
+                name: part if length else part[0]
+                for name, length, part in zip(names, layers, values.split(lengths), strict=True)
+            }
+            for values in room
+        ]
+        return found[0], found[1]
 
     def _make_room(self, parameters: Mapping[str, Tensor]) -> None:
         """Tell where derivatives by parameters go; kept for the next call with the same room."""

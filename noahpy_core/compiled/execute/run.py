@@ -34,24 +34,30 @@ def compiled_run(
     """The state after all steps and the outputs of each, ``[time, ...]``; arguments as for `noahpy_core.run`."""
     case, leaves = make_case(model, trees, dt, timed=True)
     wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves)
-    names = tuple(dict.fromkeys(part for name in outputs for part in _parts(name)))
-    plan = _Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every, model)
+    names = tuple(dict.fromkeys(part for name in outputs for part in parts_of(name)))
+    plan = Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every, model)
     if wanted:
         apply: Callable[..., Sequence[Tensor]] = _CompiledRun.apply
         results = apply(plan, *leaves)
     else:
         results = plan.forward([leaf.detach() for leaf in leaves], None)
-    count = len(case.program.rows)
-    final = dict(zip((path for path, _, _ in case.program.rows), results[:count], strict=True))
-    series = dict(zip(names, results[count:], strict=True))
+    return assembled([path for path, _, _ in case.program.rows], names, outputs, results)
+
+
+def assembled(
+    rows: Sequence[str], names: Sequence[str], outputs: Sequence[str], results: Sequence[Tensor]
+) -> tuple[State, list[Tensor]]:
+    """The final state and the outputs asked for, from parts of the state and series in a row."""
+    final = dict(zip(rows, results[: len(rows)], strict=True))
+    series = dict(zip(names, results[len(rows) :], strict=True))
     chosen = []
     for name in outputs:
-        first, *more = (series[part] for part in _parts(name))
+        first, *more = (series[part] for part in parts_of(name))
         chosen.append(first + more[0] if more else first)
     return build(State, final), chosen
 
 
-def _parts(name: str) -> tuple[str, ...]:
+def parts_of(name: str) -> tuple[str, ...]:
     """Results an output is the sum of."""
     return ("soil.liquid_water", "soil.ice") if name == "soil.moisture" else (name,)
 
@@ -67,7 +73,7 @@ def _spacing(case: Case, memory: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A run and its way back.
 
     Parameters
@@ -158,7 +164,7 @@ def raise_failure(program: Program, failures: np.ndarray, *, numbered: bool = Tr
 
 class _CompiledRun(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, plan: _Plan, *leaves: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, plan: Plan, *leaves: Tensor) -> tuple[Tensor, ...]:
         kept: list[Tensor] = []
         results = plan.forward(leaves, kept)
         ctx.plan, ctx.kept = plan, kept
@@ -180,7 +186,7 @@ class _Sweep:
     """The way back through a run."""
 
     def __init__(
-        self, plan: _Plan, leaves: Sequence[Tensor], needed: Sequence[bool], cotangents: Sequence[Tensor | None]
+        self, plan: Plan, leaves: Sequence[Tensor], needed: Sequence[bool], cotangents: Sequence[Tensor | None]
     ) -> None:
         self.plan, self.case, self.leaves, self.needed = plan, plan.case, leaves, needed
         program, columns = self.case.program, self.case.columns

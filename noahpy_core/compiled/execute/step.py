@@ -191,9 +191,7 @@ class _Prepared:
         if layout == self._layouts.get(place):
             self._words[place * len(ENTRY)] = tensor.data_ptr()
         else:
-            self._inputs[place] = entry(
-                tensor, reader.layers, self._columns, timed=False, name=".".join(reader.source)
-            )
+            self._inputs[place] = entry(tensor, reader.layers, self._columns, timed=False, name=".".join(reader.source))
             self._layouts[place] = layout
 
 

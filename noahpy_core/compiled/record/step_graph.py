@@ -12,6 +12,7 @@ from torch import Tensor
 from noahpy_core.column import SoilColumn
 from noahpy_core.compiled.graph.derivative import Reverse
 from noahpy_core.compiled.graph.graph import Graph, Node, causes, needed
+from noahpy_core.compiled.graph.tangent import Tangents
 from noahpy_core.compiled.record.recorder import StepRecorder
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -22,7 +23,9 @@ from noahpy_core.state import LAYER, SNOW_LAYER, Fluxes, Forcing, State
 
 CONTAINERS: dict[str, type] = {"state": State, "forcing": Forcing, "parameters": Parameters}
 STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
-VARYING = frozenset({"state", "forcing", "cotangent", "adjoint"})
+CHANGE = " change"
+"""What the container of an input is followed by where its change is meant."""
+VARYING = frozenset({"state", "forcing", "cotangent", "adjoint", "state" + CHANGE, "forcing" + CHANGE})
 """Sources whose values change from step to step."""
 
 Source = tuple[str, Any]
@@ -237,6 +240,26 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
             if derivative is not None and wanted.has((name, path)):
                 members[path] = derivative
     return ReverseGraph(found["state"], found["forcing"], carried)
+
+
+def tangent_step(step: StepGraph) -> dict[str, Node]:
+    """The change of every result, by path, for changes of all that enters the step.
+
+    The changes are inputs named as what changes, its container followed by `CHANGE`.
+    """
+    graph = step.graph
+    nodes = needed(step.results.values(), causes)
+    wanted = {source for source, _ in constant_sources(step.shape)}
+    wanted |= {(name, path) for name in ("state", "forcing") for path, _ in step.shape.fields(name)}
+    given = {}
+    for node in nodes:
+        if node.op == "input" and node.attribute[0] in wanted:
+            (container, path), part = node.attribute
+            change = ((container + CHANGE, path), part)
+            given[node.number] = graph.node("input", attribute=change, length=node.length)
+    tangents = Tangents(graph, given)
+    tangents.sweep(nodes)
+    return {path: tangents.zero_or(node) for path, node in step.results.items()}
 
 
 def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[Source, Node]:
