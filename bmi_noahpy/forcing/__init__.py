@@ -33,7 +33,7 @@ __all__ = [
     "open_forcing",
 ]
 
-NETCDF_ENDINGS = (".nc", ".nc4", ".cdf", ".netcdf")
+NETCDF_ENDINGS = (".nc", ".nc4", ".cdf", ".netcdf", ".zarr")
 TEXT_ENDINGS = (".csv", ".txt", ".dat", ".tsv", ".smet", ".asc")
 
 

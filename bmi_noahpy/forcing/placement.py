@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +14,15 @@ from bmi_noahpy.forcing.table import Array, ForcingError
 from bmi_noahpy.region.domain import Domain
 
 Index = NDArray[np.int64]
+EARTH_RADIUS = 6371.0
+"""[km]"""
 COORDINATE_TOLERANCE = 1.0e-3
 """Two grids are the same when no coordinate differs by more; single precision may cost some of it. [degrees]"""
 LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+
+
+class NearestCell(UserWarning):
+    """Records of a single column are those of the nearest cell of a file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +76,8 @@ def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, so
     """The placement of each variable, given with the name of its time dimension.
 
     With a domain of several cells, a variable that varies in space must be on the same cells: dimensions of the same
-    names, else of the same lengths in the same order, and where the file has coordinates, the same coordinates.
+    names, else of the same lengths in the same order, and where the file has coordinates, the same coordinates. A
+    domain of one column takes the nearest cell, with a warning that names it.
 
     Raises
     ------
@@ -93,6 +101,8 @@ def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, so
     shape = tuple(sizes[name] for name in layout)
     count = int(np.prod(shape, dtype=np.int64))
     places = np.arange(count) if domain is None or domain.kind == "column" else domain.places
+    if domain is not None and domain.kind == "column" and count > 1:
+        places = _nearest(first, layout, shape, domain, source)
     placements = {}
     for name, (variable, dimension) in variables.items():
         varies = any(key in variable.dims for key in layout)
@@ -154,3 +164,38 @@ def _coordinate(variable: Any, names: tuple[str, ...]) -> Any:
         if coordinate.attrs.get("standard_name") == names[0] or str(name).lower() in names:
             return coordinate
     return None
+
+
+def _nearest(variable: Any, layout: tuple[str, ...], shape: tuple[int, ...], domain: Domain, source: str) -> Index:
+    """The cell nearest to the point of a single column, with a sentence about it; all cells without coordinates."""
+    found = [_coordinate(variable, names) for names in (LATITUDES, LONGITUDES)]
+    if any(coordinate is None or not set(coordinate.dims) <= set(layout) for coordinate in found):
+        return np.arange(int(np.prod(shape, dtype=np.int64)))
+    sizes = dict(zip(layout, shape, strict=True))
+    latitude, longitude = (
+        coordinate.broadcast_like(_template(variable, sizes)).transpose(*layout).values.astype(np.float64).reshape(-1)
+        for coordinate in found
+    )
+    place = float(domain.latitude.flat[0]), float(domain.longitude.flat[0])
+    distance = _distance(latitude, longitude, *place)
+    nearest = int(np.nanargmin(distance))
+    warnings.warn(
+        f"{source}: of its {len(distance)} cells the nearest to {place[0]:g}, {place[1]:g} is taken, at "
+        f"{latitude[nearest]:g}, {longitude[nearest]:g}, {distance[nearest]:.1f} km from it.",
+        NearestCell,
+        stacklevel=2,
+    )
+    return np.array([nearest])
+
+
+def _template(variable: Any, sizes: Mapping[str, int]) -> Any:
+    """The cells of a variable, without its other dimensions."""
+    return variable.isel({name: 0 for name in variable.dims if name not in sizes}, drop=True)
+
+
+def _distance(latitude: Array, longitude: Array, to_latitude: float, to_longitude: float) -> Array:
+    """Along the great circle, from degrees. [km]"""
+    phi, to = np.deg2rad(latitude), np.deg2rad(to_latitude)
+    half = np.sin(0.5 * (phi - to)) ** 2
+    half = half + np.cos(phi) * np.cos(to) * np.sin(0.5 * np.deg2rad(longitude - to_longitude)) ** 2
+    return np.asarray(2.0 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0))))

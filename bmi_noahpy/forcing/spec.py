@@ -139,16 +139,21 @@ def find_files(file: Path | Sequence[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for entry in [file] if isinstance(file, Path) else file:
-        if entry.is_file():
+        if _holds_records(entry):
             found[entry] = None
             continue
         matches = sorted(glob.glob(str(entry))) if glob.has_magic(str(entry)) else []
-        files = [path for path in map(Path, matches) if path.is_file()]
+        files = [path for path in map(Path, matches) if _holds_records(path)]
         if not files:
             what = "fits no file" if glob.has_magic(str(entry)) else "is not a file"
             raise MissingForcing("forcing.file", f"'{entry}' {what}. Correct the path.")
         found |= dict.fromkeys(files)
     return list(found)
+
+
+def _holds_records(path: Path) -> bool:
+    """Whether a path is a file, or the folder of a Zarr store."""
+    return path.is_file() or (path.suffix == ".zarr" and path.is_dir())
 
 
 def _entry(entry: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:

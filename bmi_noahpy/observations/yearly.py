@@ -41,9 +41,9 @@ def permafrost_table(
     Returns
     -------
     Per year: days in the file, active layer [m] (see `thaw_depth`), mean temperature of the top and the lowest layer
-    [degC], days with snow and highest snow [m] where the file has snow; at each depth first day of thaw, first day of
-    freezing after it, and days within 0.2 K of freezing. Years of fewer than 360 days have no means and no active
-    layer.
+    [degC], days with snow and highest snow [m] where the file has snow; at each depth first day of the longest thaw,
+    first day of freezing after it, and days within 0.2 K of freezing. Years of fewer than 360 days have no means and no
+    active layer.
 
     Raises
     ------
@@ -128,12 +128,18 @@ def _between(temperature: Floats, middles: Floats, depth: float) -> Floats:
 
 def _at_depth(days: Any, celsius: Floats, depth: float) -> dict[str, Any]:
     """Dates of thaw and of freezing after it, and days of the zero curtain."""
-    thawed = celsius > 0.0
-    thaw = int(np.argmax(thawed)) if thawed.any() and not thawed[0] else None
-    after = (int(np.argmax(thawed)) if thawed.any() else 0) + 1
-    frozen = np.flatnonzero(~thawed[after:]) if thawed.any() else np.array([], dtype=np.int64)
+    begin, end = _longest(celsius > 0.0)
     return {
-        f"thaw_{depth:g}m": None if thaw is None else str(days[thaw]),
-        f"freeze_up_{depth:g}m": None if frozen.size == 0 else str(days[after + int(frozen[0])]),
+        f"thaw_{depth:g}m": str(days[begin]) if 0 < begin < end else None,
+        f"freeze_up_{depth:g}m": str(days[end]) if begin < end < len(days) else None,
         f"zero_curtain_days_{depth:g}m": int(np.count_nonzero(np.abs(celsius) <= ZERO_CURTAIN)),
     }
+
+
+def _longest(thawed: NDArray[np.bool_]) -> tuple[int, int]:
+    """Beginning and end of the longest thaw without a break: frosts of spring and autumn do not count."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], thawed.astype(np.int8), [0]]))).reshape(-1, 2)
+    if not edges.size:
+        return 0, 0
+    begin, end = edges[int(np.argmax(edges[:, 1] - edges[:, 0]))]
+    return int(begin), int(end)

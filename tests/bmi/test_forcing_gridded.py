@@ -25,6 +25,7 @@ from regions import (
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, PrescribedVegetation, open_forcing
+from bmi_noahpy.forcing.placement import NearestCell
 from bmi_noahpy.region import Domain
 from bmi_noahpy.runs.prepare import prepare
 
@@ -249,3 +250,26 @@ def test_memory_does_not_grow_with_the_length_of_the_records(tmp_path):
         peaks.append(peak)
     # The longer file holds 69 MB more.
     assert peaks[1] - peaks[0] < 10e6
+
+
+@pytest.mark.parametrize("longitude", [359.1, -0.9])
+def test_a_single_column_takes_the_nearest_cell_and_says_which(tmp_path, longitude):
+    times = np.datetime64("2020-01-01", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    values = np.arange(6.0).reshape(2, 3)
+    air = {"Tair": (270.0, "K"), "PSurf": (9e4, "Pa"), "Qair": (1e-3, "kg kg-1"), "Wind": (2.0, "m s-1"),
+           "SWdown": (0.0, "W m-2"), "LWdown": (250.0, "W m-2"), "Precip": (0.0, "kg m-2 s-1")}  # fmt: skip
+    fields = {
+        name: (
+            ("time", "lat", "lon"),
+            np.broadcast_to(base + (values if name == "Tair" else 0.0), (3, 2, 3)),
+            {"units": u},
+        )
+        for name, (base, u) in air.items()
+    }
+    data = xarray.Dataset(fields, {"time": times, "lat": [10.0, 11.0], "lon": [358.0, 359.0, 0.0]})
+    data.to_netcdf(tmp_path / "grid.nc")
+    domain = Domain("column", np.array([11.2]), np.array([longitude]))
+    with pytest.warns(NearestCell, match=r"of its 6 cells the nearest to 11.2, .* is taken, at 11, 359"):
+        table = open_forcing({"file": tmp_path / "grid.nc"}, domain=domain)
+    assert table.columns == 1
+    assert table.values["air_temperature"][0, 0] == 274.0

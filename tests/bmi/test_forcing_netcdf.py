@@ -118,3 +118,33 @@ def test_two_variables_of_one_standard_name_are_told_apart_by_their_names(tmp_pa
     data["t_soil_surface"] = data["Tair"] + 5.0
     data["t_soil_surface"].attrs = dict(data["Tair"].attrs)
     assert open_forcing(write(tmp_path, data)).values["air_temperature"][0, 0] == 260.0
+
+
+def test_a_zarr_store_is_read_like_a_file(tmp_path):
+    pytest.importorskip("zarr", reason="needs the package zarr")
+    dataset().to_zarr(tmp_path / "weather.zarr", consolidated=False)
+    stored = open_forcing({"file": tmp_path / "weather.zarr"})
+    filed = open_forcing(write(tmp_path, dataset()))
+    for quantity, values in filed.values.items():
+        np.testing.assert_array_equal(stored.values[quantity], values)
+
+
+def test_texts_of_wrf_and_times_of_each_cell_are_times(tmp_path):
+    texts = [str(time)[:19].replace("T", "_") for time in TIMES.astype("datetime64[s]")]
+    plain = open_forcing(write(tmp_path, dataset()))
+    wrf = dataset().rename(time="Time").drop_vars("Time")
+    wrf["Times"] = ("Time", np.array(texts, dtype="S19"))
+    np.testing.assert_array_equal(open_forcing(write(tmp_path, wrf)).times, plain.times)
+    cells = dataset((2,), ("cell",)).rename(time="step").drop_vars("step")
+    cells["Time"] = (("cell", "step"), np.stack([TIMES, TIMES]))
+    np.testing.assert_array_equal(open_forcing(write(tmp_path, cells)).times, plain.times)
+    cells["Time"] = (("cell", "step"), np.stack([TIMES, TIMES + np.timedelta64(1, "h")]))
+    with pytest.raises(ForcingError, match="times differ between its 2 cells"):
+        open_forcing(write(tmp_path, cells))
+
+
+def test_cell_methods_say_which_variables_are_means(tmp_path):
+    data = dataset()
+    data["ta"].attrs["cell_methods"] = "time: mean"
+    data["rsds"].attrs["cell_methods"] = "time: point"
+    assert open_forcing(write(tmp_path, data)).means == {"air_temperature", "longwave_down", "precipitation"}
