@@ -109,6 +109,9 @@ class DifferentiableComponent(Protocol):
     def get_output_var_names(self) -> Sequence[str]:
         """Outputs."""
 
+    def get_var_units(self, name: str) -> str:
+        """Units of a variable."""
+
     def get_var_nbytes(self, name: str) -> int:
         """Bytes of all values of a variable."""
 

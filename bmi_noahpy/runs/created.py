@@ -44,13 +44,13 @@ class Created:
         if abs(self.water) > max(NOTABLE_SHARE * self.precipitation, NOTABLE_WATER):
             told.append(
                 f"Water created by floors of the schemes (numerical_water_source): {self.water:.3g} mm, of "
-                f"{self.precipitation:.3g} mm of precipitation. Coarse soil drains in less than a step: choose a "
-                "shorter period.step, or schemes.soil_water: richards."
+                f"{self.precipitation:.3g} mm of precipitation. Coarse soil drains in less than a step: choose "
+                "schemes: {preset: conservative}, or a shorter period.step."
             )
         if abs(self.heat) > NOTABLE_HEAT:
             told.append(
                 f"Heat left over by the linearised surface balance (numerical_heat_source): {self.heat:.3g} W m-2 in "
-                "the mean. Choose a shorter period.step, or schemes.surface_balance: closed."
+                "the mean. Choose schemes: {preset: conservative}, or a shorter period.step."
             )
         return told
 
