@@ -95,7 +95,8 @@ def carry_heat(
     ----------
     store : With the water after the move; ice does not move.
     enthalpy : Before the move, of layers that already have given away what plants and evaporation took. [J m-2]
-    flux : Water through each face, positive down, ``[layer + 1, column]``. [kg m-2 s-1]
+    flux : Water through each face, positive down, ``[layer + 1, column]``; nothing rises through the last.
+        [kg m-2 s-1]
     arriving : Heat of water entering at the surface. [W m-2]
     dt : [s]
 
