@@ -26,7 +26,7 @@ CONFIGURATION = "noahpy.yaml"
 SECTIONS = tuple(Configuration.model_fields)
 
 
-class NoahPy(LocalModel):
+class NoahPy(LocalModel):  # type: ignore[misc]
     """Noah land surface model with permafrost physics, run in this Python process.
 
     ``setup(configuration=path)`` takes a configuration of NoahPy; without one, the invented site that comes with the

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.prepare import Domain
+    from bmi_noahpy.region.domain import Domain
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

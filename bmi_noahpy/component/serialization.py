@@ -101,7 +101,8 @@ class NextGenNames:
         if name.endswith("state"):
             if self._created is None:
                 raise RuntimeError(f"{name}: nothing is created. Set {PREFIX}create first.")
-            return np.frombuffer(self._created, np.uint8).copy()
+            found: NDArray[Any] = np.frombuffer(self._created, np.uint8).copy()
+            return found
         return np.zeros(1, np.int32)
 
     def set(self, name: str, values: Any, run: Serializable) -> None:

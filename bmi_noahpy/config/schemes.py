@@ -32,7 +32,8 @@ def read_schemes(value: Any, info: ValidationInfo) -> Options:
     Problems : with everything that is wrong.
     """
     if isinstance(refuse_empty(value), Options):
-        return value
+        found: Options = value
+        return found
     if not isinstance(value, Mapping):
         raise ValueError(f"must hold slots with scheme names, got {value!r}. Indent them below it, or remove it.")
     problems: list[Problem] = []
@@ -85,7 +86,8 @@ def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
     check_scheme(slot, given)
     if ":" in given:
         _check_trust(given)
-    return given
+    found: str | OwnScheme = given
+    return found
 
 
 def _read_own(slot: str, given: Mapping[str, Any], info: ValidationInfo) -> OwnScheme:

@@ -164,10 +164,12 @@ def spread(value: Values, columns: int, leading: int | None = None) -> NDArray[A
     """The value of every column: ``[column]``, or ``[leading, column]`` when `leading` (layers or 12) is given."""
     array = np.asarray(value)
     if leading is None:
-        return np.broadcast_to(array.reshape(-1), (columns,)).copy()
+        found: NDArray[Any] = np.broadcast_to(array.reshape(-1), (columns,)).copy()
+        return found
     if array.ndim == 3:
         array = array.reshape(array.shape[0], -1)
-    return np.broadcast_to(array if array.ndim == 2 else array.reshape(-1, 1), (leading, columns)).copy()
+    found = np.broadcast_to(array if array.ndim == 2 else array.reshape(-1, 1), (leading, columns)).copy()
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +217,8 @@ def read_instant(value: Any) -> datetime.datetime:
         value = datetime.datetime(value.year, value.month, value.day)
     if value.tzinfo is not None:
         value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    return value.replace(microsecond=0)
+    found: datetime.datetime = value.replace(microsecond=0)
+    return found
 
 
 _YEARS = re.compile(r"\s*(\d+)\s*years?\s*")

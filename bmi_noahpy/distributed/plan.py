@@ -137,7 +137,8 @@ def _describe(run: Any) -> dict[str, Any]:
     described["output"] = {key: output.get(key) for key in ("variables", "every", "daily")}
     files = {key: [digest_of_file(path) for path in paths] for key, paths in files_read(run.configuration).items()}
     described["files"] = {key: digests for key, digests in files.items() if key != "configuration"}
-    return json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
+    found: dict[str, Any] = json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
+    return found
 
 
 def column_numbers(run: Any) -> NDArray[np.int64]:

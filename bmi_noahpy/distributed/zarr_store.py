@@ -56,7 +56,8 @@ def _records(variable: Any) -> int:
     if not variable.shape:
         return 1
     row = int(variable.dtype.itemsize * np.prod(variable.shape[1:], dtype=np.int64))
-    return max(min(CHUNK_BYTES // max(row, 1), variable.shape[0]), 1)
+    found: int = max(min(CHUNK_BYTES // max(row, 1), variable.shape[0]), 1)
+    return found
 
 
 def _plain(value: Any) -> Any:

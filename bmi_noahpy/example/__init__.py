@@ -166,7 +166,8 @@ def _initial_state() -> dict[str, Any]:
 
 
 def _end(years: int) -> np.datetime64:
-    return (START.astype("datetime64[M]") + 12 * years).astype("datetime64[s]")
+    found: np.datetime64 = (START.astype("datetime64[M]") + 12 * years).astype("datetime64[s]")
+    return found
 
 
 def _minute(moment: np.datetime64) -> str:

@@ -146,7 +146,8 @@ def solar_elevation(moments: Times, latitude: float, longitude: float) -> Array:
     declination = np.deg2rad(23.45) * np.sin(2.0 * np.pi * (284.0 + day) / 365.0)
     hour_angle = 2.0 * np.pi * (day % 1.0 + longitude / 360.0) - np.pi
     phi = np.deg2rad(latitude)
-    return np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
+    found: Array = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
+    return found
 
 
 def clear_sky_shortwave(sine: Array) -> Array:
@@ -175,7 +176,8 @@ def longwave(temperature: Array, vapour_pressure: Array, cloud: Array) -> Array:
 def _day_of_year(times: Times) -> Array:
     """Days since the start of the year, with fraction, 1.0 at the start of 1 January."""
     year = times.astype("datetime64[Y]").astype("datetime64[s]")
-    return (times - year) / np.timedelta64(1, "D") + 1.0
+    found: Array = (times - year) / np.timedelta64(1, "D") + 1.0
+    return found
 
 
 def _warmth(day_of_year: Array, site: Site) -> Array:
@@ -187,7 +189,8 @@ def _clear_sky(times: Times, site: Site) -> Array:
     """Three-hour means of clear-sky radiation. [W m-2]"""
     offsets = np.arange(7.5, 180.0, 15.0) * 60.0
     moments = times[:, None] + offsets.astype("timedelta64[s]")
-    return clear_sky_shortwave(solar_elevation(moments, site.latitude, site.longitude)).mean(axis=1)
+    found: Array = clear_sky_shortwave(solar_elevation(moments, site.latitude, site.longitude)).mean(axis=1)
+    return found
 
 
 def _cloud_cover(sky: Array, warmth: Array, site: Site) -> Array:
@@ -222,7 +225,8 @@ def _pressure(random: np.random.Generator, length: int, site: Site) -> Array:
     """Hydrostatic pressure at the elevation of the site, with weather of 6 hPa standard deviation."""
     scale_height = GAS_CONSTANT * site.mean_temperature / GRAVITY
     mean = 101_325.0 * np.exp(-site.elevation / scale_height)
-    return mean + 600.0 * red_noise(random, length, site.persistence)
+    found: Array = mean + 600.0 * red_noise(random, length, site.persistence)
+    return found
 
 
 def _relative_humidity(random: np.random.Generator, cloud: Array, sun: Array, temperature: Array) -> Array:

@@ -31,11 +31,12 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
 
     if path.suffix == ".zarr" and path.is_dir():
         try:
-            return xarray.open_zarr(path, chunks=None, decode_timedelta=False)
+            found: xarray.Dataset = xarray.open_zarr(path, chunks=None, decode_timedelta=False)
         except ImportError as error:
             raise NotNetcdf(f"{path}: reading Zarr needs the package zarr. Install it: pip install zarr") from error
         except (OSError, ValueError, KeyError) as error:
             raise NotNetcdf(f"{path}: cannot be read as Zarr ({' '.join(str(error).split())[:160]}).") from error
+        return found
     problem = _what_it_is(path)
     if problem is not None:
         raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")

@@ -12,11 +12,12 @@ from bmi_noahpy.forcing.derived import check_wanted
 from bmi_noahpy.forcing.netcdf import open_netcdf
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
-from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, TimeSpec, VariableSpec, find_files
+from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, VariableSpec, find_files
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawRecords
 from bmi_noahpy.forcing.text import read_text
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.tabular import TimeSpec
 
 __all__ = [
     "ForcingError",

@@ -41,7 +41,8 @@ def saturation_vapour_pressure(temperature: Array) -> Array:
         temperature - FREEZING_POINT
     )
     exponent = latent_heat * (1.0 / FREEZING_POINT - 1.0 / temperature) / VAPOUR_GAS_CONSTANT
-    return SATURATION_AT_FREEZING_POINT * _exponential(exponent)
+    found: Array = SATURATION_AT_FREEZING_POINT * _exponential(exponent)
+    return found
 
 
 def saturation_specific_humidity(temperature: Array, pressure: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 from bmi_noahpy.forcing.humidity import MOLAR_MASS_RATIO, below_saturation
@@ -35,11 +37,12 @@ def humidity_of(source: str, value: Array, temperature: Array, pressure: Array) 
     """
     if source == "mixing_ratio":
         return below_saturation(value / (1.0 + value), temperature, pressure)
-    vapour = {
+    pressures: Mapping[str, Callable[[], Array]] = {
         "dewpoint_temperature": lambda: vapour_pressure(value),
         "vapour_pressure": lambda: value,
         "vapour_pressure_deficit": lambda: np.maximum(vapour_pressure(temperature) - value, 0.0),
         "vapour_mole_fraction": lambda: value * pressure,
-    }[source]()
+    }
+    vapour = pressures[source]()
     humidity = MOLAR_MASS_RATIO * vapour / (pressure - (1.0 - MOLAR_MASS_RATIO) * vapour)
     return below_saturation(humidity, temperature, pressure)

@@ -15,9 +15,10 @@ from bmi_noahpy.forcing.names import NAMES, choose_variables
 from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
-from bmi_noahpy.forcing.spec import ForcingSpec, TimeSpec
+from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.tabular import TimeSpec
 
 
 class OpenFiles:

@@ -64,8 +64,10 @@ class Placement:
         values = values.reshape(values.shape[0], -1)
         places = self.places - begin
         if len(places) == values.shape[1] and np.array_equal(places, np.arange(len(places))):
-            return values
-        return values[:, places]
+            found: Array = values
+            return found
+        found = values[:, places]
+        return found
 
     def choose(self, columns: ArrayLike) -> Placement:
         """The placement of some of the columns; one that serves all columns still does."""

@@ -147,7 +147,8 @@ class ForcingTable:
     @property
     def columns(self) -> int:
         """Number of columns in the records (1: the same weather everywhere)."""
-        return next(iter(self.values.values())).shape[1]
+        found: int = next(iter(self.values.values())).shape[1]
+        return found
 
     @property
     def records(self) -> int:

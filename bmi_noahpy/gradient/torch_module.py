@@ -6,7 +6,7 @@ backward pass is the reversed window of the component. The component itself may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,7 +83,8 @@ class ComponentModule(nn.Module):
         if state is None:
             state = torch.from_numpy(self.get_state())
         tensors = [state, *(constants[n] for n in self.parameter_names), *(given[n] for n in self.inputs)]
-        *outputs, final = _ComponentRun.apply(self, steps, *tensors)
+        apply: Callable[..., tuple[Tensor, ...]] = _ComponentRun.apply
+        *outputs, final = apply(self, steps, *tensors)
         return dict(zip(self.outputs, outputs, strict=True)), final
 
     def set_time(self, time: float) -> None:

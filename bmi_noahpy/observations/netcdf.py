@@ -86,7 +86,8 @@ def _plain(values: Any) -> Array:
     """Numbers with codes of missing values as NaN."""
     plain = np.asarray(values, dtype=np.float64).copy()
     plain[np.isin(plain, MISSING_CODES)] = np.nan
-    return plain
+    found: Array = plain
+    return found
 
 
 def _depths(path: Path, coordinate: Any) -> list[float]:
@@ -115,7 +116,9 @@ def _stamps(data: xr.Dataset, column: str, quantity: str) -> Times:
     begin = data[bounds].values[:, 0].astype("datetime64[ns]")
     end = data[bounds].values[:, 1].astype("datetime64[ns]")
     if abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS:
-        return begin
+        found: Times = begin
+        return found
     name = column if column in data else quantity
     methods = data[name].attrs.get("cell_methods", "") if name in data else ""
-    return end if "time: point" in methods else begin + (end - begin) // 2
+    found = end if "time: point" in methods else begin + (end - begin) // 2
+    return found

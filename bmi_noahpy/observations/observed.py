@@ -128,4 +128,5 @@ def window_means(times: Times, values: Array, begin: Times, end: Times) -> Array
 def _interpolate(series: Series, times: Times) -> Array:
     zero = series.valid[0]
     at, known = (times - zero) / SECOND, (series.valid - zero) / SECOND
-    return np.interp(at, known, series.values, left=np.nan, right=np.nan)
+    found: Array = np.interp(at, known, series.values, left=np.nan, right=np.nan)
+    return found

@@ -274,7 +274,8 @@ class OutputWriter:
         return f"{self.records} records are kept in {self.journal_path}. Make room, then run again with --resume."
 
     def _is_complete(self) -> bool:
-        return self._end >= (self._run.steps - 0.5) * float(self._run.step)
+        found: bool = self._end >= (self._run.steps - 0.5) * float(self._run.step)
+        return found
 
     def _publish(self) -> None:
         """Make the netCDF file anew from all records."""

@@ -63,7 +63,8 @@ class Layout:
 
     def dimensions(self, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the file's dimensions of a quantity, time excluded."""
-        return dims + self.horizontal
+        found: tuple[str, ...] = dims + self.horizontal
+        return found
 
 
 def create_file(path: Path, run: Any, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:

@@ -129,10 +129,12 @@ class Sampler:
 def _fold(column: Column, carried: Array | None, rows: Array) -> Array:
     """What the rows add up to, from the first to the last, after what was carried over."""
     if column.statistic == LAST:
-        return rows[-1].copy()
+        found: Array = rows[-1].copy()
+        return found
     if carried is not None:
         rows = np.concatenate([carried[None], rows])
-    return _COLLECT[column.statistic].accumulate(rows, axis=0)[-1].copy()
+    found = _COLLECT[column.statistic].accumulate(rows, axis=0)[-1].copy()
+    return found
 
 
 def _means(column: Column, rows: Array, length: int) -> Array:
@@ -192,7 +194,8 @@ def _daily(variables: Sequence[OutputVariable], statistics: Sequence[str], step:
 
     def ends(first: int, count: int) -> NDArray[np.bool_]:
         days = (offset + np.arange(first, first + count + 1) * step) // DAY
-        return days[1:] != days[:-1]
+        found: NDArray[np.bool_] = days[1:] != days[:-1]
+        return found
 
     return Sampler(columns, ends, step)
 

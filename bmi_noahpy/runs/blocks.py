@@ -212,4 +212,5 @@ def _has_layers(path: str) -> bool:
 
 def end_of_step(run: Any, step: int) -> np.datetime64:
     """Time at which the state after a step (counted from 0) is valid."""
-    return np.datetime64(run.start, "s") + np.timedelta64(round((step + 1) * float(run.step)), "s")
+    found: np.datetime64 = np.datetime64(run.start, "s") + np.timedelta64(round((step + 1) * float(run.step)), "s")
+    return found

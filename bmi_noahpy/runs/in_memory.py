@@ -62,7 +62,8 @@ def simulate(
         spec = section.model_copy(update={"file": target, "variables": chosen, "overwrite": True})
         execute(run, OutputWriter(target, run, spec, overwrite=True))
         with xr.open_dataset(target, decode_timedelta=False) as written:
-            return written.load()
+            found: xr.Dataset = written.load()
+            return found
 
 
 def _table(

@@ -129,7 +129,8 @@ def spin_up(
 def spin_up_steps(run: Any, period: str | float) -> int:
     """Whole steps of a length of time from the beginning of a run: ``"2 years"``, or seconds."""
     start = np.datetime64(run.start, "s").item()
-    return round((span_end(start, period) - start).total_seconds() / float(run.step))
+    found: int = round((span_end(start, period) - start).total_seconds() / float(run.step))
+    return found
 
 
 def total_water(state: State, column: SoilColumn) -> Tensor:

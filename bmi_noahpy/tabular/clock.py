@@ -156,7 +156,8 @@ def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:
             f"{variable}: not local times of {time.zone!r} ({str(error)[:80]}). A logger that keeps standard time all "
             "year needs forcing.time.utc_offset instead."
         ) from None
-    return local.tz_convert("UTC").tz_localize(None).to_numpy(dtype="datetime64[s]")
+    found: Times = local.tz_convert("UTC").tz_localize(None).to_numpy(dtype="datetime64[s]")
+    return found
 
 
 def _moments(plain: pd.Series, own: pd.Series, time: TimeSpec, variable: str) -> pd.Series:
@@ -236,7 +237,8 @@ def _from_parts(parts: Mapping[str, Sequence[str]], variable: str) -> Times:
     if np.nanmax(hours, initial=0.0) > 24.0:
         hours = hours // 100 + (hours % 100) / 60.0
     seconds = hours * 3600.0 + numbers.get("minute", np.zeros(len(days))) * 60.0
-    return days + np.rint(seconds).astype("timedelta64[s]")
+    found: Times = days + np.rint(seconds).astype("timedelta64[s]")
+    return found
 
 
 def _expected(time: TimeSpec) -> str:

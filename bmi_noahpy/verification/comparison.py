@@ -41,12 +41,14 @@ class Differences:
     @property
     def excess(self) -> np.ndarray:
         """Difference in units of its tolerance."""
-        return self.size / self.tolerance
+        found: np.ndarray = self.size / self.tolerance
+        return found
 
     @property
     def within(self) -> np.ndarray:
         """Whether every part of the case is within tolerance, ``[case]``."""
-        return np.all(self.size <= self.tolerance, axis=1)
+        found: np.ndarray = np.all(self.size <= self.tolerance, axis=1)
+        return found
 
 
 def empty_outputs(cases: int, records: Records) -> dict[str, np.ndarray]:
@@ -106,7 +108,8 @@ def tolerances(variable: Variable, theirs: np.ndarray, scale: float, *, enthalpy
     smaller: a difference of two large numbers that comes out near zero carries the round-off of the large ones.
     """
     if variable.relative:
-        return variable.tolerance * np.maximum(np.abs(theirs), scale)
+        found: np.ndarray = variable.tolerance * np.maximum(np.abs(theirs), scale)
+        return found
     tolerance = variable.tolerance
     if enthalpy and variable.heat_step:
         tolerance = ENTHALPY_TEMPERATURE if variable.units == "K" else ENTHALPY_SOIL_WATER

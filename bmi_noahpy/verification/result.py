@@ -168,7 +168,8 @@ def judge_free_run(
 
 def _all_within(differences: Sequence[Differences]) -> np.ndarray:
     """Cases in which every variable is within tolerance, ``[case]``."""
-    return np.logical_and.reduce([one.within for one in differences])
+    found: np.ndarray = np.logical_and.reduce([one.within for one in differences])
+    return found
 
 
 def _free_run_report(

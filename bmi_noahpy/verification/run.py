@@ -118,4 +118,6 @@ def _step(step: Step, cases: Cases, before: State, seconds: torch.Tensor | float
 def _lowest_efficiency(values: np.ndarray) -> np.ndarray:
     """Lowest efficiency of any twin against the first, ``[layer]`` of ``[time, layer, twin]``."""
     first = values[:, :, 0]
-    return np.min([nash_sutcliffe(values[:, :, twin], first) for twin in range(1, values.shape[2])], axis=0)
+    twins = [nash_sutcliffe(values[:, :, twin], first) for twin in range(1, values.shape[2])]
+    found: np.ndarray = np.min(twins, axis=0)
+    return found

@@ -88,7 +88,8 @@ def _flux(name: str, quantity: str, compute: Callable[[Result], Tensor]) -> Vari
 
 def _resolved(result: Result, name: str) -> Tensor:
     """A soil property that may be derived from others, in the surface layer."""
-    return getattr(result.parameters.soil.resolved(), name)[0]
+    found: Tensor = getattr(result.parameters.soil.resolved(), name)[0]
+    return found
 
 
 def _frost_on_snow(result: Result) -> Tensor:

@@ -47,7 +47,8 @@ class Steps:
     def begin(self) -> Times:
         """Beginning of each step."""
         offsets = np.arange(self.count) * self.length * 1e9
-        return self.start.astype("datetime64[ns]") + offsets.round().astype("timedelta64[ns]")
+        found: Times = self.start.astype("datetime64[ns]") + offsets.round().astype("timedelta64[ns]")
+        return found
 
     @property
     def end(self) -> Times:

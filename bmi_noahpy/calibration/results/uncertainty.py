@@ -74,7 +74,8 @@ def covariance(residuals: Tensor, jacobian: Tensor, shares: Tensor | None = None
     variance = (shares * residuals**2).sum() / max(float(shares.sum()) - jacobian.shape[1], 1.0)
     size, directions = torch.linalg.eigh(jacobian.T @ (shares[:, None] * jacobian))
     floor = size[-1].clamp(min=1e-300) * 1e-14
-    return variance * (directions / torch.clamp(size, min=floor)) @ directions.T
+    found: Tensor = variance * (directions / torch.clamp(size, min=floor)) @ directions.T
+    return found
 
 
 def estimates(fit: Fit, unknowns: Tensor) -> list[Estimate]:

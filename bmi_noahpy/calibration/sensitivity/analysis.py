@@ -193,5 +193,6 @@ def _factors(control: Control, scale: str) -> Tensor:
     if scale == "relative" and wanted.mode != "offset":
         return ONE_PER_CENT * control.first
     if interval.log:
-        return control.first * np.log(interval.high / interval.low)
+        found: Tensor = control.first * np.log(interval.high / interval.low)
+        return found
     return torch.full_like(control.first, interval.high - interval.low)
