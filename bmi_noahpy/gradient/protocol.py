@@ -118,9 +118,6 @@ class DifferentiableComponent(Protocol):
     def get_var_itemsize(self, name: str) -> int:
         """Bytes of one value."""
 
-    def get_var_units(self, name: str) -> str:
-        """Units of a variable."""
-
     def get_value(self, name: str, dest: Array) -> Array:
         """Copy the values of a variable into `dest`."""
 
