@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +41,13 @@ class KernelEngine:
         self._direct = DirectResults(find, like, model.column)
         self._pulls: dict[tuple[str, ...], StepPull] = {}
         self._by_parameters: dict[str, Tensor] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy, in this process or another, prepares kernels and places of results itself; sums go along."""
+        # Pickling for another process moves tensors into shared memory: addresses that are known here end with it.
+        self._pulls.clear()
+        given = (self._model, self._like, self._parameters, self._dt, self._find)
+        return type(self), given, {"_by_parameters": self._by_parameters}
 
     @property
     def by_parameters(self) -> Core:

@@ -169,7 +169,7 @@ def test_a_run_may_begin_with_the_state_of_another_and_leaves_one_to_go_on_from(
     like = prepare(configuration(folder)).initial_state
     for path, _ in quantities(State):
         ours, theirs = (get_quantity(read_restart(file, like).state, path) for file in (restart, expected))
-        assert torch.equal(ours, theirs), path
+        assert (ours is None and theirs is None) or torch.equal(ours, theirs), path
     assert whole.steps_done == 24
     on = launch_tiles(configuration(folder), Launch(restart_from=restart), tile_columns=32)
     full = contents(alone(folder))[""]["soil_temperature"]

@@ -47,6 +47,8 @@ class CompiledStep:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
+        # Pickling for another process moves tensors into shared memory: addresses that are known here end with it.
+        self._key = self._prepared = None
         return functools.partial(CompiledStep, strict=self._strict), (self._model, self._valid_for)
 
     def __call__(
