@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.component.dated import DatedBmiNoahPy
 from bmi_noahpy.config import Configuration
+from bmi_noahpy.config.named_files import with_absolute_files
 from noahpy_core import __version__
 
 LAYERS = 1
@@ -44,7 +45,7 @@ class NoahPy(LocalModel):  # type: ignore[misc]
         return __version__
 
     def _make_cfg_file(self, configuration: str | Path | None = None, **changes: Any) -> Path:
-        """Write the configuration into the folder of the run; its forcing file is referred to where it lies.
+        """Write the configuration into the folder of the run; its files are referred to where they lie.
 
         Raises
         ------
@@ -57,10 +58,7 @@ class NoahPy(LocalModel):  # type: ignore[misc]
                 "file of its configuration: leave forcing out and set 'forcing.file'."
             )
         source = Path(configuration).absolute() if configuration else _write_example(self._cfg_dir / "example")
-        sections = yaml.safe_load(source.read_text(encoding="utf-8"))
-        forcing = sections.get("forcing")
-        if forcing and "forcing.file" not in changes:
-            forcing["file"] = str(source.parent / forcing["file"])
+        sections = with_absolute_files(yaml.safe_load(source.read_text(encoding="utf-8")), source.parent)
         for path, value in changes.items():
             section, _, key = path.partition(".")
             if not key or section not in SECTIONS:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bmi_noahpy.files.reading import expanded
 from bmi_noahpy.forcing.spec import find_files
 from noahpy_core.options import OwnScheme
 
@@ -26,4 +28,34 @@ def files_read(configuration: Configuration) -> dict[str, list[Path]]:
     for slot, choice in vars(configuration.schemes).items():
         if isinstance(choice, OwnScheme) and choice.weights is not None:
             found[f"schemes.{slot}.weights"] = [Path(choice.weights)]
+    return found
+
+
+PATHS = ("domain.file", "forcing.file", "output.file", "restart.folder", "restart.from", "spin_up.file")
+"""Keys of plain data that hold paths from the folder of the configuration; weights of schemes besides."""
+
+
+def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Plain data of a configuration that can be read from any folder: every file is named where it lies.
+
+    Parameters
+    ----------
+    sections : As in the file.
+    folder : Of the file.
+    """
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            return [absolute(entry) for entry in value]
+        return str(expanded(folder, value)) if isinstance(value, str) and value else value
+
+    found = {key: dict(section) if isinstance(section, Mapping) else section for key, section in sections.items()}
+    for path in PATHS:
+        name, _, key = path.partition(".")
+        if isinstance(found.get(name), dict) and key in found[name]:
+            found[name][key] = absolute(found[name][key])
+    schemes = found.get("schemes")
+    for slot, choice in schemes.items() if isinstance(schemes, dict) else ():
+        if isinstance(choice, Mapping) and "weights" in choice:
+            schemes[slot] = {**choice, "weights": absolute(choice["weights"])}
     return found
