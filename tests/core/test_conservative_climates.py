@@ -1,0 +1,60 @@
+"""The conservative column through a year of 17 climates: budgets close, stores and temperatures stay in their bounds."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from random_columns import layered
+
+from noahpy_core import NoahModel, preset, run
+
+CLIMATES = Path(__file__).parents[3] / "shared" / "climates" / "climates.py"
+
+
+@pytest.fixture(scope="module")
+def climates() -> ModuleType:
+    if not CLIMATES.is_file():
+        pytest.skip(f"the weather of the climates is not there: {CLIMATES}")
+    spec = importlib.util.spec_from_file_location("climates", CLIMATES)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dt", [10800.0, 86400.0])
+def test_a_year_closes_in_every_climate(climates, dt):
+    names = list(climates.C)
+    column, state, parameters = climates.setup(names, "20")
+    outputs = ["water_residual", "enthalpy_residual", "soil.temperature", "soil.moisture", "snow.layer_mass"]
+    with torch.no_grad():
+        model, forcing = NoahModel(column, preset("conservative")), climates.forcing(names, 1, dt)
+        series = run(model, layered(state), forcing, parameters, dt, outputs=outputs, execution="compiled").outputs
+    assert series["water_residual"].abs().max() * dt < 1.0e-9
+    assert series["enthalpy_residual"].abs().max() < 1.0e-8
+    assert series["soil.temperature"].min() > 170.0
+    assert series["soil.temperature"].max() < 350.0
+    assert series["snow.layer_mass"].min() >= 0.0
+    assert (series["soil.moisture"] - parameters.soil.porosity).max() < 1.0e-9
+
+
+@pytest.mark.slow
+def test_an_hour_and_five_minutes_give_the_same_soil_temperature(climates):
+    names = ["gobi", "prairie", "bedrock", "rain_on_snow"]
+    column, state, parameters = climates.setup(names, "20")
+    means = {}
+    for dt in (300.0, 3600.0):
+        with torch.no_grad():
+            model, forcing = NoahModel(column, preset("conservative")), climates.forcing(names, 1, dt)
+            found = run(
+                model, layered(state), forcing, parameters, dt, outputs=["soil.temperature"], execution="compiled"
+            )
+        half = found.outputs["soil.temperature"].shape[0] // 2
+        means[dt] = found.outputs["soil.temperature"][half:, 4].mean(0)
+    assert (means[3600.0] - means[300.0]).abs().max() < 0.15
