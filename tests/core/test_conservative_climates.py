@@ -1,4 +1,4 @@
-"""The conservative column through a year of 17 climates: budgets close, stores and temperatures stay in their bounds."""
+"""The conservative column through a year of 17 climates: budgets close, stores and temperatures stay in bounds."""
 
 from __future__ import annotations
 
