@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,10 @@ class Slot:
     check: Callable[[Scheme, TrialColumns], bool] | None = None
     hold: Callable[[Slot, Scheme, SoilColumn], nn.Module] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A slot is the same in every process: it is found again, as the `SLOT` beside its contract.
+        return _slot_beside, (self.contract.__module__,)
+
     @property
     def is_open(self) -> bool:
         """Whether a scheme of one's own can stand here."""
@@ -139,6 +144,12 @@ class Slot:
             parts = tuple(value.held(part) for value, part in zip(self.returns, proposal, strict=True))
             held = self.container(*parts) if self.container else parts
         return self.limit(held, *given) if self.limit else held
+
+
+def _slot_beside(module: str) -> Slot:
+    """The slot of a module."""
+    slot: Slot = importlib.import_module(module).SLOT
+    return slot
 
 
 class Limited(nn.Module):

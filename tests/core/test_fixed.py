@@ -116,6 +116,18 @@ def test_a_model_with_hooks_or_a_step_of_its_own_is_not_compiled():
     assert why_not_compiled(Mine(CASE.column)) == "the model is a Mine, not a NoahModel"
 
 
+class HalfCover(nn.Module):
+    def forward(self, water_equivalent, parameters):
+        return 0.5 * torch.ones_like(water_equivalent)
+
+
+def test_a_model_with_a_supplied_scheme_goes_to_another_process():
+    model = NoahModel(CASE.column, processes={"snow_cover": HalfCover(), "soil_thermal": CoteKonrad2005()})
+    copy_of = pickle.loads(pickle.dumps(model))
+    assert torch.equal(copy_of(*ARGUMENTS)[0].skin_temperature, model(*ARGUMENTS)[0].skin_temperature)
+    assert copy_of.schemes["snow_cover"].slot is SLOTS["snow_cover"]
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_a_copy_of_a_model_is_fixed_and_steps_alike(copied):
     copy_of = copied(MODEL)
