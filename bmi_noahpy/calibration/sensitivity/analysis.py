@@ -17,12 +17,14 @@ from torch import Tensor
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.file.checks import run_span
 from bmi_noahpy.calibration.file.configuration import load_calibration, read_calibration
-from bmi_noahpy.calibration.file.specs import DERIVED, ORGANIC, parameter_metadata
+from bmi_noahpy.calibration.file.specs import DERIVED, parameter_metadata
 from bmi_noahpy.calibration.problem.controls import Control, build_controls
 from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, trajectory
 from bmi_noahpy.calibration.problem.targets import OUTPUTS, Level, Steps, level_of
 from bmi_noahpy.config import ConfigurationError, Problem, load_mapping
 from bmi_noahpy.runs.prepare import Run, prepare
+from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import quantities
 
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 LEAST_DAYS = 5
@@ -79,19 +81,29 @@ def load_analysis(path: str | Path) -> Calibration:
     mapping = load_mapping(path)
     if "run" in mapping:
         return load_calibration(path)
-    soil = mapping.get("soil") or {}
-    given = soil.get("parameters") or {}
-    open_names = (*(DERIVED if soil.get("hydraulics") == "derived" else ()), *ORGANIC)
-    follows = [f"soil.{name}" for name in open_names if name not in given]
     asked: dict[str, Any] = {
         name: {} for name in parameter_metadata() if name.partition(".")[0] not in ("forcing", "initial")
     }
+    follows = _without_value(mapping)
     whole = {
         "run": {"base": str(path.absolute())},
         "parameters": {name: entry for name, entry in asked.items() if name not in follows},
         "results": f"{path.stem}_sensitivity",
     }
     return read_calibration(whole, path.absolute().parent, source=str(path))
+
+
+def _without_value(mapping: Mapping[str, Any]) -> set[str]:
+    """Parameters without a value of their own: they follow from others, or only some schemes need them."""
+    soil = mapping.get("soil") or {}
+    tabulated = () if soil.get("hydraulics") == "derived" else tuple(f"soil.{name}" for name in DERIVED)
+    given = {
+        f"{section}.{name}"
+        for section in ("soil", "vegetation", "snow", "general")
+        for name in (mapping.get(section) or {}).get("parameters") or {}
+    }
+    optional = {path for path, data in quantities(Parameters) if data["optional"]}
+    return optional - set(tabulated) - given
 
 
 def analyse(calibration: Calibration, *, say: Callable[[str], None] = lambda text: None) -> Sensitivities:
