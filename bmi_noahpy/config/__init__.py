@@ -116,18 +116,23 @@ def load_configuration(path: str | Path, settings: Sequence[str] = ()) -> Config
         return _from_namelist(text, path, settings)
     content = _parse_yaml(text, str(path))
     if isinstance(content, dict):
-        content = with_settings(with_base(content, path, load_mapping), settings)
+        content = with_settings(with_base(content, path, _plain), settings)
     return read_configuration(content, path.parent, source=str(path), name=path.stem)
 
 
 def load_mapping(path: str | Path) -> dict[str, Any]:
-    """A file as plain data, not validated: YAML, or the configuration that a Noah ASCII forcing file is equal to.
+    """A file as plain data, not validated: YAML over its base, or the configuration that a Noah ASCII file is equal to.
 
     Raises
     ------
     ConfigurationError : the file cannot be read, or does not hold keys with values.
     """
     path = Path(path).absolute()
+    return with_base(_plain(path), path, _plain)
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    """A file as plain data, without its base."""
     text = _text(path)
     content = namelist_to_mapping(text, path)[0] if has_namelist(text) else _parse_yaml(text, str(path))
     if not isinstance(content, dict):

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from bmi_noahpy.cli import app
-from bmi_noahpy.config import ConfigurationError, load_configuration
+from bmi_noahpy.config import ConfigurationError, load_configuration, load_mapping
 from bmi_noahpy.runs.prepare import prepare
 
 RECORDS = 96
@@ -83,6 +83,7 @@ def test_a_base_and_settings_are_laid_over_each_other(tmp_path):
     read = load_configuration(other, ["general.wind_height=3"])
     assert (read.name, read.soil.classes, read.general.wind_height) == ("Other", 9, 3.0)
     assert read.forcing.file == source
+    assert load_mapping(other)["period"] == load_mapping(target)["period"]
     other.write_text("base: other.yaml\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="leads back to itself"):
         load_configuration(other)
