@@ -73,6 +73,10 @@ class SmallComponent:
         """Seconds since the start."""
         return self.time
 
+    def get_time_step(self) -> float:
+        """Length of a step. [s]"""
+        return self.step
+
     def get_input_var_names(self) -> tuple[str, ...]:
         """Inputs."""
         return self.inputs

@@ -86,9 +86,12 @@ class TorchComponent(SmallComponent):
     def _pull(self, state: Floats, given: Mapping[str, Floats], seeds: Mapping[str, Floats]) -> dict[str, Floats]:
         """Derivative of the sum of seed times result by everything that entered a step."""
         leaves = {name: value.requires_grad_() for name, value in {**_tensors(given), STATE: _copy(state)}.items()}
-        new, outputs = self.advance(leaves[STATE], leaves)
-        results = {**outputs, STATE: new}
-        total = torch.stack([results[name] @ torch.from_numpy(np.asarray(seed)) for name, seed in seeds.items()]).sum()
+        # The caller may be on a way back of its own, where torch records nothing.
+        with torch.enable_grad():
+            new, outputs = self.advance(leaves[STATE], leaves)
+            results = {**outputs, STATE: new}
+            parts = [results[name] @ torch.from_numpy(np.asarray(seed)) for name, seed in seeds.items()]
+            total = torch.stack(parts).sum()
         found = torch.autograd.grad(total, list(leaves.values()), allow_unused=True, materialize_grads=True)
         return {name: value.numpy() for name, value in zip(leaves, found, strict=True)}
 

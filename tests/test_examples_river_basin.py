@@ -49,3 +49,13 @@ def test_training_finds_the_truth_and_a_gauge_that_was_held_out(example, tmp_pat
     basin.set_factors(factors)
     assert basins.efficiency(basin.forward(), observed)[-1] > 0.99
     assert factors["conductivity, lower"] == pytest.approx(basins.TRUTH["conductivity, lower"], rel=0.05)
+
+
+def test_the_basin_as_a_graph_of_dcoupler_has_the_same_gradient(example, tmp_path):
+    pytest.importorskip("dcoupler", reason="needs dcoupler (pip install dcoupler)")
+    adapter = example("dcoupler_adapter")
+    found = adapter.compare(tmp_path, cells=20, steps=24)
+    assert len(found) == 2
+    for name, (graph, direct) in found.items():
+        assert np.abs(direct).max() > 0
+        assert np.allclose(graph, direct, rtol=1e-9, atol=1e-12 * np.abs(direct).max()), name
