@@ -63,7 +63,10 @@ def convert(values: Array, units: str, quantity: str, interval: float | None) ->
 
 def is_amount(units: str, quantity: str) -> bool:
     """Whether units are those of an amount (mm, J m-2) where the model has a rate."""
-    return quantity in RATES and _amount_factor(spelling(units), UNITS[quantity], 1.0) is not None
+    # The model's own units need no registry, which takes a while to start.
+    if quantity not in RATES or spelling(units) == UNITS[quantity]:
+        return False
+    return _amount_factor(spelling(units), UNITS[quantity], 1.0) is not None
 
 
 def _linear(units: str, target: str) -> tuple[float, float]:
