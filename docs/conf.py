@@ -21,6 +21,8 @@ exclude_patterns = ["_build", "reference/generated"]
 # Commands in tutorials are those of this environment, in lines of a page.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 os.environ["COLUMNS"] = "110"
+# A kernel asks for colours, whose codes the pages would show.
+os.environ["TTY_COMPATIBLE"] = "0"
 
 html_theme = "furo"
 html_title = f"NoahPy {release}"
