@@ -88,21 +88,30 @@ class KernelEngine:
         pull, core = self._pull_of(record), record.core(flat, self._like)
         here, moved = dict(core), {path: torch.zeros_like(value) for path, value in core.items()}
         moved |= {path: change.to(flat).reshape(here[path].shape) for path, change in changes.items() if path in core}
-        with forward_ad.dual_level(), torch.no_grad():
-            dual = {path: forward_ad.make_dual(here[path], change) for path, change in moved.items()}
-            start = forward_ad.unpack_dual(pack(record.step(dual, self._like, self._parameters).start))
-            before, change = start.primal.clone(), start.tangent.clone()
+        before, change = self._changed_start(record, flat, here, moved)
         fields = torch.stack([moved[f"forcing.{field}"] for field in record.fields])
         given = {path.removeprefix("parameters."): value for path, value in changes.items() if path not in core}
         values, pushed = pull.push(before, record.inputs, change, fields, {k: v.to(flat) for k, v in given.items()})
-        with forward_ad.dual_level(), torch.no_grad():
-            results = {path: forward_ad.make_dual(value, pushed[path]) for path, value in values.items()}
-            forcing = {
-                field: forward_ad.make_dual(row, fields[k])
-                for k, (field, row) in enumerate(zip(record.fields, record.inputs, strict=False))
-            }
-            result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
-            return [changed_result(name, self._find, result) for name in names]
+        found: dict[str, Tensor | None] = {}
+        late = []
+        for name in names:
+            path = self._direct.path(name)
+            if path in pushed:
+                found[name] = pushed[path].reshape(-1) * self._find(name).scale
+            elif path == STATE:
+                found[name] = torch.cat([pushed[part].reshape(-1) for part in state_shapes(self._like)])
+            else:
+                late.append(name)
+        if late:
+            with forward_ad.dual_level(), torch.no_grad():
+                results = {path: forward_ad.make_dual(value, pushed[path]) for path, value in values.items()}
+                forcing = {
+                    field: forward_ad.make_dual(row, fields[k])
+                    for k, (field, row) in enumerate(zip(record.fields, record.inputs, strict=False))
+                }
+                result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
+                found |= {name: changed_result(name, self._find, result) for name in late}
+        return [found[name] for name in names]
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -120,6 +129,15 @@ class KernelEngine:
         if record.starts_as_kept:
             return flat
         return pack(record.step(record.core(flat, self._like), self._like, self._parameters).start)
+
+    def _changed_start(self, record: RecordedStep, flat: Tensor, here: Core, moved: Core) -> tuple[Tensor, Tensor]:
+        """The flat state the model is given, and its change."""
+        if record.starts_as_kept:
+            return flat, torch.cat([moved[f"state.{path}"].reshape(-1) for path in state_shapes(self._like)])
+        with forward_ad.dual_level(), torch.no_grad():
+            dual = {path: forward_ad.make_dual(here[path], change) for path, change in moved.items()}
+            start = forward_ad.unpack_dual(pack(record.step(dual, self._like, self._parameters).start))
+            return start.primal.clone(), start.tangent.clone()
 
     def _through_start(self, record: RecordedStep, flat: Tensor, adjoint: Tensor, entered: Core) -> Pulled:
         """From the derivative by the state the model was given to that by what the state was made of."""
