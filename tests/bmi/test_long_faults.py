@@ -1,0 +1,188 @@
+"""Long checks of what must survive: failing file operations, killed processes, flipped bits. Fixed seeds and counts."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from configurations import changed, read, write, write_weather
+from faulty_files import Disk
+
+from bmi_noahpy.runs import blocks
+from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.restart import RestartError, read_restart
+from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.state import State
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="files and signals of POSIX")]
+REPOSITORY = Path(__file__).resolve().parents[2]
+FAULTS = {
+    "full": lambda: OSError(errno.ENOSPC, "No space left on device"),
+    "broken": lambda: OSError(errno.EIO, "Input/output error"),
+    "stopped": KeyboardInterrupt,
+}
+
+
+def settings(**changes) -> dict:
+    return {
+        "period": {"start": "2020-01-01T00:00", "end": "2020-01-01T08:00", "step": 3600},
+        "forcing": {"file": "weather.csv", "format": "csv"},
+        "output": {"file": "out.nc", "overwrite": True},
+        "restart": {"every": "3 hours"},
+        "execution": "eager",
+        **changes,
+    }
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    write_weather(tmp_path / "weather.csv", 16)
+    monkeypatch.setattr(blocks, "FIRST_LENGTH", 2)
+    monkeypatch.setattr(blocks, "LARGEST_GROWTH", 1.0)
+    return tmp_path
+
+
+def values(path: Path) -> dict[str, bytes]:
+    engine = {"engine": "zarr"} if path.suffix == ".zarr" else {}
+    with xr.open_dataset(path, decode_times=False, **engine) as data:
+        return {str(name): data[name].values.tobytes() for name in data.variables}
+
+
+def survives(folder: Path, start, target: Path, fault: str, stride: int) -> int:
+    """Let every n-th operation of a run fail, and resume: the result is always that of the run without faults.
+
+    Parameters
+    ----------
+    start : (resume) -> None, which runs into `target`.
+    """
+    with Disk().installed() as disk:
+        start(False)
+    whole, operations = values(target), len(disk.operations)
+    assert operations > 15
+    for number in range(0, operations, stride):
+        clean(folder, target)
+        failed = False
+        with Disk(number, FAULTS[fault]).installed() as disk:
+            try:
+                start(False)
+            except (OSError, ArithmeticError, ValueError, KeyboardInterrupt):
+                failed = True
+        assert failed or values_if_whole(target) in (whole, None), disk.operations[number]
+        start(True)
+        assert values(target) == whole, f"operation {number}, {disk.operations[number]}"
+        assert not list(folder.rglob("*.partial")), f"operation {number}, {disk.operations[number]}"
+        assert not list(folder.rglob(".*.lock"))
+    return len(range(0, operations, stride))
+
+
+def values_if_whole(target: Path) -> dict[str, bytes] | None:
+    """None for a run that was stopped, and said so, before its end."""
+    found = values(target)
+    return None if len(found["time"]) < 9 * 8 else found
+
+
+def clean(folder: Path, target: Path) -> None:
+    for path in folder.glob(f"{target.stem}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_file_operation_of_a_run_may_fail(folder, fault):
+    def start(resume: bool) -> None:
+        launch(read(settings(), folder), Launch(resume=resume))
+
+    assert survives(folder, start, folder / "out.nc", fault, stride=7) > 5
+
+
+@pytest.mark.parametrize("fault", ["full"])
+def test_every_file_operation_of_a_run_with_spin_up_may_fail(folder, fault):
+    def start(resume: bool) -> None:
+        spin_up = {"period": "2 hours", "cycles": 1, "file": "state.nc"}
+        launch(read(settings(spin_up=spin_up), folder), Launch(resume=resume))
+
+    assert survives(folder, start, folder / "out.nc", fault, stride=23) > 1
+
+
+def test_no_flipped_bit_of_a_restart_file_is_taken_for_a_state(folder):
+    """300 of them, half of them among the numbers of the state."""
+    launch(read(settings(), folder))
+    like = prepare(read(settings(), folder)).initial_state
+    file = sorted((folder / "out_restart").iterdir())[-1]
+    whole, chance = file.read_bytes(), random.Random(15)
+    sound = read_restart(file, like)
+    numbers = whole.index(sound.state.soil.temperature.numpy().tobytes())
+    for attempt in range(300):
+        content = bytearray(whole)
+        place = chance.randrange(len(content)) if attempt % 2 else numbers + chance.randrange(32)
+        content[place] ^= 1 << chance.randrange(8)
+        file.write_bytes(bytes(content))
+        try:
+            found = read_restart(file, like)
+        except RestartError:
+            continue
+        assert attempt % 2, f"bit {place} among the numbers was taken"
+        # In bytes that hold nothing of the state.
+        assert (found.step, found.time, found.start) == (sound.step, sound.time, sound.start)
+        assert (found.fingerprint, found.followed) == (sound.fingerprint, sound.followed)
+        for path, _ in quantities(State):
+            one, other = get_quantity(found.state, path), get_quantity(sound.state, path)
+            assert (one is None and other is None) or one.equal(other), path
+
+
+# --- processes
+
+
+def program(folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from bmi_noahpy.cli import app; app()", "run", str(folder / "site.yaml"), *arguments]
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+def test_of_processes_that_write_one_output_at_once_one_does_and_all_others_say_so(folder):
+    period = {"start": "2020-01-01T00:00", "end": "2020-01-02T12:00", "step": 600}
+    write(folder / "site.yaml", changed(settings(period=period, restart={"every": "6 hours"})))
+    launch(read(settings(period=period, output={"file": "whole.nc"}), folder))
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = [
+        subprocess.Popen(program(folder, "--no-plot", "--execution", "eager"), env=ENVIRONMENT, **pipes)
+        for _ in range(3)
+    ]
+    said = [process.communicate(timeout=300)[1] for process in running]
+    status = sorted(process.returncode for process in running)
+    # Whoever comes when the first has ended may write it again.
+    assert status[0] == 0
+    assert set(status) <= {0, 2}
+    assert all("is writing it" in text for process, text in zip(running, said, strict=True) if process.returncode)
+    assert values(folder / "out.nc") == values(folder / "whole.nc")
+
+
+def _build(cache: str, queue) -> None:
+    os.environ["NOAHPY_CACHE"] = cache
+    from noahpy_core.compiled.execute.cache import Artefact
+    from noahpy_core.compiled.execute.library import load_or_build
+
+    made = load_or_build("key", lambda: Artefact("f", b"code" * 1000, 3, [np.arange(5.0)], ["not solved"]))
+    queue.put(made.code == b"code" * 1000 and len(made.constants) == 1)
+
+
+def test_many_processes_meet_on_a_cold_cache(tmp_path):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    workers = [context.Process(target=_build, args=(str(tmp_path / "cache"), queue)) for _ in range(32)]
+    for worker in workers:
+        worker.start()
+    assert all(queue.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join(timeout=60)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key.kernel"]
