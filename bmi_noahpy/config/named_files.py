@@ -55,7 +55,8 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
         if isinstance(found.get(name), dict) and key in found[name]:
             found[name][key] = absolute(found[name][key])
     schemes = found.get("schemes")
-    for slot, choice in schemes.items() if isinstance(schemes, dict) else ():
-        if isinstance(choice, Mapping) and "weights" in choice:
-            schemes[slot] = {**choice, "weights": absolute(choice["weights"])}
+    if isinstance(schemes, dict):
+        for slot, choice in schemes.items():
+            if isinstance(choice, Mapping) and "weights" in choice:
+                schemes[slot] = {**choice, "weights": absolute(choice["weights"])}
     return found
