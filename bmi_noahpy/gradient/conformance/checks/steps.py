@@ -13,8 +13,8 @@ SMALL_RESPONSE = 1.0e-2
 """Relative change of a result, for a change of a cause by about its own size, below which round-off is absolute."""
 DIFFERENCE_TOLERANCE = 3.0e-5
 """Of a derivative against differences of the fourth order."""
-DIFFERENCE_NOISE = 1.0e-8
-"""Of a result that comes from an iteration, in a difference. Relative to its size."""
+DIFFERENCE_NOISE = 1.0e-7
+"""Of a result that comes from an iteration, or is round-off, in a difference. Relative to its size."""
 
 
 def adjoint_and_directional_derivative_are_transposes(subject: Subject) -> str:
