@@ -6,11 +6,16 @@ import contextlib
 import glob
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIX = ".partial"
+PATIENCE = 10.0
+"""How long a file that a reader has open on Windows is tried again. [s]"""
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
+"""Between two tries. [s]"""
 
 
 @contextlib.contextmanager
@@ -27,11 +32,29 @@ def replaced(path: Path) -> Iterator[Path]:
     try:
         yield partial
         bring_to_disk(partial)
-        os.replace(partial, path)
+        take_place(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     bring_to_disk(path.parent)
+
+
+def take_place(partial: Path, path: Path) -> None:
+    """Move a file to where another one is, or none.
+
+    Windows refuses while a reader has the other one open, and readers close their files: it is tried again for a while.
+    """
+    end, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+    while True:
+        try:
+            os.replace(partial, path)
+            return
+        except PermissionError:
+            # Elsewhere a reader does not matter, and a refusal is one for good.
+            if os.name != "nt" or time.monotonic() >= end:
+                raise
+        time.sleep(pause)
+        pause = min(2.0 * pause, LONGEST_PAUSE)
 
 
 def partial_path(path: Path) -> Path:

@@ -334,9 +334,7 @@ def _example() -> Path:
     return write_example(EXAMPLE_FOLDER)
 
 
-def _run(
-    source: Path, settings: list[str], how: Launch, workers: int | None, scheduler: str | None
-) -> RunSummary:
+def _run(source: Path, settings: list[str], how: Launch, workers: int | None, scheduler: str | None) -> RunSummary:
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.runs.launch import launch
 

@@ -63,9 +63,7 @@ def _tables() -> Iterable[Table]:
     classes = {
         f"Soil classes, soil.table: {table} ({numbering})": soil_class_names(table)
         for table, numbering in SOIL_NUMBERINGS.items()
-    } | {
-        f"Vegetation classes, vegetation.table: {table}": vegetation_class_names(table) for table in ("usgs", "modis")
-    }
+    } | {f"Vegetation classes, vegetation.table: {table}": vegetation_class_names(table) for table in ("usgs", "modis")}
     for title, names in classes.items():
         table = _table(title, "class", "name")
         for number, name in names.items():

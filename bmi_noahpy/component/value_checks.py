@@ -11,10 +11,12 @@ from torch import Tensor
 
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
+from noahpy_core.parameters import LAYERED_SNOW
 from noahpy_core.state import SnowState
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+FOLLOWS_FROM_LAYERS = ("snow.water_equivalent", "snow.depth")
 ROUND_OFF = 1.0e-9
 """Soil water that exceeds the porosity by no more is full. [m3 m-3]"""
 
@@ -127,6 +129,27 @@ def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor) 
             f"{float(total.reshape(-1)[index]):g} m3 m-3 of water and ice at index {index} is more than the porosity "
             f"there, {held:g} m3 m-3. Set less, or a larger soil__porosity first.",
             index,
+        )
+
+
+def check_effect(variable: Variable, *, layered: bool) -> None:
+    """Raise `RefusedValue` for what would change nothing: it follows from others, or belongs to schemes not in use.
+
+    Parameters
+    ----------
+    layered : Whether the snow of the run has layers.
+    """
+    kind, path = variable.source.kind, variable.source.path
+    if layered and kind == "state" and path in FOLLOWS_FROM_LAYERS:
+        raise RefusedValue(
+            variable.name,
+            "follows from the snow layers. Set snowpack_layer__mass-per-area_density, snowpack_layer__thickness and "
+            "snowpack_layer__enthalpy-per-area_density.",
+        )
+    if not layered and kind == "parameter" and path.partition(".")[2] in LAYERED_SNOW and path.startswith("snow."):
+        raise RefusedValue(
+            variable.name,
+            "belongs to snow of several layers, which this run has not. Use schemes: {preset: conservative}.",
         )
 
 

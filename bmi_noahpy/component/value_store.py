@@ -18,6 +18,7 @@ from bmi_noahpy.component.value_checks import (
     Floats,
     Mask,
     RefusedValue,
+    check_effect,
     check_settable,
     check_snow,
     check_soil_water,
@@ -224,6 +225,8 @@ class ValueStore:
             # Writing back what was read must not change a bit, whatever the conversion of units.
             given = given & _differs(values, self._read(variable))
         check_values(variable, values, given)
+        if bool((given & _differs(values, self._read(variable))).any()):
+            check_effect(variable, layered=self.state.snow.layer_mass is not None)
         value, where = self._core(variable, values), self._mask(variable, given)
         if isinstance(source, TotalWaterSource):
             check_soil_water(variable.name, value, self.parameters.soil.resolved().porosity, where)

@@ -47,9 +47,7 @@ def write_from_records(
     return path, guesses
 
 
-def _mapping(
-    look: FirstLook, source: Path, path: Path, preset: str | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _mapping(look: FirstLook, source: Path, path: Path, preset: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     mapping: dict[str, Any] = copy.deepcopy(dict(TEMPLATE))
     mapping["name"] = source.stem
     guesses = list(look.guesses)
@@ -68,5 +66,3 @@ def _mapping(
     mapping["output"] = {"file": f"{path.stem}.nc"}
     guesses.append("soil, vegetation and initial state are those of an example: replace them with those of the site")
     return mapping, tuple(guesses)
-
-

@@ -226,9 +226,7 @@ def required_quantities(
             missing.append(f"{quantity} (or {others})" if sets else quantity)
     if missing:
         recognised = ", ".join(sorted(found)) or "nothing"
-        raise MissingQuantities(
-            f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}", missing
-        )
+        raise MissingQuantities(f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}", missing)
     if "precipitation" in found:
         chosen += [name for name in ("snowfall", "rainfall") if name in found][:1]
     return (*chosen, *(name for name in VEGETATION if name in found))

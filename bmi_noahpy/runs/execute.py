@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["RESIDUALS", "Beginning", "NonFiniteState", "Residual", "RunSummary", "end_of_step", "execute"]
 
 
-
-
 @dataclasses.dataclass(frozen=True)
 class Beginning:
     """Where a run begins: the number of its first step, from 0, and the state before it."""

@@ -52,9 +52,7 @@ def simulate(
     """
     run = prepare(configuration, records=None if records is None else _table(configuration, records, units, label))
     if run.forcing is None:
-        raise ValueError(
-            "records: missing, and the configuration names no forcing file. Give a DataFrame or Dataset."
-        )
+        raise ValueError("records: missing, and the configuration names no forcing file. Give a DataFrame or Dataset.")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "output.nc"
         section = configuration.output or Output(file=target)

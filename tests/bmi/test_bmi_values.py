@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bmi_noahpy.component.variables import variables
+from noahpy_core.parameters import LAYERED_SNOW
 
 TEMPERATURE = "soil__temperature"
 TOTAL = "soil_water__volume_fraction"
@@ -204,12 +205,37 @@ def test_snow_whose_depth_cannot_hold_its_water_is_refused(model):
 PARAMETERS = [variable.name for variable in variables().values() if variable.role == "parameter"]
 
 
+OF_LAYERED_SNOW = [name for name in PARAMETERS if variables()[name].source.path.partition(".")[2] in LAYERED_SNOW]
+
+
+@pytest.fixture(scope="module")
+def layered_model(tmp_path_factory):
+    schemes = {"preset": "conservative"}
+    return cases.started(tmp_path_factory.mktemp("layered"), cases.configuration(schemes=schemes))
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_every_parameter_can_be_read_and_set_before_the_first_update(model, name):
+def test_every_parameter_can_be_read_and_set_before_the_first_update(model, layered_model, name):
     low, high = variables()[name].bounds
     value = low + 0.25 * (high - low)
+    model = layered_model if name in OF_LAYERED_SNOW else model
     model.set_value(name, np.full(cases.read(model, name).shape, value))
     assert (cases.read(model, name) == value).all()
+
+
+@pytest.mark.parametrize("name", OF_LAYERED_SNOW)
+def test_a_parameter_of_snow_layers_is_refused_where_there_are_none(model, name):
+    values = cases.read(model, name)
+    model.set_value(name, values)
+    with pytest.raises(ValueError, match=rf"{name}: belongs to snow of several layers.*preset: conservative"):
+        model.set_value(name, 0.9 * values)
+
+
+@pytest.mark.parametrize("name", ["snowpack__leq_depth", "snowpack__depth"])
+def test_what_follows_from_snow_layers_is_refused_and_the_layers_are_not(layered_model, name):
+    layered_model.set_value(name, cases.read(layered_model, name))
+    with pytest.raises(ValueError, match=rf"{name}: follows from the snow layers"):
+        layered_model.set_value(name, np.array([0.2]))
 
 
 def test_a_parameter_takes_effect_in_the_next_step(tmp_path):

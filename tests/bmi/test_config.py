@@ -294,4 +294,3 @@ def test_a_preset_of_schemes_takes_all_of_them_and_single_ones_change_it():
     changed = read({"schemes": {"preset": "noah-3.4.1", "turbulence": "yang2008"}}).schemes
     assert changed == dataclasses.replace(released, turbulence="yang2008")
     assert "Did you mean 'noah-3.4.1'" in problems({"schemes": {"preset": "noah-3.4"}})["schemes.preset"]
-

@@ -97,7 +97,7 @@ def clean(folder: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_file_operation_of_a_run_may_fail(folder, fault):
+def test_file_operations_all_through_a_run_may_fail(folder, fault):
     def start(resume: bool) -> None:
         launch(read(settings(), folder), Launch(resume=resume))
 
@@ -105,7 +105,7 @@ def test_every_file_operation_of_a_run_may_fail(folder, fault):
 
 
 @pytest.mark.parametrize("fault", ["full"])
-def test_every_file_operation_of_a_run_with_spin_up_may_fail(folder, fault):
+def test_file_operations_all_through_a_run_with_spin_up_may_fail(folder, fault):
     def start(resume: bool) -> None:
         spin_up = {"period": "2 hours", "cycles": 1, "file": "state.nc"}
         launch(read(settings(spin_up=spin_up), folder), Launch(resume=resume))

@@ -211,8 +211,12 @@ def test_daily_statistics_of_steps_that_do_not_divide_a_day_are_refused(tmp_path
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("soil.temprature", "soil.temperature"), ("soil_temp", "soil.temperature"), ("latent_heat", "latent_heat_flux"),
-     ("water_equivalent", "snow.water_equivalent")],
+    [
+        ("soil.temprature", "soil.temperature"),
+        ("soil_temp", "soil.temperature"),
+        ("latent_heat", "latent_heat_flux"),
+        ("water_equivalent", "snow.water_equivalent"),
+    ],
 )
 def test_an_unknown_variable_is_named_with_the_nearest_valid_ones(tmp_path, wrong, right):
     with pytest.raises(UnknownOutputVariable, match=rf"'{wrong}'.*{right}") as error:

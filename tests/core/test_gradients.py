@@ -22,9 +22,7 @@ from noahpy_core.state import Fluxes, Forcing, State
 
 PHASE_CHANGE = list(SCHEMES["phase_change"])
 STATE = [path for path, metadata in quantities(State) if not metadata["optional"]]
-FLUXES = [
-    path for path, metadata in quantities(Fluxes) if not metadata["optional"] and not path.endswith("_residual")
-]
+FLUXES = [path for path, metadata in quantities(Fluxes) if not metadata["optional"] and not path.endswith("_residual")]
 OUTPUTS = STATE + FLUXES
 """The residuals are round-off, and so are their derivatives."""
 CONTAINERS = {"state": State, "forcing": Forcing, "parameters": Parameters}

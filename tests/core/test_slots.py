@@ -98,9 +98,7 @@ def test_a_preset_makes_a_model_that_steps(name):
 
 
 def test_an_unknown_preset_is_named_with_those_there_are():
-    with pytest.raises(
-        ValueError, match=r"preset: 'noah-3.4' is unknown. Use .*noah-3.4.1.* Did you mean"
-    ):
+    with pytest.raises(ValueError, match=r"preset: 'noah-3.4' is unknown. Use .*noah-3.4.1.* Did you mean"):
         preset("noah-3.4")
 
 

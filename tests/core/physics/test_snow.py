@@ -167,7 +167,6 @@ def test_a_pack_that_sublimation_empties_does_not_melt():
     assert (balance.water_equivalent.item(), balance.melt.item(), balance.created.item()) == (0.0, 0.0, 0.5)
 
 
-
 def test_snow_that_the_forcing_names_stays_snow_in_warm_air_and_is_never_more_than_falls():
     warm = {"air_temperature": values(274.0), "precipitation": values(2e-4)}
     falling = precipitation_phase(forcing(**warm, snowfall=values(1.5e-4)), values(275.0))
