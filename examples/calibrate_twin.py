@@ -30,6 +30,7 @@ from bmi_noahpy.calibration import Fit, write_calibrated
 DEPTHS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.05, 1.3, 2.0)  # [m]
 NOISE = {"soil_temperature": 0.1, "soil_liquid_water": 0.01}  # [K, m3 m-3]
 NAMES = {"soil_temperature": "Tsoil_{:g}m_K", "soil_liquid_water": "theta_{:g}m_m3_m3"}
+POSSIBLE = {"soil_temperature": 270.0, "soil_liquid_water": 0.1}  # values to begin with, before there are any
 NEAR_THE_FLOOR = 1.02  # of the objective: the root-mean-square misfit is within 1 % of the noise
 
 
@@ -76,7 +77,8 @@ def observe(trajectory: Path) -> np.ndarray:
 
 def make_truth(folder: Path, mapping: dict[str, Any], start: str, days: int) -> tuple[torch.Tensor, np.ndarray]:
     """Run the model with true parameters and write noisy observations; these parameters, and values without noise."""
-    placeholder = np.arange(days)[:, None] * np.ones(len(NOISE) * len(DEPTHS))
+    possible = np.repeat([POSSIBLE[name] for name in NOISE], len(DEPTHS))
+    placeholder = possible * (1.0 + 1e-4 * np.arange(days)[:, None])
     write_observations(folder / "observed.csv", placeholder, start)
     fit = Fit(read_calibration(mapping, folder))
     truth = true_parameters(fit.controls.count)

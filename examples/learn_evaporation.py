@@ -142,7 +142,8 @@ def draw(result: dict[str, Any], site: Site, path: Path) -> None:
 def map_first(parameters: Parameters) -> dict[str, Tensor]:
     """Properties of the top layer, as means over the columns."""
     soil = parameters.soil.resolved()
-    return {field.name: getattr(soil, field.name)[0].mean() for field in dataclasses.fields(soil)}
+    given = {field.name: getattr(soil, field.name) for field in dataclasses.fields(soil)}
+    return {name: value[0].mean() for name, value in given.items() if value is not None}
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from noahpy_core import simulation
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import quantities, replace_quantity
+from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.simulation import Trajectory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -280,6 +280,14 @@ print(sorted({{"torch", "xarray", "matplotlib", "netCDF4", "numpy", "pydantic"}}
     assert result.stdout.strip() == "[]"
 
 
+def possible(number, state, fluxes):
+    """Made-up values, but a state of the soil that can be."""
+    for path, value in (("soil.temperature", 270.0), ("soil.liquid_water", 0.2), ("soil.ice", 0.1),
+                        ("skin_temperature", 270.0)):  # fmt: skip
+        state = replace_quantity(state, path, torch.full_like(get_quantity(state, path), value))
+    return state, fluxes
+
+
 def made_up_steps(monkeypatch, run, change=lambda number, state, fluxes: (state, fluxes), ending=None):
     """Let made-up results stand for those of the model; after the first block, perhaps an exception."""
     blocks = iter(range(1000))
@@ -289,7 +297,7 @@ def made_up_steps(monkeypatch, run, change=lambda number, state, fluxes: (state,
         if next(blocks) and ending is not None:
             raise ending
         first = round(float(forcing.air_temperature[0, 0]) / 10.0)
-        return Trajectory(*outputs_of(run, first, count, outputs, change))
+        return Trajectory(*outputs_of(run, first, count, outputs, lambda *step: change(step[0], *possible(*step))))
 
     monkeypatch.setattr(simulation, "run", results)
     monkeypatch.setattr(blocks_module, "FIRST_LENGTH", 4)

@@ -20,12 +20,16 @@ REGIMES = {
     "dry": (296.0, 299.0, 293.0, 0.06, 0.06, 0.0, 0.0, 0.0, 800.0),
 }
 TOLERANCE = 1.0e-12
+OF_LAYERS = ("snow.layer_", "snow.albedo")
+"""States that the snow of these runs does not have."""
 
 
 def causes(extension) -> list[str]:
     """Everything a step can be differentiated by: parameters, inputs under all their names, states."""
     settable = [
-        variable.name for variable in variables().values() if variable.settable and variable.role != "parameter"
+        variable.name
+        for variable in variables().values()
+        if variable.settable and variable.role != "parameter" and not variable.source.path.startswith(OF_LAYERS)
     ]
     return [*extension.get_parameter_names(), *settable, gradients.STATE]
 
@@ -51,6 +55,7 @@ def regimes_by_row(folder, columns, phase_change):
         (gradients.WIND_X, 0.0 * air + 3.0), (gradients.WIND_Y, 0.0 * air - 2.0),
         ("land_vegetation__leaf-area_index", 0.0 * air + 2.0), ("land_surface~snow-free__albedo", 0.0 * air + 0.21),
         ("land_surface_vegetation_canopy_water__mass-per-area_density", 0.0 * air + 0.1),
+        ("atmosphere_snow_precipitation__mass_flux", np.where(air < 273.0, rain, 0.0)),
     ):  # fmt: skip
         model.set_value(name, values)
     return model

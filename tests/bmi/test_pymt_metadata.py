@@ -10,12 +10,13 @@ from typing import Any
 import bmi_cases as cases
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from bmi_noahpy import BmiNoahPy
 from bmi_noahpy.example import example_table
 from bmi_noahpy.forcing import ForcingSpec, open_forcing
-from noahpy_core import __version__
+from noahpy_core import NoahModel, SoilColumn, __version__
 from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
 
@@ -51,7 +52,19 @@ def yaml_as_in_pymt():
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEPS = 8
 OUTPUTS = ("soil__temperature", "soil_water__volume_fraction", "land_surface__temperature", "snowpack__depth")
-SINGLE_SCHEME = {slot for slot, schemes in SCHEMES.items() if len(schemes) == 1}
+
+
+def fits(slot: str, name: str) -> bool:
+    """Whether a scheme can stand in its slot while all others are those of the standard setup."""
+    try:
+        NoahModel(SoilColumn(torch.tensor([0.1, 0.4], dtype=torch.float64)), Options(**{slot: name}))
+    except ValueError:
+        return False
+    return True
+
+
+OFFERED = {slot: {name for name in schemes if fits(slot, name)} for slot, schemes in SCHEMES.items()}
+OFFERED = {slot: names for slot, names in OFFERED.items() if len(names) > 1}
 
 # Another value of each parameter, and for some what else it takes to make a difference within a few steps.
 CHANGES: dict[str, Any] = {
@@ -77,6 +90,7 @@ CHANGES: dict[str, Any] = {
     "air_temperature_height": 10.0,
     "wind_height": 3.0,
     "turbulence": "yang2008",
+    "snow_cover": "exponential",
     "thermal_roughness": "chen_zhang2009",
     "infiltration": "koren1999",
     "soil_hydraulics": "noah",
@@ -91,7 +105,10 @@ CHANGES: dict[str, Any] = {
     "initial_roughness_length": 0.5,
     "forcing_file": "other.csv",
 }
-TOGETHER: dict[str, dict[str, Any]] = {"deep_snow_albedo": {"initial_snow_depth": 0.3}}
+TOGETHER: dict[str, dict[str, Any]] = {
+    "deep_snow_albedo": {"initial_snow_depth": 0.3},
+    "snow_cover": {"initial_snow_depth": 0.3},
+}
 
 
 @pytest.fixture(scope="module")
@@ -175,10 +192,10 @@ def test_every_parameter_has_a_description_and_a_default_within_its_range(metada
 
 def test_the_scheme_parameters_offer_every_built_in_scheme_and_default_to_those_of_the_model(metadata):
     offered = {name for name in metadata.parameters if name in SCHEMES}
-    assert offered == set(SCHEMES) - SINGLE_SCHEME
+    assert offered == set(OFFERED)
     for name in offered:
         value = metadata.parameters[name]["value"]
-        assert set(value["choices"]) == set(SCHEMES[name])
+        assert set(value["choices"]) == OFFERED[name]
         assert value["default"] == getattr(Options(), name)
 
 

@@ -114,7 +114,8 @@ def test_some_columns_of_a_region_are_those_of_the_whole(tmp_path):
     whole, some = prepare(configuration), prepare(configuration, columns=[2, 5, 11])
     assert some.domain.places.tolist() == LAND[[2, 5, 11]].tolist()
     for path, _ in quantities(State):
-        part = get_quantity(whole.initial_state, path)[..., [2, 5, 11]]
+        every = get_quantity(whole.initial_state, path)
+        part = None if every is None else every[..., [2, 5, 11]]
         np.testing.assert_array_equal(get_quantity(some.initial_state, path), part)
     np.testing.assert_array_equal(
         some.forcing.block(0, 16).precipitation, whole.forcing.block(0, 16).precipitation[:, [2, 5, 11]]

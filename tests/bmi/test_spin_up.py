@@ -65,7 +65,8 @@ def test_the_state_is_that_after_the_repetitions_with_all_its_memory(run, monkey
         result = spin_up(run, steps=DAY_STEPS, cycles=3, tolerance=Tolerance(0.0, 0.0))
     expected = repeated(run, 3)
     for path, _ in quantities(State):
-        assert torch.equal(get_quantity(result.state, path), get_quantity(expected, path)), path
+        if get_quantity(expected, path) is not None:
+            assert torch.equal(get_quantity(result.state, path), get_quantity(expected, path)), path
     assert float(result.state.snow.water_equivalent[1]) > 30.0
 
 

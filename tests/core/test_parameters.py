@@ -159,7 +159,7 @@ def test_metadata_of_a_quantity_is_complete(cls, path, metadata):
     spelled = re.sub(r"(?<=[A-Za-z])(-?\d+)", r"**\1", metadata["units"])
     UNITS.parse_units("" if spelled == "1" else spelled.replace(" ", " * "))
     assert metadata["long_name"] == metadata["long_name"].strip() != ""
-    assert metadata["dims"] in ((), ("layer",))
+    assert metadata["dims"] in ((), ("layer",), ("snow_layer",))
     if metadata["standard_name"] is not None:
         assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)+", metadata["standard_name"])
     if metadata["bounds"] is not None:
