@@ -18,7 +18,7 @@ def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, cap
     assert " s\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("site", ["yakou", "toolik"])
+@pytest.mark.parametrize("site", [pytest.param("yakou", marks=pytest.mark.slow), "toolik"])
 def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, site):
     short = ["--days", "40", "--starts", "1", "--seeds", "1", "--iterations", "2", "--folder", str(tmp_path)]
     outcome, swapped = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]
@@ -33,6 +33,7 @@ def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_pat
     assert {row.run for row in swapped.scores} >= {"ensemble", "air temperature regression"}
 
 
+@pytest.mark.slow
 def test_optimisers_are_compared_with_the_same_number_of_runs(example, shared, tmp_path, capsys):
     pytest.importorskip("spotpy")
     pytest.importorskip("scikit_posthocs")

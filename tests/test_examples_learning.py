@@ -13,7 +13,9 @@ def assert_runs(configuration):
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("name", ["learn_thermal_conductivity", "learn_evaporation"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("learn_thermal_conductivity", marks=pytest.mark.slow), "learn_evaporation"]
+)
 def test_a_learned_scheme_is_better_than_before_on_days_it_has_not_seen(name, example, tmp_path, capsys):
     result = example(name).main(["--short", "--folder", str(tmp_path)])
     scores = result["scores"]

@@ -391,7 +391,9 @@ def test_a_signal_that_is_ignored_stays_ignored(folder):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("how", ["full", "closed", "nobody reads"])
+@pytest.mark.parametrize(
+    "how", ["full", *(pytest.param(how, marks=pytest.mark.slow) for how in ("closed", "nobody reads"))]
+)
 def test_a_standard_output_that_cannot_be_written_does_not_change_what_came_of_a_run(folder, how):
     site = write(folder / "site.yaml", changed(settings()))
     program = "from bmi_noahpy.cli import app; app()"

@@ -327,6 +327,7 @@ def assert_readable(path: Path) -> None:
             assert np.isfinite(data[name].values).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_run_killed_while_it_writes_is_resumed_to_the_same_file(folder):
     output = {"file": "out.nc", "every": 2}

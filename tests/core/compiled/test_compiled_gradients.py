@@ -71,6 +71,7 @@ def test_gradients_are_finite_at_the_thresholds(setup):
         assert bool(torch.isfinite(value).all()), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setup", COVER, ids=str)
 def test_gradients_at_the_thresholds_agree_with_eager(setup):
     """Ties included: where two values are equal, both take the same side. With the enthalpy scheme round-off decides

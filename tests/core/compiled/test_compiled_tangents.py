@@ -74,6 +74,7 @@ def test_changes_in_a_kernel_are_those_of_torch_in_every_regime(setup):
         assert bool((shares <= allowed).all()), name
 
 
+@pytest.mark.slow
 def test_a_single_column_and_several_steps_have_the_changes_of_torch():
     for setup in (COVER[0], COVER[3]):
         case = setup.case(9, seed=32).select(slice(4, 5))
