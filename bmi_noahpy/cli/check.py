@@ -112,13 +112,15 @@ def _forcing(configuration: Configuration, run: Run) -> Table:
 
 
 def _soil(configuration: Configuration, run: Run) -> str:
-    from bmi_noahpy.config.values import spread
+    from bmi_noahpy.config.values import column_values
     from noahpy_core.tables import soil_class_names
 
     soil = configuration.soil
     names = soil_class_names(soil.table)
     layers = len(soil.thickness)
-    numbers = np.unique(spread(_plain(soil.classes), 1, layers)) if not _is_map(soil.classes) else soil.classes.values
+    numbers = (
+        np.unique(column_values(_plain(soil.classes), 1, layers)) if not _is_map(soil.classes) else soil.classes.values
+    )
     shown = ", ".join(f"{int(number)} {names[int(number)]}" for number in np.unique(numbers)[:12])
     return f"{layers} layers to {sum(soil.thickness):g} m; classes of table {soil.table}: {shown}"
 

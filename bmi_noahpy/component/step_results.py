@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.component.sources import MEANS
+from bmi_noahpy.component.step_errors import NonFiniteStep
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, State
 
@@ -54,17 +55,14 @@ class FiniteCheck:
         self._blocks: dict[int, tuple[State, list[Tensor]]] = {}
 
     def __call__(self, state: State, step: int) -> None:
-        """Raise ArithmeticError naming the variable that became not finite in a step, counted from 1."""
+        """Raise NonFiniteStep naming the variable that became not finite in a step, counted from 1."""
         if math.isfinite(sum([block.sum().item() for block in self._blocks_of(state)])):
             return
         for path, read in zip(STATE_PATHS, STATE_READERS, strict=True):
             value = read(state)
             wrong = torch.zeros(0, 1) if value is None else (~torch.isfinite(value)).nonzero()
             if len(wrong):
-                raise ArithmeticError(
-                    f"update: step {step} makes {path} not finite in column {int(wrong[0][-1])}. The state is left as "
-                    "it was before the step. Check inputs and parameters there, or use a shorter step."
-                )
+                raise NonFiniteStep(step, path, int(wrong[0][-1]))
 
     def _blocks_of(self, state: State) -> list[Tensor]:
         known = self._blocks.get(id(state))

@@ -14,6 +14,7 @@ from torch import Tensor
 from bmi_noahpy.component.framework_inputs import MissingInput
 from bmi_noahpy.component.grids import Grid, make_grids, snow_grid
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
+from bmi_noahpy.component.step_errors import MissingForcing
 from bmi_noahpy.component.step_results import FiniteCheck, MeanFluxes
 from bmi_noahpy.component.value_checks import Floats
 from bmi_noahpy.component.value_store import ValueStore
@@ -79,9 +80,10 @@ class SteppedRun:
 
         Raises
         ------
-        RuntimeError : the forcing file has ended, or inputs are missing.
+        MissingForcing : the forcing file has ended, or inputs are missing.
+        ConvergenceError : an equation was not solved.
         ValueError : what was set is not acceptable.
-        ArithmeticError : a step gave a value that is not finite.
+        NonFiniteStep : a step gave a value that is not finite.
         """
         self.values.accept_written()
         self.recording.begin_call()
@@ -256,15 +258,15 @@ class SteppedRun:
         try:
             return self.values.inputs.combine(base, self._vegetation() if base is None else {})
         except MissingInput as missing:
-            names = ", ".join(_input_names(missing.fields))
+            names = _input_names(missing.fields)
             if self.run.forcing is None:
-                message = f"update: no value for {names}. Set them with set_value, or configure a forcing file."
+                reason = f"no value for {', '.join(names)}. Set them with set_value, or configure a forcing file."
             else:
-                message = (
-                    f"update: the forcing ends after {self.run.steps} steps; no value for {names}. "
+                reason = (
+                    f"the forcing ends after {self.run.steps} steps; no value for {', '.join(names)}. "
                     "Stop at get_end_time(), or set them with set_value."
                 )
-            raise RuntimeError(message) from None
+            raise MissingForcing(self.steps_taken + 1, tuple(names), reason) from None
 
     def _vegetation(self) -> dict[str, Tensor | None]:
         """Vegetation of the configuration at the next step, for a step without a file."""

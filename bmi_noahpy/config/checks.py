@@ -14,7 +14,7 @@ from bmi_noahpy.config.extent import NO_PHYSICS, Read, column_count, grid_shape,
 from bmi_noahpy.config.limit_checks import EXTENT, check_limits
 from bmi_noahpy.config.run_checks import check_restart, check_spin_up
 from bmi_noahpy.config.sections import EQUILIBRIUM
-from bmi_noahpy.config.values import spread
+from bmi_noahpy.config.values import column_values
 from bmi_noahpy.forcing.spec import find_files
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables
@@ -185,7 +185,7 @@ def _vegetation(read: Read) -> Iterator[Problem]:
     columns = column_count(read)
     low, high = read.get("vegetation.minimum_fraction"), read.get("vegetation.maximum_fraction")
     if low is not None and high is not None:
-        crossed = spread(low, columns) > spread(high, columns)
+        crossed = column_values(low, columns) > column_values(high, columns)
         text = f"{low!r} is above maximum_fraction, {high!r}"
         yield from of_columns("vegetation.minimum_fraction", text, "Exchange them.", crossed, read)
     if read.get("vegetation.fraction", 0.0) is None and read.get("forcing.file") is None:
@@ -195,7 +195,7 @@ def _vegetation(read: Read) -> Iterator[Problem]:
         valid = range(1, slope_class_count() + 1)
         yield from wrong_classes("general.slope_class", slope, valid, f"holds classes beyond 1 to {len(valid)}")
     elif slope is not None:
-        numbers = torch.as_tensor(spread(slope, columns))
+        numbers = torch.as_tensor(column_values(slope, columns))
         try:
             general_parameters(
                 columns, slope_class=numbers, deep_temperature=273.0, air_temperature_height=2.0, wind_height=10.0
@@ -209,7 +209,7 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
     classes, table = read.get("vegetation.class_"), read.get("vegetation.table")
     if classes is None or table is None:
         return
-    numbers = torch.as_tensor(spread(classes, columns))
+    numbers = torch.as_tensor(column_values(classes, columns))
     if isinstance(classes, CellMap):
         wrong = list(wrong_classes("vegetation.class", classes, vegetation_class_names(table), NO_PHYSICS))
         if wrong:
@@ -222,7 +222,7 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
         return
     thickness = read.get("soil.thickness")
     given = (read.get("vegetation.parameters") or {}).get("root_layers")
-    roots = spread(given, columns) if given is not None else parameters.root_layers.numpy()
+    roots = column_values(given, columns) if given is not None else parameters.root_layers.numpy()
     if thickness is not None:
         key = "vegetation.class" if given is None else "vegetation.parameters.root_layers"
         text = f"roots reach through {np.max(roots):g} layers, but soil.thickness has {len(thickness)}"
@@ -247,11 +247,13 @@ def _soil_water(read: Read) -> Iterator[Problem]:
     if thickness is None or moisture is None:
         return
     columns = column_count(read)
-    total = spread(moisture, columns, len(thickness))
+    total = column_values(moisture, columns, len(thickness))
     if porosity is not None:
         yield from _above("initial.soil_moisture", total, "the porosity", porosity, read)
     if liquid is not None and liquid != EQUILIBRIUM:
-        yield from _above("initial.soil_liquid", spread(liquid, columns, len(thickness)), "soil_moisture", total, read)
+        yield from _above(
+            "initial.soil_liquid", column_values(liquid, columns, len(thickness)), "soil_moisture", total, read
+        )
 
 
 def _porosity(read: Read) -> NDArray[np.float64] | None:
@@ -259,10 +261,10 @@ def _porosity(read: Read) -> NDArray[np.float64] | None:
     if classes is None or table is None or thickness is None:
         return None
     columns = column_count(read)
-    numbers = torch.as_tensor(spread(classes, columns, len(thickness)))
+    numbers = torch.as_tensor(column_values(classes, columns, len(thickness)))
     porosity = soil_parameters(numbers, table=table).porosity.numpy()
     given = (read.get("soil.parameters") or {}).get("porosity")
-    return porosity if given is None else spread(given, columns, len(thickness))
+    return porosity if given is None else column_values(given, columns, len(thickness))
 
 
 def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any], read: Read) -> Iterator[Problem]:
@@ -290,7 +292,7 @@ def _snow(read: Read) -> Iterator[Problem]:
     if depth is None or water is None:
         return
     columns = column_count(read)
-    depths, waters = spread(depth, columns), spread(water, columns)
+    depths, waters = column_values(depth, columns), column_values(water, columns)
     one_only, too_dense = (depths > 0) != (waters > 0), waters > ICE_DENSITY * depths
     if one_only.any():
         text = f"{depth!r} with snow_water_equivalent {water!r}"

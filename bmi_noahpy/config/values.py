@@ -160,7 +160,7 @@ def _shapes(value: Values) -> Iterator[tuple[int, ...]]:
             yield (len(value), *shape)
 
 
-def spread(value: Values, columns: int, leading: int | None = None) -> NDArray[Any]:
+def column_values(value: Values, columns: int, leading: int | None = None) -> NDArray[Any]:
     """The value of every column: ``[column]``, or ``[leading, column]`` when `leading` (layers or 12) is given."""
     array = np.asarray(value)
     if leading is None:

@@ -55,7 +55,7 @@ class Findings:
             for (quantity, name), count in self._clipped.items()
         ]
 
-    def take(self, quantity: str, name: str, values: Array, times: Times, first: int) -> None:
+    def examine(self, quantity: str, name: str, values: Array, times: Times, first: int) -> None:
         """Look at a window: ``[time, column]``, the first record of which is number `first` of the files, from 0."""
         low, high = BOUNDS[quantity]
         # Missing values are neither below nor above; the common case costs two passes.

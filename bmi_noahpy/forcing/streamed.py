@@ -138,7 +138,7 @@ class StreamedTable:
         for begin, end in self._windows():
             for quantity, values in self._raw(begin + self.first, end + self.first, findings).items():
                 name = self.fields[quantity].name
-                findings.take(quantity, name, values, self.times[begin:end], begin + self.first)
+                findings.examine(quantity, name, values, self.times[begin:end], begin + self.first)
         return findings
 
     def _windows(self) -> Iterator[tuple[int, int]]:

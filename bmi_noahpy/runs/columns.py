@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.values import spread
+from bmi_noahpy.config.values import column_values
 from bmi_noahpy.region.domain import Domain
 
 
@@ -25,10 +25,10 @@ class Columns:
         """Number of columns that are run."""
         return self.configured if self.chosen is None else len(self.chosen)
 
-    def spread(self, value: Any, leading: int | None = None) -> NDArray[Any]:
+    def values(self, value: Any, leading: int | None = None) -> NDArray[Any]:
         """A value of the configuration for the columns that are run: ``[column]`` or ``[leading, column]``."""
-        values = spread(value, self.configured, leading)
-        return values if self.chosen is None else values[..., self.chosen]
+        configured = column_values(value, self.configured, leading)
+        return configured if self.chosen is None else configured[..., self.chosen]
 
 
 def configured_domain(configuration: Configuration) -> Domain:

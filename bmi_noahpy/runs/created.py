@@ -69,7 +69,7 @@ class CreatedSums:
         self._heat: Sums | float = 0.0
         self._precipitation: Sums | float = 0.0
 
-    def take(self, outputs: dict[str, Tensor], forcing: Forcing) -> None:
+    def add_block(self, outputs: dict[str, Tensor], forcing: Forcing) -> None:
         """The results of some steps, ``[time, column]``."""
         self._steps += len(outputs[WATER])
         self._water = self._water + outputs[WATER].numpy().sum(axis=0) * self._step

@@ -168,8 +168,8 @@ class _Advance:
         with interrupts.held():
             if block.count:
                 self._writer.write(self.done, block.count, block.outputs, block.forcing)
-                self.residuals.take(self.done, block.outputs)
-                self.created.take(block.outputs, block.forcing)
+                self.residuals.add_block(self.done, block.outputs)
+                self.created.add_block(block.outputs, block.forcing)
                 if self._restarts is not None:
                     self._restarts.follow(self.done, block.forcing)
             if block.failure is not None:
@@ -193,7 +193,7 @@ class _LargestResiduals:
         self._run = run
         self._largest: dict[str, tuple[float, int, int]] = dict.fromkeys(RESIDUALS, (-1.0, 0, 0))
 
-    def take(self, first: int, outputs: dict[str, Tensor]) -> None:
+    def add_block(self, first: int, outputs: dict[str, Tensor]) -> None:
         for name in RESIDUALS:
             residual = np.abs(outputs[name].numpy())
             # Not a number counts as largest, for argmax too.

@@ -147,7 +147,7 @@ def forcing_series(
 def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
     given = {} if configuration.forcing is None else configuration.forcing.corrections
     return {
-        name: Correction(**{key: torch.as_tensor(select.spread(value), dtype=dtype) for key, value in parts.items()})
+        name: Correction(**{key: torch.as_tensor(select.values(value), dtype=dtype) for key, value in parts.items()})
         for name, parts in given.items()
     }
 
@@ -172,7 +172,7 @@ def prescribed_vegetation(
     select, vegetation = Columns(configured_domain(configuration).columns, columns), configuration.vegetation
 
     def monthly(value: Any) -> NDArray[np.float64] | None:
-        return None if value is None else select.spread(value, MONTHS)
+        return None if value is None else select.values(value, MONTHS)
 
     return PrescribedVegetation(
         fraction=monthly(vegetation.fraction),

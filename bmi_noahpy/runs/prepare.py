@@ -170,7 +170,7 @@ def _parameters(configuration: Configuration, select: Columns, layers: int, dtyp
     snow, general = configuration.snow, configuration.general
 
     def tensor(value: Any, leading: int | None = None) -> Tensor:
-        return torch.as_tensor(select.spread(value, leading))
+        return torch.as_tensor(select.values(value, leading))
 
     land_cover = tensor(vegetation.class_)
     parameters = Parameters(
@@ -215,7 +215,7 @@ def _override(parameters: Parameters, configuration: Configuration, select: Colu
     for key, section in sections.items():
         for name, value in section.parameters.items():
             path = f"{key}.{name}"
-            values = select.spread(value, layers if dims[path] else None)
+            values = select.values(value, layers if dims[path] else None)
             parameters = replace_quantity(parameters, path, torch.as_tensor(values, dtype=dtype))
     return parameters
 
@@ -235,13 +235,13 @@ def _initial_state(
     start = np.datetime64(configuration.period.start, "s")
 
     def surface(value: Any) -> Tensor:
-        return torch.as_tensor(select.spread(value), dtype=dtype)
+        return torch.as_tensor(select.values(value), dtype=dtype)
 
     def soil(value: Any) -> Tensor:
-        return torch.as_tensor(select.spread(value, column.layers), dtype=dtype)
+        return torch.as_tensor(select.values(value, column.layers), dtype=dtype)
 
     def season(value: Any) -> Tensor:
-        return torch.as_tensor(monthly_value(select.spread(value, MONTHS), start), dtype=dtype)
+        return torch.as_tensor(monthly_value(select.values(value, MONTHS), start), dtype=dtype)
 
     skin_temperature = surface(initial.skin_temperature)
     if forcing is None:

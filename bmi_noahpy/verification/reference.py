@@ -49,7 +49,7 @@ class Cases:
     parameters: Parameters
     time_step: Tensor
 
-    def take(self, positions: np.ndarray) -> Cases:
+    def select(self, positions: np.ndarray) -> Cases:
         """The cases at these positions, in this order; a position may be repeated."""
         chosen = torch.as_tensor(positions)
 

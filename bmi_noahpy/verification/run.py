@@ -88,7 +88,7 @@ def shaken(tree: Tree, generator: torch.Generator) -> Tree:
 def copies(cases: Cases, position: int, number: int, *, seed: int = 0) -> Cases:
     """One case many times over, its state and forcing shaken, numbered from 0; the first copy is the case itself."""
     generator = torch.Generator().manual_seed(seed)
-    same = cases.take(np.full(number, position))
+    same = cases.select(np.full(number, position))
     return dataclasses.replace(
         same, index=np.arange(number), state=shaken(same.state, generator), forcing=shaken(same.forcing, generator)
     )
@@ -101,9 +101,9 @@ def _free_run(reference: Reference, execution: str, *, twins: int) -> Iterator[t
     (steps,) = reference.groups
     step = step_function(NoahModel(steps.column, steps.options), execution)
     seconds = float(steps.time_step[0])
-    state = shaken(steps.take(np.zeros(twins + 1, dtype=int)).state, torch.Generator().manual_seed(0))
+    state = shaken(steps.select(np.zeros(twins + 1, dtype=int)).state, torch.Generator().manual_seed(0))
     for number in range(reference.cases):
-        cases = steps.take(np.full(twins + 1, number))
+        cases = steps.select(np.full(twins + 1, number))
         with torch.no_grad():
             result = _step(step, cases, state, seconds)
         yield cases, result

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.values import spread
+from bmi_noahpy.config.values import column_values
 from noahpy_core.quantities import get_quantity
 from noahpy_core.state import State
 
@@ -185,7 +185,7 @@ def find_result(name: str) -> Result:
 
 def _layers_of_class(name: str, number: int, configuration: Configuration) -> tuple[int, ...]:
     classes = configuration.soil.classes
-    per_layer = spread(classes, 1, len(configuration.soil.thickness))[:, 0].tolist()
+    per_layer = column_values(classes, 1, len(configuration.soil.thickness))[:, 0].tolist()
     layers = tuple(layer for layer, one in enumerate(per_layer) if one == number)
     if not layers:
         raise ValueError(f"sensitivities: {name!r}, but no layer of the run has soil class {number}. Give its forcing.")

@@ -88,10 +88,10 @@ def as_recorded(result: Result) -> dict[str, np.ndarray]:
 
 def _own_run(reference: Reference) -> dict[str, np.ndarray]:
     (steps,) = reference.groups
-    state = steps.take(np.array([0])).state
+    state = steps.select(np.array([0])).state
     records = []
     for number in range(reference.cases):
-        one = steps.take(np.array([number]))
+        one = steps.select(np.array([number]))
         result = take_step(_from(one, state))
         state = result.state
         records.append(as_recorded(result))

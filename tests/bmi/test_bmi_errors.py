@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 import bmi_cases as cases
 import numpy as np
@@ -143,6 +144,9 @@ def test_a_state_that_becomes_infinite_is_reported_and_not_taken(model, monkeypa
 
     monkeypatch.setattr(model._run, "_quick_step", breaks)
     before = cases.read(model, TEMPERATURE)
-    with pytest.raises(ArithmeticError, match=r"step 2 makes soil\.temperature not finite in column 0"):
+    with pytest.raises(ArithmeticError, match=r"step 2 makes soil\.temperature not finite in column 0") as caught:
         model.update()
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.step, error.variable, error.column) == (2, "soil.temperature", 0)
+    assert str(error) == str(caught.value)
     assert np.array_equal(cases.read(model, TEMPERATURE), before)

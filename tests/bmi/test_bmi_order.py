@@ -90,6 +90,8 @@ def test_inputs_that_were_not_set_are_named_all_at_once(tmp_path):
     missing = set(other.get_input_var_names()) - {AIR}
     assert all(name in str(error.value) for name in missing)
     assert AIR not in str(error.value)
+    assert error.value.step == 1
+    assert missing <= set(error.value.variables)
 
 
 def test_an_error_within_a_step_does_not_stop_the_run(tmp_path):

@@ -10,7 +10,7 @@ import yaml
 from configurations import VALID, changed, problems, read, write, write_weather
 
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
-from bmi_noahpy.config.values import spread
+from bmi_noahpy.config.values import column_values
 from noahpy_core import preset
 
 GRID = {"domain.latitude": [33.0, 33.5], "domain.longitude": [92.0, 92.5, 93.0]}
@@ -151,8 +151,8 @@ def test_layer_count_of_an_overridden_parameter_is_checked_too():
 
 def test_one_value_serves_all_layers():
     configuration = read({"initial.soil_temperature": 271.0, "soil.classes": 7})
-    assert spread(configuration.initial.soil_temperature, 1, 4).tolist() == [[271.0]] * 4
-    assert spread(configuration.soil.classes, 1, 4).tolist() == [[7]] * 4
+    assert column_values(configuration.initial.soil_temperature, 1, 4).tolist() == [[271.0]] * 4
+    assert column_values(configuration.soil.classes, 1, 4).tolist() == [[7]] * 4
 
 
 def test_more_liquid_than_total_water_is_refused_with_layer_and_both_values():

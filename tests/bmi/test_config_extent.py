@@ -9,7 +9,7 @@ import pytest
 from configurations import VALID, changed, problems, read, write, write_weather
 
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.config.values import spread
+from bmi_noahpy.config.values import column_values
 
 GRID = {"domain.latitude": [33.0, 33.5], "domain.longitude": [92.0, 92.5, 93.0]}
 
@@ -52,8 +52,8 @@ def test_values_of_a_grid_may_differ_between_columns():
             "soil.classes": [[[7, 7, 8], [8, 8, 9]], [[7] * 3] * 2, [[8] * 3] * 2, [[8] * 3] * 2],
         }
     )
-    assert spread(configuration.vegetation.class_, 6).tolist() == [9, 7, 7, 9, 9, 20]
-    assert spread(configuration.soil.classes, 6, 4)[0].tolist() == [7, 7, 8, 8, 8, 9]
+    assert column_values(configuration.vegetation.class_, 6).tolist() == [9, 7, 7, 9, 9, 20]
+    assert column_values(configuration.soil.classes, 6, 4)[0].tolist() == [7, 7, 8, 8, 8, 9]
 
 
 def test_values_that_do_not_fit_the_grid_are_refused_with_both_shapes():
@@ -122,8 +122,8 @@ def test_output_that_cannot_be_written_is_refused(changes, key, words):
 
 
 def test_spread_puts_the_longitude_last():
-    assert spread(((1.0, 2.0), (3.0, 4.0)), 4).tolist() == [1.0, 2.0, 3.0, 4.0]
-    layered = spread((((1.0, 2.0),), ((3.0, 4.0),)), 2, 2)
+    assert column_values(((1.0, 2.0), (3.0, 4.0)), 4).tolist() == [1.0, 2.0, 3.0, 4.0]
+    layered = column_values((((1.0, 2.0),), ((3.0, 4.0),)), 2, 2)
     np.testing.assert_array_equal(layered, [[1.0, 2.0], [3.0, 4.0]])
 
 

@@ -130,7 +130,7 @@ def test_sources_are_added_up_by_column():
         "numerical_water_source": torch.tensor([[0.0, 2e-4], [0.0, 2e-4]]),
         "numerical_heat_source": torch.tensor([[-3.0, 1.0], [-1.0, 1.0]]),
     }
-    sums.take(outputs, Weather())
+    sums.add_block(outputs, Weather())
     created = sums.summary()
     assert created.water == pytest.approx(0.04)
     assert created.precipitation == pytest.approx(0.2)

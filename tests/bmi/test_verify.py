@@ -86,7 +86,7 @@ def test_single_steps_are_grouped_by_their_options(tmp_path: Path) -> None:
 def test_taken_cases_keep_their_parameters_and_numbers(tmp_path: Path) -> None:
     option = {"opt_inf": 2, "opt_tcnd": 2, "sfcdif_option": 1}
     (group,) = read_reference(write_single_steps(tmp_path / "steps.nc", [option] * 3)).groups
-    taken = group.take(np.array([2, 0, 2]))
+    taken = group.select(np.array([2, 0, 2]))
     assert taken.index.tolist() == [2, 0, 2]
     assert taken.parameters.general.drainage_factor[0] == group.parameters.general.drainage_factor[2]
     assert taken.time_step.tolist() == [86400.0, 1800.0, 86400.0]

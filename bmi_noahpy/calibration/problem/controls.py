@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bmi_noahpy.calibration.file.specs import ORGANIC, Wanted, parameter_metadata
 from bmi_noahpy.calibration.intervals import position_of, unknown_of
-from bmi_noahpy.config.values import spread as spread_values
+from bmi_noahpy.config.values import column_values
 from bmi_noahpy.runs.prepare import Run
 from noahpy_core.quantities import get_quantity
 
@@ -223,9 +223,9 @@ def _keys(run: Run, wanted: Wanted, base: Tensor) -> Tensor:
 def _classes(run: Run, wanted: Wanted) -> Tensor:
     configuration, columns = run.configuration, run.domain.columns
     if wanted.path.startswith("vegetation."):
-        return torch.as_tensor(spread_values(configuration.vegetation.class_, columns)).long()[None]
+        return torch.as_tensor(column_values(configuration.vegetation.class_, columns)).long()[None]
     layers = run.model.column.layers
-    return torch.as_tensor(spread_values(configuration.soil.classes, columns, layers)).long()
+    return torch.as_tensor(column_values(configuration.soil.classes, columns, layers)).long()
 
 
 def _label(wanted: Wanted, key: int, columns: int) -> str:

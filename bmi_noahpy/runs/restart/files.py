@@ -54,7 +54,7 @@ class RestartFiles:
         """Note the forcing of the steps from `first` on, ``[time, column]``, which were taken."""
         if first != self._next:
             self._followed = Followed(self._run, first)
-        self._followed.take(forcing)
+        self._followed.add_forcing(forcing)
         self._next = first + len(forcing.air_temperature)
 
     def next_after(self, step: int) -> int:

@@ -34,7 +34,7 @@ class Followed:
         self._beginning = beginning(run)
         self._sums: dict[str, Any] = {}
 
-    def take(self, forcing: Forcing) -> None:
+    def add_forcing(self, forcing: Forcing) -> None:
         """The forcing of the next steps, ``[time, column]``. How they come, in blocks of which length, is all one."""
         for field in dataclasses.fields(Forcing):
             series = getattr(forcing, field.name)
@@ -56,7 +56,7 @@ def retraced(run: Any, first: int, last: int) -> Followed:
     found = Followed(run, first)
     length = max(BLOCK_BYTES // (8 * run.domain.columns * len(dataclasses.fields(Forcing))), 1)
     for begin in range(first, last, length):
-        found.take(run.forcing.block(begin, min(begin + length, last)))
+        found.add_forcing(run.forcing.block(begin, min(begin + length, last)))
     return found
 
 
