@@ -94,7 +94,13 @@ class Dual:
 
 
 def choose(condition: Tensor, yes: Dual | Tensor | float, no: Dual | Tensor | float) -> Dual:
-    """One number or the other, slopes included."""
+    """One number or the other, slopes included.
+
+    Parameters
+    ----------
+    condition : Of bool, of the shape of the numbers.
+    yes, no : Taken where the condition holds, and where it does not.
+    """
     a = yes if isinstance(yes, Dual) else Dual(yes)  # type: ignore[arg-type]
     b = no if isinstance(no, Dual) else Dual(no)  # type: ignore[arg-type]
     return Dual(

@@ -24,6 +24,12 @@ def check_class(slot: str, name: str, found: Any) -> None:
 
     Nothing is called: a name like ``subprocess:check_output`` is refused, not tried. (The module it is in has been
     imported by then. A configuration that names a class is as trusted as a program.)
+
+    Parameters
+    ----------
+    slot : Name of the slot.
+    name : What the configuration says, for the message.
+    found : What was found under the name.
     """
     if not isinstance(found, type):
         raise SchemeError(slot, f"{name!r} is not a class. Give the class of a torch.nn.Module.")
@@ -49,6 +55,12 @@ def _positional(function: Any) -> int:
 
 def load_weights(slot: str, scheme: Any, choice: OwnScheme) -> None:
     """Load the weights of a scheme: tensors only, of the file that was meant, finite and of the kind of the module's.
+
+    Parameters
+    ----------
+    slot : Name of the slot.
+    scheme : The module that gets them.
+    choice : What the configuration says: the file, and its digest where one is given.
 
     Raises
     ------

@@ -70,14 +70,14 @@ class NoahModel(ModelPart):
 
         Parameters
         ----------
-        state : At the start of the step.
+        state : At the start of the step, ``[column]``, ``[layer, column]`` and ``[snow layer, column]``.
         forcing : Air and vegetation during the step, ``[column]``.
         parameters : See `noahpy_core.parameters`.
         dt : Length of the step, one number or one per column. [s]
 
         Returns
         -------
-        The state at the end of the step, and the mean fluxes over it.
+        The state at the end of the step, and the mean fluxes over it. Each field says its units.
 
         Raises
         ------

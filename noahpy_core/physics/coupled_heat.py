@@ -56,6 +56,8 @@ def falling_root(
     Parameters
     ----------
     function : Value and slope, ``[column]``.
+    start : Where the search begins, ``[column]``.
+    low, high : The bracket, ``[column]``.
     """
     tolerance = _tolerance(start)
 
@@ -94,7 +96,14 @@ class Sweep(NamedTuple):
 
 
 def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
-    """One Newton step with the storage linearised at a guess and both skins solved exactly."""
+    """One Newton step with the storage linearised at a guess and both skins solved exactly.
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    system : The equations, ``[row, column]``.
+    at : The guess.
+    """
     number, dt = system.snow_layers, system.dt
     rows = rows_at(curve, system, at)
     top_soil = at.temperature[0]
@@ -140,7 +149,14 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
 
 
 def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknowns, Tensor]:
-    """Unknowns at the end of the step, and whether each column's were found."""
+    """Unknowns at the end of the step, and whether each column's were found.
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    system : The equations, ``[row, column]``.
+    guess : Where the iteration starts.
+    """
     snow, soil = system.snow, system.soil
     freezing_point = curve.freezing_point(soil.store.total, soil.curve_parameters())
     tolerance = _tolerance(guess.temperature)
@@ -191,7 +207,15 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
 def _stopped(
     start: Tensor, end: Tensor, kinks: tuple[Tensor, ...], width: Tensor, length: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A step of snow enthalpy that ends just beyond the first kink it crosses, and where it was cut."""
+    """A step of snow enthalpy that ends just beyond the first kink it crosses, and where it was cut.
+
+    Parameters
+    ----------
+    start, end : Enthalpy before and after the whole step, ``[snow layer, column]``. [J m-2]
+    kinks : Enthalpies at which slopes jump, from the lowest up. [J m-2]
+    width : How far beyond a kink the step ends. [J m-2]
+    length : Share of a step that is not cut, ``[column]``. [1]
+    """
     far = (end - start).abs() > 1.0e2 * width
     goal = end
     for kink in reversed(kinks):
@@ -204,6 +228,12 @@ def _stopped(
 
 def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Callable[[Tensor], Tensor]:
     """How far the equations are from a point near the root: a Newton step with the Jacobian of the root, held.
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    system : The equations, which carry the derivative.
+    root : Where the Jacobian is taken.
 
     Returns
     -------
@@ -258,7 +288,14 @@ def unpacked(values: Tensor, snow_layers: int) -> Unknowns:
 
 
 def first_guess(system: System, temperature: Tensor, skin: Tensor) -> Unknowns:
-    """Where the iteration starts: all that was before."""
+    """Where the iteration starts: all that was before.
+
+    Parameters
+    ----------
+    system : The equations; enthalpy of snow is that at the start.
+    temperature : Of the soil, ``[layer, column]``. [K]
+    skin : Temperature of the skin, ``[column]``. [K]
+    """
     top_layer, _ = snow_temperature(system.snow, system.snow.start)
     return Unknowns(system.snow.start, temperature, visible_skin(skin, top_layer[0]), skin)
 
@@ -269,6 +306,12 @@ def _tolerance(like: Tensor) -> float:
 
 def solve_coupled(curve: FreezingCurve, system: System, guess: Unknowns) -> Unknowns:
     """Unknowns at the end of the step, with the derivative of the equations.
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    system : The equations, ``[row, column]``.
+    guess : Where the iteration starts; the result does not depend on it beyond the tolerance.
 
     Raises
     ------

@@ -134,14 +134,28 @@ def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, temperature: Tensor) -> tuple[Tensor, Tensor]:
-    """Enthalpy of soil layers in equilibrium and its slope. [J m-2, J m-2 K-1]"""
+    """Enthalpy of soil layers in equilibrium and its slope. [J m-2, J m-2 K-1]
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    soil : What the layers hold, ``[layer, column]``.
+    temperature : ``[layer, column]``. [K]
+    """
     liquid, liquid_slope = curve.equilibrium(temperature, soil.store.total, soil.curve_parameters())
     ice = positive_part(soil.store.total - liquid)
     return soil.store.enthalpy(temperature, ice), soil.store.slope(temperature, ice, liquid_slope)
 
 
 def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
-    """State functions at a guess."""
+    """State functions at a guess.
+
+    Parameters
+    ----------
+    curve : Liquid water of frozen soil by temperature.
+    system : The equations.
+    at : The guess.
+    """
     snow_t, snow_t_slope = snow_temperature(system.snow, at.enthalpy)
     flow, flow_slope = snow_flow(system.snow, at.enthalpy)
     stored, stored_slope = soil_enthalpy(curve, system.soil, at.temperature)
@@ -173,7 +187,14 @@ class SnowSkinBalance(NamedTuple):
 
 
 def snow_skin_balance(system: System, potential: Tensor, top_layer: Tensor) -> SnowSkinBalance:
-    """The equation of the snow's skin at a potential and a temperature of the top layer. [K]"""
+    """The equation of the snow's skin and its slopes.
+
+    Parameters
+    ----------
+    system : The equations.
+    potential : Of the skin, ``[column]``. [K]
+    top_layer : Temperature of the top snow layer, ``[column]``. [K]
+    """
     skin = visible_skin(potential, top_layer)
     balance = snow_balance(system.snow_skin, skin)
     free = potential <= at_least(top_layer, FREEZING_POINT)
@@ -195,7 +216,13 @@ class BareSkinBalance(NamedTuple):
 
 
 def bare_skin_balance(system: System, skin: Tensor, top_soil: Tensor) -> BareSkinBalance:
-    """The equation of the bare skin at temperatures of skin and top soil layer. [K]"""
+    """The equation of the bare skin and its slope.
+
+    Parameters
+    ----------
+    system : The equations.
+    skin, top_soil : Temperatures of the skin and of the top soil layer, ``[column]``. [K]
+    """
     balance = bare_balance(system.bare_skin, skin)
     return BareSkinBalance(balance, balance.heat - system.bare * (skin - top_soil), balance.slope - system.bare)
 
@@ -228,6 +255,8 @@ def residual(system: System, rows: Rows, into_snow: Tensor, into_soil: Tensor) -
 
     Parameters
     ----------
+    system : The equations.
+    rows : State functions at the guess, ``[row, column]``.
     into_snow : Heat from the skin, per square metre of snow. [W m-2]
     into_soil : Heat from the bare skin, per square metre of bare ground. [W m-2]
     """

@@ -81,7 +81,12 @@ class PoreSpace(NamedTuple):
 
 
 def pore_space(b: Tensor, suction: Tensor, room: Tensor, conductivity: Tensor) -> PoreSpace:
-    """The pore space with its powers; the four primary values are those of `frozen_pore_space`."""
+    """The pore space with its powers.
+
+    Parameters
+    ----------
+    b, suction, room, conductivity : As `frozen_pore_space` returns them, ``[layer, column]``. [1, m, m3 m-3, m s-1]
+    """
     least = MINIMUM_MOISTURE / room
     log_least = torch.log(least)
     return PoreSpace(
@@ -196,7 +201,14 @@ class Conduction(NamedTuple):
 
 
 def water_of(u: Dual, pores: PoreSpace, unknown: Unknown) -> Water:
-    """What a layer holds and how it conducts; at a kink slopes are those from below."""
+    """What a layer holds and how it conducts; at a kink slopes are those from below.
+
+    Parameters
+    ----------
+    u : The unknown, ``[layer, column]``; its slope is in `upper`, if slopes are wanted. [1]
+    pores : What holds and conducts it.
+    unknown : The change of variable.
+    """
     b, switch = pores.b, unknown.switch
     power = b + 3.0
     full = u.value > unknown.full
@@ -221,7 +233,13 @@ def water_of(u: Dual, pores: PoreSpace, unknown: Unknown) -> Water:
 
 
 def conduction_at(head: Dual, log_head: Dual, pores: PoreSpace) -> Conduction:
-    """M and K of a soil at the head of another layer."""
+    """M and K of a soil at the head of another layer.
+
+    Parameters
+    ----------
+    head, log_head : Of the other layer, h and ln(-h), ``[layer, column]``. [m, 1]
+    pores : Of this soil.
+    """
     b = pores.b
     full = head.value > -pores.suction
     log_saturation = (-log_head + pores.log_suction) * (1.0 / b)

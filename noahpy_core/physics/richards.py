@@ -89,7 +89,16 @@ def unknown_for(pores: PoreSpace, flow: Flow) -> Unknown:
 
 
 def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jacobian: bool) -> System:
-    """Residual and fluxes at the unknowns u, ``[layer, column]``; the Jacobian is exact if asked for, else zero."""
+    """Residual and fluxes at the unknowns u, ``[layer, column]``; the Jacobian is exact if asked for, else zero.
+
+    Parameters
+    ----------
+    u : The unknowns, ``[layer, column]``. [1]
+    pores : What holds and conducts the water.
+    flow : Old water, demands, supply and the step.
+    unknown : The change of variable.
+    jacobian : Whether slopes are worked out.
+    """
     none = torch.zeros_like(u[:1])
     water = water_of(Dual(u, torch.ones_like(u) if jacobian else None), pores, unknown)
     exchange = exchange_between(water, pores, flow.thickness)
@@ -119,7 +128,13 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
 
 
 def _surface(water: Water, pores: PoreSpace, flow: Flow) -> tuple[Dual, Tensor]:
-    """What a pond of no depth would let into the first layer, and whether that is less than the supply."""
+    """What a pond of no depth would let into the first layer, and whether that is less than the supply.
+
+    Parameters
+    ----------
+    water, pores : Of all layers, ``[layer, column]``.
+    flow : With the thickness of layers [m] and the supply [m s-1].
+    """
     half = 0.5 * flow.thickness[0]
     top = pores.rows(0, 1)
     at_surface = top.full_potential(Dual(torch.zeros_like(top.b))).value[0]
@@ -140,6 +155,11 @@ def _given(content: Dual, minimum: Tensor | float) -> Dual:
 
 def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor) -> Dual:
     """Downward flux from each layer to the next, ``[layer - 1, column]``. [m s-1]
+
+    Parameters
+    ----------
+    water, pores : Of all layers, ``[layer, column]``.
+    thickness : ``[layer, column]``. [m]
 
     Notes
     -----
@@ -177,7 +197,13 @@ def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor) -> Dual:
 
 
 def _in_series(first: Dual, second: Dual, share: Tensor) -> tuple[Dual, Dual]:
-    """Conductivity of two half layers in series, and the first one's part of the resistance."""
+    """Conductivity of two half layers in series, and the first one's part of the resistance.
+
+    Parameters
+    ----------
+    first, second : Conductivities, ``[layer - 1, column]``. [m s-1]
+    share : Of the first in the distance. [1]
+    """
     both = second * share + first * (1.0 - share) + TINY
     part = second / both
     return first * part, part * share

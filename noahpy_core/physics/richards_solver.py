@@ -127,7 +127,13 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _kinks(pores: PoreSpace, flow: Flow, unknown: Unknown) -> tuple[Tensor, ...]:
-    """Where slopes jump upwards on the way down: saturation, and the tops of the ranges of uptake."""
+    """Where slopes jump upwards on the way down: saturation, and the tops of the ranges of uptake.
+
+    Parameters
+    ----------
+    pores, flow : As for `equations`, ``[layer, column]``.
+    unknown : The change of variable, in which the kinks are given.
+    """
 
     def of(minimum: Tensor | float) -> Tensor:
         return unknown.of(torch.clamp((minimum + UPTAKE_RANGE) / pores.room, max=1.0), pores.b)
@@ -142,7 +148,13 @@ def _kinks(pores: PoreSpace, flow: Flow, unknown: Unknown) -> tuple[Tensor, ...]
 
 
 def _stopped(u: Tensor, bound: Tensor, kinks: Sequence[Tensor]) -> Tensor:
-    """The first of some kinks that u meets on its way down, if that is above the bound."""
+    """The first of some kinks that u meets on its way down, if that is above the bound.
+
+    Parameters
+    ----------
+    u, bound : Where a layer is, and how far down it may go, ``[layer, column]``.
+    kinks : Places in u, ``[layer, column]`` each.
+    """
     for kink in kinks:
         bound = torch.where((u > kink) & (kink > bound), kink, bound)
     return bound

@@ -256,10 +256,14 @@ class NoahSnow(ModelPart):
         Parameters
         ----------
         pack : With this step's snow.
-        loss : Sublimation less frost of the step. [kg m-2]
-        heat : Left for melting. [W m-2]
-        skin_temperature : [K]
-        dt : [s]
+        loss : Sublimation less frost of the step, ``[column]``. [kg m-2]
+        heat : Left for melting, ``[column]``. [W m-2]
+        skin_temperature : ``[column]``. [K]
+        dt : Length of the step. [s]
+
+        Returns
+        -------
+        What is left [kg m-2], melt [kg m-2 s-1], and water that the limits created [kg m-2], ``[column]``.
         """
         demand = at_most(positive_part(self.snow_melt(heat)), heat / LATENT_HEAT_FUSION)
         melting = sublimate_and_melt(pack.water_equivalent, loss, demand, dt, self.transitions.smallest_pack)
@@ -280,9 +284,13 @@ class NoahSnow(ModelPart):
         Parameters
         ----------
         pack, left : With this step's snow, and what is left of its water.
-        skin_temperature, base_temperature : Above and below the pack. [K]
-        age : Of its surface. [s]
-        dt : [s]
+        skin_temperature, base_temperature : Above and below the pack, ``[column]``. [K]
+        age : Of its surface, ``[column]``. [s]
+        dt : Length of the step. [s]
+
+        Returns
+        -------
+        Water equivalent [kg m-2], depth [m] and age [s], ``[column]``.
         """
         density = compacted_density(
             pack.density, left.water_equivalent, skin_temperature, base_temperature, dt, self.transitions

@@ -129,7 +129,11 @@ class LayeredSnow(ModelPart):
 
         Parameters
         ----------
-        snowfall, rainfall : [kg m-2 s-1]
+        snow : At the start of the step; layers are ``[snow layer, column]``.
+        snowfall, rainfall : ``[column]``. [kg m-2 s-1]
+        air : The air that they fall through, ``[column]``.
+        parameters : Of snow, resolved.
+        dt : Length of the step. [s]
         """
         before = self.stored(snow)
         assert snow.albedo is not None
@@ -166,7 +170,14 @@ class LayeredSnow(ModelPart):
     def drained(
         self, layers: SnowLayers, ice_before: Tensor, parameters: SnowParameters
     ) -> tuple[SnowLayers, Tensor, Tensor]:
-        """Layers after water beyond what they hold has run down (see `snow_layers.drained`)."""
+        """Layers after water beyond what they hold has run down (see `snow_layers.drained`).
+
+        Parameters
+        ----------
+        layers : Before, ``[snow layer, column]``.
+        ice_before : Ice for which the thickness of each layer stands, ``[snow layer, column]``. [kg m-2]
+        parameters : Of snow, resolved.
+        """
 
         def retention(thickness: Tensor, ice: Tensor) -> Tensor:
             return positive_part(self.retention(thickness, ice, parameters))
@@ -176,7 +187,16 @@ class LayeredSnow(ModelPart):
     def settled(
         self, layers: SnowLayers, temperature: Tensor, scale: Tensor, parameters: SnowParameters, dt: Tensor | float
     ) -> SnowLayers:
-        """Layers after settling."""
+        """Layers after settling, which changes their thickness [m] and nothing else, ``[snow layer, column]``.
+
+        Parameters
+        ----------
+        layers : Per square metre of ground.
+        temperature : ``[snow layer, column]``. [K]
+        scale : From what lies on a square metre of ground to that on one of snow, ``[column]``. [1]
+        parameters : Of snow, resolved.
+        dt : Length of the step. [s]
+        """
         density = layers.density
         above = torch.cumsum(layers.mass, 0) - 0.5 * layers.mass
         rate = positive_part(self.compaction(density, above * scale, temperature, parameters))
@@ -186,12 +206,28 @@ class LayeredSnow(ModelPart):
     def aged(
         self, ground: SnowyGround, skin: Tensor, snowfall: Tensor, parameters: SnowParameters, dt: Tensor | float
     ) -> Tensor:
-        """Albedo at the end of the step, from the skin temperature [K] over it. [1]"""
+        """Albedo at the end of the step, ``[column]``. [1]
+
+        Parameters
+        ----------
+        ground : The pack with the snow of the step.
+        skin : Temperature of the skin over the step, ``[column]``. [K]
+        snowfall : ``[column]``. [kg m-2 s-1]
+        parameters : Of snow, resolved.
+        dt : Length of the step. [s]
+        """
         melting = between(1.0 + (skin - FREEZING_POINT) / MELTING_RANGE, 0.0, 1.0)
         return between(self.albedo(ground.albedo, melting, snowfall, parameters, dt), 0.0, 1.0)
 
     def state(self, layers: SnowLayers, albedo: Tensor, age: Tensor) -> SnowState:
-        """The state that holds the layers."""
+        """The state that holds the layers.
+
+        Parameters
+        ----------
+        layers : At the end of the step, ``[snow layer, column]``.
+        albedo : ``[column]``. [1]
+        age : Of the surface, ``[column]``. [s]
+        """
         return SnowState(
             water_equivalent=layers.mass.sum(0),
             depth=layers.thickness.sum(0),

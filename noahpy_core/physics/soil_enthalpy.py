@@ -45,7 +45,14 @@ class SoilStore(NamedTuple):
         return self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * liquid + HEAT_CAPACITY_SOIL_ICE * ice
 
     def slope(self, temperature: Tensor, ice: Tensor, liquid_slope: Tensor) -> Tensor:
-        """Of the enthalpy by temperature, when liquid water follows it with a slope [K-1]. [J m-2 K-1]"""
+        """Of the enthalpy by temperature, when liquid water follows it with a slope. [J m-2 K-1]
+
+        Parameters
+        ----------
+        temperature : ``[layer, column]``. [K]
+        ice : ``[layer, column]``. [m3 m-3]
+        liquid_slope : Of liquid water by temperature, ``[layer, column]``. [K-1]
+        """
         thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * (temperature - FREEZING_POINT)
         return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
 
@@ -67,7 +74,14 @@ class SoilStore(NamedTuple):
 
 
 def soil_store(total: Tensor, thickness: Tensor, parameters: Parameters) -> SoilStore:
-    """The store of layers that hold so much water."""
+    """The store of layers that hold so much water.
+
+    Parameters
+    ----------
+    total : Liquid water and ice, ``[layer, column]``. [m3 m-3]
+    thickness : ``[layer, column]`` or ``[layer, 1]``. [m]
+    parameters : With porosity and the heat capacity of minerals.
+    """
     dry = (1.0 - parameters.soil.porosity) * parameters.general.mineral_heat_capacity
     return SoilStore(thickness.expand_as(total), total, dry)
 

@@ -56,8 +56,12 @@ class SharpTransitions(ModelPart):
 
         Parameters
         ----------
-        x, threshold : In any one unit.
+        x, threshold : ``[column]`` or ``[layer, column]``, in any one unit.
         width : Not used.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         return (x > threshold).to(x.dtype)
 
@@ -66,13 +70,17 @@ class SharpTransitions(ModelPart):
 
         Parameters
         ----------
-        x, threshold : In any one unit.
+        x, threshold : ``[column]`` or ``[layer, column]``, in any one unit.
         width : Not used.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         return (x < threshold).to(x.dtype)
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
-        """1 if there is any of it, else 0."""
+        """1 if there is any of an amount ``[column]`` in any unit, else 0. [1]"""
         return (x > 0).to(x.dtype)
 
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
@@ -100,8 +108,12 @@ class SmoothTransitions(ModelPart):
 
         Parameters
         ----------
-        x, threshold : In any one unit.
+        x, threshold : ``[column]`` or ``[layer, column]``, in any one unit.
         width : Of the transition, in the same unit.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         position = between((x - threshold) / width + 0.5, 0.0, 1.0)
         return position * position * (3.0 - 2.0 * position)
@@ -111,13 +123,17 @@ class SmoothTransitions(ModelPart):
 
         Parameters
         ----------
-        x, threshold : In any one unit.
+        x, threshold : ``[column]`` or ``[layer, column]``, in any one unit.
         width : Of the transition, in the same unit.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         return 1.0 - self.rising(x, threshold, width)
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
-        """1 - exp(-x/scale)."""
+        """1 - exp(-x/scale) of an amount ``[column]`` in the unit of the scale. [1]"""
         return -torch.expm1(-x / scale)
 
     def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:

@@ -41,7 +41,11 @@ class LimitedTransitions(SmoothTransitions, Limited):
 
         Parameters
         ----------
-        x, threshold, width : In any one unit.
+        x, threshold, width : ``[column]`` or ``[layer, column]``, in any one unit.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         return limited_fraction(self.scheme.rising(x, threshold, width))
 
@@ -50,12 +54,16 @@ class LimitedTransitions(SmoothTransitions, Limited):
 
         Parameters
         ----------
-        x, threshold, width : In any one unit.
+        x, threshold, width : ``[column]`` or ``[layer, column]``, in any one unit.
+
+        Returns
+        -------
+        The weight, of the shape of x. [1]
         """
         return limited_fraction(self.scheme.falling(x, threshold, width))
 
     def amount(self, x: Tensor, scale: float) -> Tensor:
-        """The scheme's weight of an amount, 0 to 1 and 0 where there is none."""
+        """The scheme's weight of an amount ``[column]``, 0 to 1 and 0 where there is none. [1]"""
         return torch.where(x > 0, limited_fraction(self.scheme.amount(x, scale)), 0.0)
 
 

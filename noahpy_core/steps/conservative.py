@@ -82,10 +82,22 @@ class ConservativeStep(ModelPart):
     def forward(
         self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
     ) -> tuple[State, Fluxes]:
-        """Advance the state by one step; arguments and results as for `NoahModel.forward`.
+        """Advance the state by one step.
+
+        Parameters
+        ----------
+        state : At the start of the step, ``[column]``, ``[layer, column]`` and ``[snow layer, column]``.
+        forcing : Air and vegetation during the step, ``[column]``.
+        parameters : See `noahpy_core.parameters`.
+        dt : Length of the step, one number or one per column. [s]
+
+        Returns
+        -------
+        The state at the end of the step, and the mean fluxes over it. Each field says its units.
 
         Raises
         ------
+        ValueError : the state has no snow layers.
         ConvergenceError : naming the columns whose equations were not solved.
         """
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())

@@ -94,14 +94,18 @@ class NoahStep(ModelPart):
 
         Parameters
         ----------
-        state : At the start of the step.
+        state : At the start of the step, ``[column]`` and ``[layer, column]``.
         forcing : Air and vegetation during the step, ``[column]``.
         parameters : See `noahpy_core.parameters`.
         dt : Length of the step, one number or one per column. [s]
 
         Returns
         -------
-        The state at the end of the step, and the mean fluxes over it.
+        The state at the end of the step, and the mean fluxes over it. Each field says its units.
+
+        Raises
+        ------
+        ValueError : the state has snow layers.
         """
         if state.snow.layer_mass is not None:
             raise ValueError(

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 
 import pytest
 
 import noahpy_core
-from noahpy_core import learning, tables
+from noahpy_core import duals, foreign, learning, physics, tables
 from noahpy_core.options import SLOTS
 from noahpy_core.slots.reference import methods_of
 
-UNITS = re.compile(r"\[[^\]]*(?:1|K|m|s|kg|W|J|Pa)[^\]]*\]")
+UNITS = re.compile(r"(?<!`)\[(?:1|K|m[23]?|s|kg|W|J|Pa)\b[^\]]*\]")
+"""Not a shape, which stands between backticks."""
 SCHEMES = [
     (f"{slot.name} {name}", getattr(scheme, "forward" if method == "__call__" else method))
     for slot in SLOTS.values()
-    if slot.is_open and "__call__" in methods_of(slot.contract)
     for name, scheme in slot.schemes.items()
     for method in methods_of(slot.contract)
+    if method == "__call__" or hasattr(scheme, method)  # Layered snow has methods of its own.
 ]
+INSIDE = re.compile(r"coupled_|retention$|richards|soil_enthalpy$")
 
 
 def public_functions():
@@ -53,3 +57,19 @@ def test_a_public_function_of_three_or_more_arguments_describes_them(function):
     assert text
     if len(arguments(function)) >= 3:
         assert re.search(r"(Parameters|Attributes)\n-+\n", text) or "see `NoahModel.forward`" in text
+
+
+def inner_functions():
+    names = [module.name for module in pkgutil.iter_modules(physics.__path__) if INSIDE.search(module.name)]
+    for module in (*(importlib.import_module(f"noahpy_core.physics.{name}") for name in names), duals, foreign):
+        for name, thing in vars(module).items():
+            if inspect.isfunction(thing) and thing.__module__ == module.__name__ and not name.startswith("_"):
+                yield f"{module.__name__}.{name}", thing
+
+
+@pytest.mark.parametrize("function", [f for _, f in inner_functions()], ids=[name for name, _ in inner_functions()])
+def test_a_function_of_the_solvers_with_three_or_more_arguments_describes_them(function):
+    text = inspect.getdoc(function) or ""
+    assert text
+    if len(arguments(function)) >= 3:
+        assert re.search(r"Parameters\n-+\n", text)
