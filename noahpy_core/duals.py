@@ -58,8 +58,10 @@ class Dual:
 
     def __truediv__(self, other: Dual) -> Dual:
         quotient = self.value / other.value
+        # The inverse is for slopes only.
         if other.constant and self.constant:
             return Dual(quotient)
+        # (a' - q b') / b with the quotient q: the square of a small b would vanish.
         inverse = 1.0 / other.value
         return Dual(
             quotient,
@@ -85,6 +87,7 @@ class Dual:
 
     def magnitude(self) -> Dual:
         """Absolute value."""
+        # At 0 the slope is that from above: Newton's method needs one of the two.
         return self.chain(self.value.abs(), lambda: torch.where(self.value < 0.0, -1.0, 1.0).to(self.value.dtype))
 
     def over(self, numerator: Tensor) -> Dual:
@@ -104,6 +107,7 @@ def choose(condition: Tensor, yes: Dual | Tensor | float, no: Dual | Tensor | fl
     a = yes if isinstance(yes, Dual) else Dual(yes)  # type: ignore[arg-type]
     b = no if isinstance(no, Dual) else Dual(no)  # type: ignore[arg-type]
     return Dual(
+        # Chosen, not weighted: what is infinite on the other side must not come through.
         torch.where(condition, a.value, b.value),
         _chosen(condition, a.upper, b.upper),
         _chosen(condition, a.lower, b.lower),
@@ -112,6 +116,7 @@ def choose(condition: Tensor, yes: Dual | Tensor | float, no: Dual | Tensor | fl
 
 def _chosen(condition: Tensor, a: Slope, b: Slope) -> Slope:
     if a is not None:
+        # No slope is a slope of zero, which takes a tensor only beside one that has some.
         return torch.where(condition, a, 0.0 if b is None else b)
     return None if b is None else torch.where(condition, 0.0, b)
 

@@ -31,9 +31,11 @@ def find_root(solve: Solver, values: Sequence[Tensor], what: str, describe: Desc
     ------
     ConvergenceError : naming the columns that were not solved.
     """
+    # The iteration is not differentiated: `implicit_root` gives the root its derivative.
     held = [value.detach() for value in values]
     recording = recorder()
     if recording is not None:
+        # A kernel cannot raise: the condition goes with the graph, and the kernel's caller looks at it.
         root, solved = solve(*held)
         recording.require(solved, what)
         return root
@@ -48,18 +50,21 @@ class _Root(torch.autograd.Function):
     def forward(solve: Solver, describe: Description, *values: Tensor) -> Tensor:
         with torch.no_grad():
             root, solved = solve(*values)
+        # Reading a value is allowed here: nothing records or transforms the inside of this function.
         if not bool(solved.all()):
             raise ConvergenceError(describe(~solved, values), (~solved).nonzero().flatten().tolist())
         return root
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        # Otherwise torch would ask for a derivative of the iteration.
         ctx.mark_non_differentiable(output)
 
     @staticmethod
     def vmap(
         info: Any, in_dims: tuple[Any, ...], solve: Solver, describe: Description, *values: Tensor
     ) -> tuple[Tensor, int]:
+        # Columns are independent, so that members of a batch are more of them: one iteration for all.
         batch = info.batch_size
 
         def flat(value: Tensor, dim: int | None) -> Tensor:
@@ -68,5 +73,6 @@ class _Root(torch.autograd.Function):
 
         given = (flat(value, dim) for value, dim in zip(values, in_dims[2:], strict=True))
         apply: Callable[..., Tensor] = _Root.apply
+        # The batch went in behind the column, and comes off as the last dimension.
         root = apply(solve, describe, *given)
         return root.unflatten(-1, (root.shape[-1] // batch, batch)), root.ndim

@@ -71,9 +71,11 @@ def falling_root(
         tiny = size <= tolerance
         fits = (proposal >= new_low) & (proposal <= new_high) & (size <= 0.5 * last)
         newton = tiny | fits
+        # The bracket of the snow's potential is 1e5 K wide, and few roots are that far: look in its first 400 K.
         half = 0.5 * (new_low + torch.minimum(new_high, new_low + 400.0))
         chosen = torch.where(newton, proposal, half)
         return (
+            # What is found stays as it is: its digits must not depend on how long other columns take.
             torch.where(done, x, chosen),
             torch.where(done, low, new_low),
             torch.where(done, high, new_high),
@@ -81,6 +83,7 @@ def falling_root(
             done | tiny,
         )
 
+    # The first step may have any size, and so may one after a bisection.
     free = torch.full_like(start, 1.0e9)
     carry = (start, low, high, free, torch.zeros_like(start, dtype=torch.bool))
     root, _, _, _, found = iterate_until(step, carry, LARGEST_NUMBER_OF_SCALAR_STEPS)
@@ -111,6 +114,7 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
 
     def bare_equation(skin: Tensor) -> tuple[Tensor, Tensor]:
         found = bare_skin_balance(system, skin, top_soil)
+        # Falling in any case: a slope of nothing would lead out of every bracket.
         return found.excess, at_most(found.by_skin, -0.5 * system.bare)
 
     bare_skin, bare_found = falling_root(bare_equation, at.bare_skin, low, torch.full_like(low, HOTTEST))
@@ -218,6 +222,7 @@ def _stopped(
     """
     far = (end - start).abs() > 1.0e2 * width
     goal = end
+    # The last one written stays: the lowest that is crossed on the way up, the highest on the way down.
     for kink in reversed(kinks):
         goal = torch.where((start < kink - 0.5 * width) & (end > kink + 0.5 * width), kink + width, goal)
     for kink in kinks:
@@ -240,6 +245,7 @@ def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Calla
     A function of the packed unknowns; its graph is the implicit function theorem.
     """
     number, dt = system.snow_layers, system.dt
+    # Held: a step of the chord method asks for the derivative of the equations alone.
     held = Rows(*(part.detach() for part in rows_at(curve, system, root)))
     slopes = snow_skin_balance(system, root.snow_skin, held.temperature[0])
     by_potential, by_layer = slopes.by_potential.detach(), slopes.by_layer.detach() * held.temperature_slope[0]
@@ -319,6 +325,7 @@ def solve_coupled(curve: FreezingCurve, system: System, guess: Unknowns) -> Unkn
     """
     columns = torch.broadcast_shapes(*(leaf.shape[-1:] for leaf in tree_leaves(system)))
     leaves, layout = tree_flatten((system, guess))
+    # The solver gets batches as more columns, so every value must have them all.
     values = [leaf.expand(*leaf.shape[:-1], *columns) for leaf in leaves]
 
     def found(*parts: Tensor) -> tuple[Tensor, Tensor]:

@@ -53,6 +53,7 @@ class SoilRows(NamedTuple):
 
     def curve_parameters(self) -> SoilParameters:
         """What a freezing curve reads."""
+        # A curve reads b, suction and porosity; the others only fill their places.
         none = torch.zeros_like(self.b)
         return SoilParameters(self.b, none, self.suction, self.porosity, none, none, none)
 
@@ -84,6 +85,8 @@ class System(NamedTuple):
     def conductance_above(self) -> Tensor:
         """Of the face above each row; snow conducts to the soil where it lies. ``[row, column]`` [W m-2 K-1]"""
         number = self.snow_layers
+        # Rows of snow count per square metre of snow, rows of soil per square metre of ground: the face between them
+        # has the area of the snow.
         above = torch.cat([self.top[None], self.between[:-1]])
         return torch.cat([above[:number], (self.cover * above[number])[None], above[number + 1 :]])
 
@@ -121,6 +124,7 @@ def snow_temperature(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
     capacity = SPECIFIC_HEAT_ICE * snow.mass
     beyond = positive_part(enthalpy - snow.all_water())
     temperature = FREEZING_POINT + (at_most(enthalpy, 0.0) + beyond) / capacity
+    # Both ends belong to melting: there the slope is that of the side where the temperature stays.
     melting = (enthalpy >= 0) & (beyond <= 0)
     return temperature, torch.where(melting, 0.0, 1.0 / capacity)
 
@@ -128,6 +132,7 @@ def snow_temperature(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
 def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
     """Heat that runs down with water from each layer in the step, and its slope. [J m-2, 1]"""
     beyond = enthalpy - snow.held
+    # At both ends the slope is none: nothing runs below, and no more above.
     running = (beyond > 0) & (beyond < snow.largest_flow)
     flow = torch.minimum(positive_part(beyond), snow.largest_flow)
     return flow, torch.where(running, torch.ones_like(flow), 0.0)
@@ -159,6 +164,7 @@ def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
     snow_t, snow_t_slope = snow_temperature(system.snow, at.enthalpy)
     flow, flow_slope = snow_flow(system.snow, at.enthalpy)
     stored, stored_slope = soil_enthalpy(curve, system.soil, at.temperature)
+    # No water runs down from soil in this system.
     none = torch.zeros_like(at.temperature)
     return Rows(
         unknown=torch.cat([at.enthalpy, at.temperature]),
@@ -197,6 +203,7 @@ def snow_skin_balance(system: System, potential: Tensor, top_layer: Tensor) -> S
     """
     skin = visible_skin(potential, top_layer)
     balance = snow_balance(system.snow_skin, skin)
+    # Of the two in the minimum one has the slope. Where they are equal it is the potential, the unknown itself.
     free = potential <= at_least(top_layer, FREEZING_POINT)
     follows = ~free & (top_layer > FREEZING_POINT)
     return SnowSkinBalance(

@@ -119,6 +119,7 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
         proposal = torch.minimum(torch.maximum(u - advice.share * change, lowest), top)
         proposal = torch.where(advice.again, start, proposal)
         solved = solved | fine
+        # What is solved stays as it is: its digits must not depend on how long other columns take.
         return torch.where(solved, u, proposal), count + 1.0, solved
 
     unsolved = torch.zeros_like(start[0], dtype=torch.bool)

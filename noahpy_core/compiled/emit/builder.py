@@ -87,6 +87,7 @@ class KernelBuilder:
         own = thread.OWN if self.target.processor == "ptx" else {}
         for position, argument in enumerate(ARGUMENTS):
             place = w.put(f"getelementptr i64, ptr %arguments, i64 {position}")
+            # `ARGUMENTS` has numbers first, then addresses.
             kind = "i64" if position < 5 else "ptr"
             w.lines.append(f"  %{own.get(argument, argument)} = load {kind}, ptr {place}, align 8")
         if own:
@@ -152,6 +153,7 @@ class KernelBuilder:
                 w.places[node.number] = w.arena.reserve(layers)
                 self.fetch_layers(address, distance, between, layers, w.places[node.number])
             else:
+                # The first layer, and what has no layers, is where the entry begins.
                 at = self.along(address, distance, part) if part else address
                 w.column_values[node.number] = self.fetch(at, between)
 
@@ -183,6 +185,7 @@ class KernelBuilder:
         for path, _, _ in self.rows:
             for node in self.inputs.get((container, path), []):
                 part = node.attribute[1]
+                # Layers are read where they lie, a single number is loaded at once.
                 if node.length:
                     w.places[node.number] = slots[path]
                 else:

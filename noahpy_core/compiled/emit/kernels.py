@@ -27,6 +27,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
             address, distance, between = b.entry("inputs", position, "%column")
             b.fetch_layers(address, distance, between, max(layers, 1), b.slots[path])
         with w.counting("%first_step", "%last_step", "1") as time:
+            # Room for states begins with the first step of this call.
             kept = w.put(f"sub i64 {time.index}, %first_step")
             with b.if_wanted("%states"):
                 b.move_states("states", b.slots, out=True, step=kept)
@@ -48,6 +49,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
 def note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
     """Remember the first step that failed in each column."""
     w, numbers = b.writer, b.target.column.vector("i64")
+    # Nearly always all are fulfilled, and that costs one branch.
     with w.unless(w.everywhere(fulfilled, b.target.columns)):
         place = w.put("getelementptr i64, ptr %failures, i64 %column")
         bits = w.put(f"zext {b.target.column.truth} {fulfilled} to {numbers}")
@@ -72,11 +74,13 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
     with b.over_columns():
         changing = b.load_constants()
         b.move_states("final", b.adjoint, out=False)
+        # Scratch memory still has the sums of the block of columns before.
         for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
             with w.counting("0", str(max(derivative.length, 1)), "1") as count:
                 place = count.index if target.columns == 1 else w.put(f"mul i64 {count.index}, {target.columns}")
                 w.store(kind, kind.number(0.0), offset, place)
         with w.counting("%first_step", "%last_step", "1") as time:
+            # The loop counts up, the steps are taken from the last one to the first.
             ahead = w.put(f"sub i64 {time.index}, %first_step")
             now = w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
             b.move_states("states", b.slots, out=False, step=w.put(f"sub i64 {now}, %first_step"))
@@ -91,6 +95,7 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
             b.write_forcing(now)
             for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
                 b.accumulate(derivative, offset)
+            # Last of all: derivatives of this step may still read the adjoint of the state after it.
             b.replace_adjoint()
         b.move_states("final", b.adjoint, out=True)
         b.write_constants(constants)

@@ -19,6 +19,7 @@ class ReverseBuilder(KernelBuilder):
         self.adjoint = {path: reserve(max(layers, 1)) for path, layers, _ in self.rows}
         self.sums = [reserve(max(derivative.length, 1)) for _, derivative in back.carried]
         nodes = needed(roots)
+        # What follows from sums over time must wait until the last step back is taken.
         after: set[int] = set()
         for node in nodes:
             if (node.op == "input" and node.attribute[0][0] == "sum") or any(
@@ -65,6 +66,7 @@ class ReverseBuilder(KernelBuilder):
         """Add one step's share to a sum over time."""
         w = self.writer
         if derivative.length:
+            # A slice has no place of its own: it lies within what it is a slice of.
             base, start = base_of(derivative)
             kind = self.target.layers
             with w.pieces(derivative.length) as count:
@@ -80,6 +82,7 @@ class ReverseBuilder(KernelBuilder):
         """The derivative with respect to the state before the step takes the place of the one after."""
         w, zero = self.writer, self.step.graph.constant(0.0)
         for path, layers, _ in self.rows:
+            # A part of the state that nothing reads has no derivative, which is zero here.
             derivative = self.back.state.get(path, zero)
             base, _ = base_of(derivative)
             if base.op == "input" and layers:
@@ -99,4 +102,5 @@ class ReverseBuilder(KernelBuilder):
         w.emit(late, constants.values())
         for source, derivative in constants.items():
             position, layers = self.sources[source]
+            # Added: a run is taken back in stretches, and each brings its share.
             self.write_entry("gradients", position, derivative, layers, None, "add_to")

@@ -48,10 +48,12 @@ def tangent_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
                 b.write_entry("outputs", len(names) + position, changes[path], layers, time.index)
             for node, _ in step.requirements:
                 note_failure(b, w.column(node), time.index)
+            # Last of all: results and changes of this step may still read the old state and its change.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
             b.replace_changes(changes)
         with b.if_wanted("%final"):
             b.move_states("final", b.slots, out=True)
+            # `final` is laid out as two states: the change lies where a second step would.
             b.move_states("final", b.changes, out=True, step="1")
     return b.finish()
 

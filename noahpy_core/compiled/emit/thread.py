@@ -17,6 +17,7 @@ TRIPLE = "nvptx64-nvidia-cuda"
 def begin(w: Instructions) -> None:
     """The column of the thread as a range of its own; a thread beyond the last column has nothing to do."""
     group, size, number = (w.put(f"call i32 @llvm.nvvm.read.ptx.sreg.{name}.x()") for name in ("ctaid", "ntid", "tid"))
+    # Registers have 32 bits, places 64.
     wide = [w.put(f"zext i32 {value} to i64") for value in (group, size, number)]
     place = w.put(f"add i64 {w.put(f'mul i64 {wide[0]}, {wide[1]}')}, {wide[2]}")
     w.lines.append(f"  %begin = add i64 %all.begin, {place}")

@@ -125,6 +125,7 @@ def _candidates() -> Iterator[Path]:
     if folder is None:
         return
     yield folder
+    # A folder that was asked for has no substitute; a home that cannot be written to has.
     if CACHE_VARIABLE not in os.environ and folder != _temporary():
         yield _temporary()
 
@@ -147,6 +148,7 @@ def _warn(what: str) -> None:
 
 
 def _content(path: Path) -> bytes | None:
+    # Not through a link, which may lead to a file of somebody else; a pipe must not be waited for.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     # What is looked at and what is read is the same open file, whatever happens to the name meanwhile.
     with os.fdopen(os.open(path, flags), "rb") as file:
@@ -160,6 +162,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _sum(key: str, payload: bytes) -> bytes:
+    # With the key: a whole file under a wrong name is no kernel of this key.
     return hashlib.sha256(key.encode() + b"\n" + payload).hexdigest().encode() + b"\n"
 
 
@@ -182,6 +185,7 @@ def _unpacked(key: str, content: bytes) -> Artefact | None:
     payload = content[start:]
     if content[:start] != MAGIC + _sum(key, payload):
         return None
+    # Arrays of numbers only: a pickle is a program.
     with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
         about = json.loads(arrays["about"].tobytes())
         count = sum(name.startswith("constant_") for name in arrays.files)
@@ -194,7 +198,9 @@ def _write(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+        # Complete under its name or not there at all: other processes may be looking for it.
         os.replace(name, path)
+    # An interrupt leaves no part of a file either.
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)

@@ -28,8 +28,10 @@ class Call:
         self._program, self._function, self._columns = of, function, columns
         self._values = {"last_step": 1, "tables": of.tables, **values}
         size = vector_bytes()
+        # Kept by this object, as are the values: the kernel is given addresses only.
         self._scratch = np.empty(function.artefact.scratch * of.target.size + size, dtype=np.uint8)
         known = {"columns": columns, "end": columns, **self._values}
+        # At the start of a vector: numpy aligns to less.
         known["scratch"] = self._scratch.ctypes.data + -self._scratch.ctypes.data % size
         self._arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(address_of(known.get(name)) for name in ARGUMENTS))
         self._address = ctypes.addressof(self._arguments)
@@ -40,6 +42,7 @@ class Call:
 
     def __call__(self) -> None:
         """Run the kernel, in several threads if there are columns enough."""
+        # One thread uses the arguments as they are; several need a range and scratch memory each.
         if self._columns < 2 * FEWEST_COLUMNS_OF_A_THREAD:
             self._function.call(self._address)
         else:
@@ -68,8 +71,10 @@ class ForwardCall:
         """
         self._call.point("final", final)
         self._call()
+        # Where no equation is solved by iteration nothing can fail, and nothing is looked at.
         if not self._may_fail or self._failures.max() < 0:
             return None
+        # A copy, because the kernel writes to the array itself again.
         failures: np.ndarray = self._failures.copy()
         self._failures.fill(-1)
         return failures
@@ -84,6 +89,7 @@ class TangentCall:
     """
 
     def __init__(self, of: Program, columns: int, inputs: np.ndarray, changes: np.ndarray, outputs: np.ndarray) -> None:
+        # The kernel notes failures in any case, so it needs the room.
         self._failures = np.full(columns, -1, dtype=np.int64)
         self._call = Call(
             of, of.steps_tangent, columns, inputs=inputs, gradients=changes, outputs=outputs, failures=self._failures

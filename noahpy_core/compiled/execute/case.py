@@ -53,6 +53,7 @@ class Case:
 
     def empty_state(self, steps: int | None = None) -> Tensor:
         """Room for one state in flat form, or for several."""
+        # Not zeros: every row is written before anything reads it.
         size = (self.program.row_count, self.columns)
         return torch.empty(size if steps is None else (steps, *size), dtype=self.program.shape.dtype)
 
@@ -73,12 +74,14 @@ class Case:
         moved: np.ndarray = table.copy()
         size, columns = flat.element_size(), self.columns
         for k, (_, layers, row) in enumerate(self.program.rows):
+            # Columns lie side by side and layers a row apart; a state has no time.
             moved[k] = (flat.data_ptr() + row * columns * size, 1, columns if layers else 0, 0)
         return moved
 
 
 def why_not_compiled(model: Any) -> str | None:
     """What keeps a model from being compiled, or None."""
+    # A subclass may step in another way, of which a recording of the schemes would know nothing.
     if type(model) is not NoahModel:
         return f"the model is a {type(model).__name__}, not a NoahModel"
     if model.supplied:
@@ -133,6 +136,7 @@ def collect(
     NotCompiled : Tensors of different types, or not on the CPU.
     """
     dtype = trees[0].skin_temperature.dtype
+    # In the order of `input_sources`: callers of single steps know inputs by their place in the table.
     absent, sources, leaves = set(), list[Source](), list[Tensor]()
     for name, tree in zip(NAMES, trees, strict=True):
         for path, read in READERS[name]:

@@ -253,6 +253,7 @@ def program(shape: Shape, *, single: bool) -> Program:
 
 def vector_target(dtype: torch.dtype, *, single: bool) -> CodeTarget:
     """Code with vectors over the layers of a single column, or over columns."""
+    # A single column has no neighbours to share a vector with, but it has layers.
     lanes = vector_bytes() // (8 if dtype == torch.float64 else 4)
     return CodeTarget(number_of(dtype), lanes, 1 if single else lanes)
 

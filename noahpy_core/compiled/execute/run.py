@@ -52,6 +52,7 @@ def assembled(
     series = dict(zip(names, results[len(rows) :], strict=True))
     chosen = []
     for name in outputs:
+        # Moisture is no result of its own: the sum hands its derivative to both parts.
         first, *more = (series[part] for part in parts_of(name))
         chosen.append(first + more[0] if more else first)
     return build(State, final), chosen
@@ -138,6 +139,7 @@ class Plan:
             return kept
         case = self.case
         states = case.empty_state(len(steps))
+        # Outputs were written the first time; only the states are wanted again.
         nothing = case.program.output_table({}, case.columns)
         self._advance(case.point_to(inputs, kept[0]), nothing, steps, None, states=states)
         return states
@@ -145,6 +147,7 @@ class Plan:
     def pieces(self, steps: range) -> list[range]:
         """A stretch from its end, cut after the steps at which the derivative in time is cut."""
         every = self.truncate_every
+        # From the last step to the first, as the way back meets them.
         cuts = [step for step in steps if every and step and step % every == 0 and step != steps.start]
         bounds = [steps.start, *cuts, steps.stop]
         return [range(*ends) for ends in itertools.pairwise(bounds)][::-1]
@@ -235,6 +238,7 @@ class _Sweep:
             )
             warn_of_growth(self.plan.model, self.seeds, [self.adjoint])
             if every and piece.start and piece.start % every == 0:
+                # A cut: what comes after it does not reach the steps before.
                 self.adjoint.zero_()
 
     def gradients(self) -> list[Tensor | None]:

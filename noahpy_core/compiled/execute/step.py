@@ -78,6 +78,7 @@ class CompiledStep:
             forcing.snowfall is None,
             state.snow.layer_mass is None,
         )
+        # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
         key = (like.shape, like.dtype, absent, id(dt))
         prepared = self._prepared
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
@@ -161,6 +162,7 @@ class _Prepared:
     def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
         """Take a step."""
         last, states = self._last, self._states
+        # What couplers do: the state is the one given back last, and where it lies is known.
         if last is not None and last.state is state:
             self._inputs[:states, 0] = self._addresses(last)[:states]
             if not self._own_state:
@@ -190,6 +192,7 @@ class _Prepared:
         if tensor.dtype is not self._dtype or not tensor.is_cpu:
             raise unlike(reader.source, tensor, self._dtype)
         place, layout = reader.place, (tensor.shape, tensor.stride())
+        # Shaped as last time: only the address is new.
         if layout == self._layouts.get(place):
             self._words[place * len(ENTRY)] = tensor.data_ptr()
         else:

@@ -75,6 +75,7 @@ class _ForwardRun(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.spec = inputs[0]
         ctx.save_for_forward(*inputs[1:])
+        # None says that a leaf does not change: the kernel then reads zero, which takes no memory.
         ctx.set_materialize_grads(False)
 
     @staticmethod
@@ -82,6 +83,7 @@ class _ForwardRun(torch.autograd.Function):
         leaves = ctx.saved_tensors
         given = tuple(change is not None for change in changes)
         moved = (change for change in changes if change is not None)
+        # A function of its own: under vmap its rule gets plain tensors, whose addresses a kernel can be given.
         pushed: tuple[Tensor, ...] = _Push.apply(ctx.spec, given, *leaves, *moved)  # type: ignore[no-untyped-call]
         return pushed
 
@@ -114,6 +116,7 @@ def _one_after_another(
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """A function of each member of a batch."""
     found = []
+    # A kernel carries one direction at a time.
     for member in range(size):
         picked = [
             value.select(dim, member) if isinstance(dim, int) else value

@@ -35,6 +35,7 @@ class Tangents:
                 continue
             if all(self.of(arg) is None for arg in node.args):
                 continue
+            # A change comes from the same place in the physics as its value, for whoever reads the dump.
             self.graph.origin = node.origin
             rule = _RULES.get(node.op)
             if rule is None:
@@ -81,6 +82,7 @@ def _mul(t: Tangents, node: Node) -> Node | None:
 
 def _div(t: Tangents, node: Node) -> Node | None:
     g, (x, y) = t.graph, node.args
+    # (x' - q y') / y with the quotient itself: the square of a small y would vanish.
     by_y = t.scaled(t.of(y), node)
     top = t.of(x)
     if by_y is not None:
@@ -102,10 +104,12 @@ def _abs(t: Tangents, node: Node) -> Node:
     g, x, change = t.graph, node.args[0], _only(t, node)
     zero = g.constant(0.0)
     signed = g.node("select", g.node("gt", x, zero), change, g.node("neg", change))
+    # At 0 the slope is 0, as torch has it.
     return g.node("select", g.node("eq", x, zero), zero, signed)
 
 
 def _sqrt(t: Tangents, node: Node) -> Node:
+    # By the root, which is known, not by a second one.
     return t.graph.node("div", _only(t, node), t.graph.node("mul", t.graph.constant(2.0), node))
 
 
@@ -114,6 +118,7 @@ def _exp(t: Tangents, node: Node) -> Node:
 
 
 def _expm1(t: Tangents, node: Node) -> Node:
+    # exp(x) is known but for the one that was taken off.
     return t.graph.node("mul", _only(t, node), t.graph.node("add", node, t.graph.constant(1.0)))
 
 
@@ -157,6 +162,7 @@ def _summed(t: Tangents, change: Node, layers: int) -> Node:
 
 def _max(t: Tangents, node: Node) -> Node:
     g, x = t.graph, node.args[0]
+    # Equal largest layers share the change evenly, as in torch.
     largest = g.node("select", g.node("eq", x, node), g.constant(1.0), g.constant(0.0))
     shares = g.node("mul", largest, _only(t, node))
     return g.node("div", g.node("sum", shares, length=0), g.node("sum", largest, length=0))
@@ -165,6 +171,7 @@ def _max(t: Tangents, node: Node) -> Node:
 def _tridiagonal(t: Tangents, node: Node) -> Node:
     g, (lower, diagonal, upper, right) = t.graph, node.args
     layers, zero = node.length, g.constant(0.0)
+    # A x = r, so A x' = r' - A' x: one more solve with the same matrix. These are x of the row above and below.
     down = g.concat([(zero, 1), (g.slice(node, 0, layers - 1), layers - 1)])
     up = g.concat([(g.slice(node, 1, layers - 1), layers - 1), (zero, 1)])
     moved = t.total(t.scaled(t.of(lower), down), t.scaled(t.of(diagonal), node), t.scaled(t.of(upper), up))
@@ -174,6 +181,7 @@ def _tridiagonal(t: Tangents, node: Node) -> Node:
 
 _RULES: Mapping[str, Rule] = {
     "add": _add,
+    # Its value is the first operand alone, its change that of both (`causes`).
     "attach": _add,
     "sub": _sub,
     "mul": _mul,

@@ -61,6 +61,7 @@ class Shape:
     def key(self) -> tuple[Any, ...]:
         """All of it, in an order that is the same in every process: what the name of a kernel is made from."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        # A set has another order in every process, and the key must not.
         schemes, absent = sorted(vars(fields.pop("options")).items()), sorted(fields.pop("absent"))
         return schemes, absent, sorted((name, str(value)) for name, value in fields.items())
 
@@ -112,6 +113,7 @@ def record_step(shape: Shape) -> StepGraph:
                 trees[name] = replace_quantity(trees[name], path, None)
         for path, _ in shape.fields(name):
             recorder.supply(get_quantity(trees[name], path), (name, path))
+    # An input like any other: only operations on it are noted, not its value.
     length = torch.full((1,), 3600.0, dtype=shape.dtype)
     recorder.supply(length, STEP_LENGTH)
     recorder.supply(model.column.thickness, THICKNESS)
@@ -226,6 +228,7 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
     changing = varying(nodes)
     reverse.sweep(node for node in nodes if node.number in changing)
     tunable = _depending(nodes, lambda source: source[0] not in VARYING and wanted.has(source))
+    # Here the sweep stops: these nodes are the same in every step, so their derivatives add up over time.
     carried = []
     for node in nodes:
         if node.number in tunable and node.number not in changing and reverse.touched(node):
@@ -289,6 +292,7 @@ def _input_derivative(
     whole = inputs.get((source, None))
     if whole is not None:
         return reverse.derivative(whole)
+    # A part that nothing reads has no node, and no derivative.
     parts = [inputs.get((source, layer)) for layer in range(max(layers, 1))]
     derivatives = [None if part is None else reverse.derivative(part) for part in parts]
     if all(derivative is None for derivative in derivatives):
