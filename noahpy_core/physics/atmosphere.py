@@ -82,8 +82,8 @@ def saturation_slope(temperature: Tensor, pressure: Tensor) -> Tensor:
 
     Notes
     -----
-    The derivative of the Magnus form q_s a (T_0 - c)/(T - c)^2, a = 17.67, c = 29.65 K, not that of
-    `saturation_specific_humidity`; the two differ by less than 1 %.
+    The derivative of the Magnus form q_s a (T_0 - c)/(T - c)^2, a = 17.67, c = 29.65 K (Bolton 1980, Mon. Wea. Rev.
+    108, eq. 10), not that of `saturation_specific_humidity`; the two differ by less than 1 %.
     """
     magnus, offset = 17.67, 29.65
     humidity = saturation_specific_humidity(temperature, pressure)

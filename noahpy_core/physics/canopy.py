@@ -26,14 +26,15 @@ def intercept(
     canopy_water: Tensor, supply: Tensor, evaporation: Tensor, vegetation_fraction: Tensor, capacity: Tensor,
     dt: Tensor | float,
 ) -> Interception:  # fmt: skip
-    """Canopy water balance (Noah: first part of SMFLX).
+    """Canopy water balance (Chen and Dudhia 2001, Mon. Wea. Rev. 129; Noah: first part of SMFLX).
 
     Parameters
     ----------
-    canopy_water, capacity : [kg m-2]
+    canopy_water, capacity : ``[column]``. [kg m-2]
     supply : Rain, dew and snow melt arriving above the ground. [kg m-2 s-1]
     evaporation : Of canopy water. [kg m-2 s-1]
     vegetation_fraction : Share of the supply the canopy catches. [1]
+    dt : Length of the step. [s]
 
     Returns
     -------

@@ -98,8 +98,16 @@ class Balance(NamedTuple):
 def saturation(temperature: Tensor, pressure: Tensor, latent_heat: Tensor | float) -> tuple[Tensor, Tensor]:
     """Specific humidity at saturation and its slope. [kg kg-1, kg kg-1 K-1]
 
+    Parameters
+    ----------
+    temperature : Of the surface, ``[column]``. [K]
+    pressure : Of the air, ``[column]``. [Pa]
+    latent_heat : Of the vapour, by water or by ice. [J kg-1]
+
     Notes
     -----
+    Clausius-Clapeyron with constant latent heat, as `atmosphere.saturation_specific_humidity`.
+
     The denominator is held above half its value in dry air: far above any weather, near boiling, humidity has a pole
     that would ruin a bracket.
     """

@@ -8,6 +8,7 @@ References
 ----------
 .. [1] Celia, Bouloutas and Zarba 1990, Water Resour. Res. 26, doi:10.1029/WR026i007p01483 (mixed form).
 .. [2] Ross 2003, Agron. J. 95, doi:10.2134/agronj2003.1352 (Kirchhoff potentials between layers).
+.. [3] Scharfetter and Gummel 1969, IEEE Trans. Electron Devices 16, doi:10.1109/T-ED.1969.16566 (exponential fitting).
 """
 
 from __future__ import annotations

@@ -129,6 +129,7 @@ def layer_mean_temperature(top: Tensor, middle: Tensor, bottom: Tensor) -> Tenso
 class HeatLimitedSoilHeat(ModelPart):
     """Noah's heat step: phase change by explicit flux convergence, then implicit conduction (HRT, HSTEP, SNKSRC).
 
+    Frozen soil is that of Koren et al. 1999, J. Geophys. Res. 104(D16), doi:10.1029/1999JD900232.
     Each layer's flux convergence freezes or thaws water until the supercooled equilibrium is reached; the latent heat
     enters the implicit step. The flux at the lower boundary is explicit. Reproduces the original; its derivative across
     a freeze is not usable.

@@ -26,7 +26,16 @@ def conservative_fluxes(
     parts: ConservativeParts, before: State, after: State, forcing: Forcing, parameters: Parameters,
     column: SoilColumn, dt: Tensor | float,
 ) -> Fluxes:  # fmt: skip
-    """All fluxes and diagnostics of a step (see `Fluxes` for each one's meaning and unit)."""
+    """All fluxes and diagnostics of a step (see `Fluxes` for each one's meaning and unit).
+
+    Parameters
+    ----------
+    parts : What the parts of the step have found.
+    before, after : State at the start and end.
+    forcing, parameters : Of the step.
+    column : Soil layers.
+    dt : Length of the step. [s]
+    """
     water, energy = _water(parts, dt), _energy(parts, forcing)
     values = {**water, **energy, **_surface(parts), **soil_diagnostics(after, parameters, column)}
     values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])

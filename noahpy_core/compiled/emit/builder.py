@@ -130,7 +130,15 @@ class KernelBuilder:
         return w.put(f"getelementptr {self.target.number}, ptr {address}, i64 {w.put(f'mul i64 {distance}, {layer}')}")
 
     def fetch_layers(self, address: str, distance: str, between: str, layers: int, offset: int) -> None:
-        """Copy layers of the caller's memory to scratch memory."""
+        """Copy layers of the caller's memory to scratch memory.
+
+        Parameters
+        ----------
+        address : Of the first layer at the block of columns.
+        distance, between : Of layers, and of columns, in numbers.
+        layers : How many.
+        offset : In scratch memory.
+        """
         w, wide = self.writer, self.target.columns
         with w.counting("0", str(layers), "1") as count:
             value = self.fetch(self.along(address, distance, count.index), between)
@@ -140,7 +148,15 @@ class KernelBuilder:
     def load_input(
         self, source: Source, step: str | None = None, table: str = "inputs", of: Source | None = None
     ) -> None:
-        """Read an input from the caller's memory: from a table, where another source may stand for it."""
+        """Read an input from the caller's memory: from a table, where another source may stand for it.
+
+        Parameters
+        ----------
+        source : Container and path of the input.
+        step : Name of the number of the step, for what changes in time.
+        table : Argument with the table.
+        of : Source whose place in the table it has, if not its own.
+        """
         nodes = self.inputs.get(source)
         if not nodes:
             return
@@ -167,7 +183,15 @@ class KernelBuilder:
         return w.put(f"getelementptr {self.target.number}, ptr %{base}, i64 {offset}")
 
     def move_states(self, base: str, slots: dict[str, int], *, out: bool, step: str | None = None) -> None:
-        """Copy whole states between the caller's flat memory and scratch memory."""
+        """Copy whole states between the caller's flat memory and scratch memory.
+
+        Parameters
+        ----------
+        base : Argument with the address of the caller's memory.
+        slots : Offset of each part of the state in scratch memory.
+        out : Whether to the caller.
+        step : Which of several states.
+        """
         w, wide, kind = self.writer, self.target.columns, self.target.column
         for path, layers, row in self.rows:
             first = self.state_address(base, row, step)
@@ -227,7 +251,17 @@ class KernelBuilder:
     def write_entry(
         self, table: str, position: int, node: Node, layers: int, step: str | None, function: str = "deliver"
     ) -> None:
-        """Write a result where the caller wants it, if it does."""
+        """Write a result where the caller wants it, if it does.
+
+        Parameters
+        ----------
+        table : Argument with the table.
+        position : Of the entry in the table.
+        node : The result.
+        layers : Number of layers, 0 for none.
+        step : Name of the number of the step, for what changes in time.
+        function : "deliver", or "add_to" for a sum.
+        """
         w = self.writer
         address, distance, _ = self.entry(table, position, "%column", step)
         with self.if_wanted(address):

@@ -47,7 +47,14 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
 
 
 def note_failure(b: KernelBuilder, fulfilled: str, step: str) -> None:
-    """Remember the first step that failed in each column."""
+    """Remember the first step that failed in each column.
+
+    Parameters
+    ----------
+    b : Of the kernel under way.
+    fulfilled : Name of the truth value, one for each column of the block.
+    step : Name of the number of the step.
+    """
     w, numbers = b.writer, b.target.column.vector("i64")
     # Nearly always all are fulfilled, and that costs one branch.
     with w.unless(w.everywhere(fulfilled, b.target.columns)):

@@ -97,7 +97,14 @@ def why_not_compiled(model: Any) -> str | None:
 
 
 def unlike(source: Source, leaf: Tensor, dtype: torch.dtype) -> NotCompiled:
-    """The error of a tensor that does not fit the others."""
+    """The error of a tensor that does not fit the others.
+
+    Parameters
+    ----------
+    source : Container and path of the tensor.
+    leaf : The tensor.
+    dtype : The number type of the others.
+    """
     return NotCompiled(
         f"execution: {'.'.join(source)} is {leaf.dtype} on {leaf.device.type}, the skin temperature {dtype}. "
         "Compiled steps need one number type, float64 or float32, on the CPU; use execution 'eager'."
@@ -155,7 +162,14 @@ def collect(
 
 
 def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:
-    """A container from its tensors by dotted path."""
+    """A container from its tensors by dotted path.
+
+    Parameters
+    ----------
+    container : Its class, such as `State`.
+    values : Tensors by path; what is left out is None.
+    prefix : Of the paths, for a container within another.
+    """
     members = {}
     for field in dataclasses.fields(container):
         path = prefix + field.name

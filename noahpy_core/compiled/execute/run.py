@@ -47,7 +47,15 @@ def compiled_run(
 def assembled(
     rows: Sequence[str], names: Sequence[str], outputs: Sequence[str], results: Sequence[Tensor]
 ) -> tuple[State, list[Tensor]]:
-    """The final state and the outputs asked for, from parts of the state and series in a row."""
+    """The final state and the outputs asked for, from parts of the state and series in a row.
+
+    Parameters
+    ----------
+    rows : Paths of the parts of the state.
+    names : Results the series are of.
+    outputs : What was asked for, some of it a sum of results (`parts_of`).
+    results : Parts of the state, then series, ``[time, ..., column]``.
+    """
     final = dict(zip(rows, results[: len(rows)], strict=True))
     series = dict(zip(names, results[len(rows) :], strict=True))
     chosen = []
@@ -134,7 +142,14 @@ class Plan:
             raise_failure(case.program, failures)
 
     def states_of(self, inputs: np.ndarray, kept: Tensor, steps: range) -> Tensor:
-        """The states before each step of a stretch."""
+        """The states before each step of a stretch.
+
+        Parameters
+        ----------
+        inputs : Table of inputs of the run.
+        kept : The states that were kept for the stretch, ``[step, row, column]``.
+        steps : Of the stretch.
+        """
         if self.spacing == 1:
             return kept
         case = self.case
@@ -154,7 +169,14 @@ class Plan:
 
 
 def raise_failure(program: Program, failures: np.ndarray, *, numbered: bool = True) -> None:
-    """Raise ConvergenceError for the first step that failed in any column."""
+    """Raise ConvergenceError for the first step that failed in any column.
+
+    Parameters
+    ----------
+    program : Whose requirement was not met.
+    failures : First step that failed in each column, -1 for none, ``[column]``.
+    numbered : Whether the error names the step.
+    """
     step = int(failures[failures >= 0].min())
     columns = np.flatnonzero(failures == step)
     raise ConvergenceError(

@@ -157,6 +157,13 @@ def _pushed(spec: _Spec, case: Case, leaves: Sequence[Tensor], directions: dict[
 
 
 def change_table(program: Program, changes: dict[str, Tensor], columns: int) -> np.ndarray:
-    """The table of outputs of the kernel of changes, of which the results themselves are not wanted."""
+    """The table of outputs of the kernel of changes, of which the results themselves are not wanted.
+
+    Parameters
+    ----------
+    program : With the order of results.
+    changes : Room for the change of results, ``[time, ..., column]`` each, by path.
+    columns : Number of columns.
+    """
     wanted = program.output_table(changes, columns)
     return np.concatenate([np.zeros_like(wanted), wanted])

@@ -92,11 +92,25 @@ class Reverse:
             rule(self, node, cotangent)
 
     def add_slice(self, node: Node, start: int, length: int, contribution: Node) -> None:
-        """A contribution to some layers."""
+        """A contribution to some layers.
+
+        Parameters
+        ----------
+        node : The value that the derivative is by.
+        start, length : Which layers.
+        contribution : Its share of the derivative.
+        """
         self._parts[node.number].slices.setdefault((start, length), []).append(contribution)
 
     def add_layer(self, node: Node, layer: int, contribution: Node) -> None:
-        """A contribution to one layer."""
+        """A contribution to one layer.
+
+        Parameters
+        ----------
+        node : The value that the derivative is by.
+        layer : Which layer.
+        contribution : Its share of the derivative.
+        """
         self._parts[node.number].single.setdefault(layer, []).append(contribution)
 
     def _total(self, members: list[Node]) -> Node:

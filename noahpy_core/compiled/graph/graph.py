@@ -51,7 +51,15 @@ class Graph:
         self._known: dict[Any, Node] = {}
 
     def node(self, op: str, *args: Node, attribute: Any = None, length: int | None = None) -> Node:
-        """The node of an operation; its length is the longest of its operands' unless given."""
+        """The node of an operation; its length is the longest of its operands' unless given.
+
+        Parameters
+        ----------
+        op : Name of the operation.
+        args : Operands.
+        attribute : What else the operation depends on, such as the first layer of a slice.
+        length : Number of layers, 0 for none.
+        """
         if length is None:
             lengths = {arg.length for arg in args if arg.length}
             if len(lengths) > 1:
@@ -74,7 +82,15 @@ class Graph:
         return self._known[key]
 
     def placeholder(self, op: str, attribute: Any, length: int, boolean: bool) -> Node:
-        """A node that equals no other: a value carried by a loop, or a result of one."""
+        """A node that equals no other: a value carried by a loop, or a result of one.
+
+        Parameters
+        ----------
+        op : "carried" or "result".
+        attribute : Which value of which loop.
+        length : Number of layers, 0 for none.
+        boolean : Whether it is a truth value.
+        """
         made = Node(len(self.nodes), op, (), attribute, length, boolean, self.origin)
         self.nodes.append(made)
         return made
@@ -87,7 +103,14 @@ class Graph:
         return self.node("constant", attribute=(value, key), length=0)
 
     def slice(self, x: Node, start: int, length: int) -> Node:
-        """Layers ``start`` to ``start + length``; a value without layers is the same in all."""
+        """Layers ``start`` to ``start + length``; a value without layers is the same in all.
+
+        Parameters
+        ----------
+        x : The whole.
+        start : First layer.
+        length : Number of layers.
+        """
         if x.length == 0 or (start == 0 and length == x.length):
             return x
         if x.op == "slice":
