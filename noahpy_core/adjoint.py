@@ -190,11 +190,14 @@ class _Sweep:
             leaf.detach().requires_grad_() if need else leaf
             for leaf, need in zip(self._record(number), self.forcing_needed, strict=True)
         ]
+
         with torch.enable_grad():
             after, outputs = self._step(before, record, number)
+
         ends = list(zip(tree_flatten(after)[0], self.state_adjoint, strict=True))
         ends += [(o, c[number]) for o, c in zip(outputs, self.output_cotangents, strict=True) if c is not None]
         ends = [(tensor, adjoint) for tensor, adjoint in ends if tensor.requires_grad]
+
         wanted = [leaf for leaf, need in zip(record, self.forcing_needed, strict=True) if need]
         inputs = [*before, *wanted, *self.constants]
         gradients = torch.autograd.grad(
@@ -204,6 +207,7 @@ class _Sweep:
             allow_unused=True,
             materialize_grads=True,
         )
+
         self.state_adjoint = list(gradients[: len(before)])
         forcing_gradients = iter(gradients[len(before) : len(before) + len(wanted)])
         for series in self.forcing_gradients:

@@ -106,13 +106,16 @@ def _energy(parts: StepParts, forcing: Forcing, before: State, cover: Tensor) ->
     exchange, balance = parts.exchange, parts.balance
     air, evaporation, potential = exchange.air, exchange.evaporation, exchange.potential
     contrast = balance.skin_temperature - air.potential_temperature
+
     transfer = exchange.conductance.heat * HEAT_CAPACITY_AIR * air.pressure
     sensible = transfer / (GAS_CONSTANT_DRY_AIR * air.virtual_temperature) * contrast
     potential_latent = evaporation.potential * latent_heat(cover)
     latent = torch.where(evaporation.potential > 0, evaporation.heat, potential_latent)
     melt_heat = parts.snow.melt * LATENT_HEAT_FUSION
+
     unaccounted = balance.discrepancy - melt_heat
     unaccounted = unaccounted + (potential.heat_transfer * contrast - sensible) + (evaporation.heat - latent)
+
     return {
         "absorbed_radiation": exchange.radiation,
         "net_shortwave": forcing.shortwave_down * (1.0 - before.surface.albedo),

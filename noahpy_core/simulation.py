@@ -186,11 +186,13 @@ def run(
     check_shapes(state, forcing, parameters, model.column.layers, series=True)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
+
     trees, steps = (state, forcing, parameters), forcing.air_temperature.shape[0]
     reverse = bool(_other_leaves(model, dt)) or any(leaf.requires_grad for leaf in leaves_of(*trees))
     compiled = is_compiled(model, execution, forward_mode=not (reverse and torch.is_grad_enabled()))
     if steps == 0:
         return Trajectory({name: _no_records(state, name) for name in outputs}, state)
+
     if compiled:
         from noahpy_core.compiled import NotCompiled, compiled_run, compiled_tangent_run
 
@@ -212,6 +214,7 @@ def run(
             if execution == "compiled":
                 raise
             warnings.warn(f"{reason} Now stepping eagerly.", RuntimeWarning, stacklevel=2)
+
     plan = Plan(
         step=lambda s, f, p, k: _select(advance(model, s, f, p, dt, k), outputs),
         steps=steps,

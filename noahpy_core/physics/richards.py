@@ -104,16 +104,20 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
     water = water_of(Dual(u, torch.ones_like(u) if jacobian else None), pores, unknown)
     exchange = exchange_between(water, pores, flow.thickness)
     capacity, ponded = _surface(water, pores, flow)
+
     infiltration = torch.where(ponded, capacity.value, flow.supply)
     drainage = Dual(water.conductivity.value[-1], _last(water.conductivity.upper)) * flow.drainage_factor
+
     soil_demand = torch.cat([flow.soil_demand[None], torch.zeros_like(u[1:])])
     evaporation = _given(water.content, MINIMUM_MOISTURE) * soil_demand
     uptake = _given(water.content, flow.root_minimum) * flow.root_demand
     sink = evaporation + uptake
+
     inflow, outflow = torch.cat([infiltration[None], exchange.value]), torch.cat([exchange.value, drainage.value[None]])
     dt, thickness = flow.dt, flow.thickness
     residual = thickness * (water.content.value - flow.old) - dt * (inflow - outflow - sink.value)
     size = thickness * (water.content.value + flow.old) + dt * (inflow.abs() + outflow.abs() + sink.value)
+
     lower = diagonal = upper = none
     if jacobian:
         by_upper, by_lower = _slope(exchange.upper), _slope(exchange.lower)
@@ -122,6 +126,7 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
         diagonal = thickness * _slope(water.content.upper) + dt * (out - into + _slope(sink.upper))
         diagonal = diagonal * (1.0 + ROUND_OFF * torch.finfo(u.dtype).eps) + 1.0e-30
         lower, upper = -dt * torch.cat([none, by_upper]), dt * torch.cat([by_lower, none])
+
     return System(
         residual, lower, diagonal, upper, water.content.value, ponded, drainage.value, evaporation.value[0],
         uptake.value, size,

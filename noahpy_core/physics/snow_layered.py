@@ -139,10 +139,12 @@ class LayeredSnow(ModelPart):
         assert snow.albedo is not None
         assert parameters.cover_scale is not None
         fallen = Snowfall(snowfall * dt, at_most(air.temperature, FREEZING_POINT), self.fresh_density(air))
+
         old = before.mass.sum(0)
         cover = between(self.cover(old + fallen.mass, parameters), 0.0, 1.0)
         scale = patch_scale(cover, parameters.cover_scale)
         layers = with_snowfall(before, fallen, scale)
+
         rain = cover * rainfall
         rain_heat = WATER_HEAT * (air.temperature - FREEZING_POINT) * rain
         none = torch.zeros_like(layers.mass[1:])
@@ -151,10 +153,12 @@ class LayeredSnow(ModelPart):
             layers.enthalpy + torch.cat([(dt * (rain_heat + LATENT_HEAT_FUSION * rain))[None], none]),
             layers.thickness,
         )
+
         # A pack that begins has the albedo of what it is made of.
         assert parameters.fresh_albedo is not None
         fresh_share = fallen.mass / (old + fallen.mass + GHOST_MASS)
         albedo = snow.albedo + fresh_share * (parameters.fresh_albedo - snow.albedo)
+
         arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat
         rows = patch(layers, scale)
         conductivity = at_least(self.conductivity(rows.density), SMALLEST_CONDUCTIVITY)

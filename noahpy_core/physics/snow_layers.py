@@ -112,11 +112,14 @@ def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLa
     enthalpy = torch.cat([fallen.enthalpy[None], layers.enthalpy])
     thickness = torch.cat([(fallen.mass / fallen.density)[None], layers.thickness])
     depth = thickness.sum(0)
+
     number = layers.mass.shape[0]
     wanted = target_thickness((depth + GHOST_MASS / GHOST_DENSITY) * scale, number)
     shrink = depth / wanted.sum(0)
+
     bottom = torch.cumsum(thickness, 0)
     top = torch.cat([torch.zeros_like(bottom[:1]), bottom[:-1]])
+
     upper, parts = torch.zeros_like(depth), []
     for k in range(number - 1):
         lower = upper + wanted[k] * shrink
@@ -124,6 +127,7 @@ def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLa
         share = overlap / (thickness + 1.0e-30)
         parts.append(((share * mass).sum(0), (share * enthalpy).sum(0), overlap.sum(0)))
         upper = lower
+
     rest = []
     for whole, position in ((mass, 0), (enthalpy, 1), (thickness, 2)):
         left = whole.sum(0)

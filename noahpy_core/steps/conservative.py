@@ -174,14 +174,17 @@ class ConservativeStep(ModelPart):
         rows = snowy.patch
         held = LATENT_HEAT_FUSION * self.snow.held(snowy, parameters.snow)
         largest = LARGEST_RUNNING_SHARE * LATENT_HEAT_FUSION * positive_part(snowy.layers.mass) * rows.scale
+
         store = soil_store(soil.moisture, self.column.thickness, parameters)
         conductivity = self.soil_thermal(soil.liquid_water, soil.ice, parameters.soil)
         half = 0.5 * self.column.thickness / conductivity
         deepest = parameters.general.deep_temperature_depth - self.column.node_depth[-1]
+
         top, inner, lowest = snowy.conductances()
         shaded = shaded_conductivity(
             conductivity[0], parameters.general.canopy_shading_coefficient, ground.vegetation_fraction
         )
+
         return System(
             snow=SnowRows(rows.mass, rows.enthalpy, held, largest),
             soil=SoilRows(

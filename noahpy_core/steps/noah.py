@@ -168,6 +168,7 @@ class NoahStep(ModelPart):
         # Radiation is absorbed with the albedo and emissivity of the previous step, as in the original driver.
         radiation = forcing.shortwave_down * (1.0 - state.surface.albedo)
         radiation = radiation + forcing.longwave_down * state.surface.emissivity
+
         conductance = self.turbulence(state.surface, state.skin_temperature, air, parameters.general)
         precipitation = self.snow.precipitation(forcing, state.skin_temperature)
         pack = self.snow.snowed_on(state.snow, precipitation, air.temperature, dt)
@@ -179,12 +180,14 @@ class NoahStep(ModelPart):
         half_layer = 0.5 * self.column.thickness[0]
         conduction = energy_balance.ground_conduction(shaded, half_layer, pack, surface.snow_cover, transitions)
         ground_heat = conduction.conductivity * (state.skin_temperature - soil.temperature[0]) / conduction.distance
+
         potential = potential_evaporation(
             air, conductance.heat, radiation, ground_heat, surface.emissivity, surface.snow_cover, precipitation
         )
         resistance = self.canopy_resistance(
             soil, air, ground, forcing.shortwave_down, conductance.heat, surface.emissivity, parameters
         )
+
         rate = limited_potential(potential.rate, conductance, surface, presence, radiation, transitions)
         demand = self.evaporation(
             soil, state.canopy_water, ground, positive_part(rate), resistance.plant_coefficient, parameters
@@ -192,6 +195,7 @@ class NoahStep(ModelPart):
         if isinstance(self.evaporation, LimitedScheme):
             potential_rate = positive_part(rate)
             demand = demand_at_hand(demand, potential_rate, soil.liquid_water, soil.ice, self.column, dt)
+
         return Exchange(
             air=air,
             ground=ground,

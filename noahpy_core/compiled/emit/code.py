@@ -312,6 +312,7 @@ class Writer(Instructions):
                 self.fill(self.places[carried.number], [(initial, carried.length)])
             else:
                 firsts.append((carried, self.column(initial)))
+
         head, inside, after, before = self.label("rounds"), self.label("round"), self.label("done"), self.block
         self.jump(head)
         self.begin(head)
@@ -328,12 +329,14 @@ class Writer(Instructions):
         spent = self.put(f"icmp sge i64 {number}, {loop.limit}")
         finished = self.put(f"or i1 {solved}, {spent}")
         self.do(f"br i1 {finished}, label %{after}, label %{inside}")
+
         self.begin(inside)
         self._emit_round(loop)
         following = self.put(f"add i64 {number}, 1")
         new = {c.number: self.column(f) for c, f in zip(loop.carried, loop.final, strict=True) if not c.length}
         last = self.block
         self.jump(head)
+
         self.lines[mark] = f"  {number} = phi i64 [ 0, %{before} ], [ {following}, %{last} ]"
         for k, (carried, first) in enumerate(firsts):
             type_ = kind.truth if carried.boolean else kind.text
@@ -341,6 +344,7 @@ class Writer(Instructions):
             self.lines[mark + 1 + k] = (
                 f"  {name} = phi {type_} [ {first}, %{before} ], [ {new[carried.number]}, %{last} ]"
             )
+
         self.begin(after)
         for result in action.nodes:
             carried = loop.carried[result.attribute[1]]

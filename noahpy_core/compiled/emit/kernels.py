@@ -19,6 +19,7 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
     roots = [step.results[path] for path in names] + [node for node, _ in step.requirements]
     b = KernelBuilder(step, target, "steps_forward", roots)
     w = b.writer
+
     b.begin()
     with b.over_columns():
         changing = b.load_constants()
@@ -26,21 +27,27 @@ def forward_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
             position, _ = b.sources["state", path]
             address, distance, between = b.entry("inputs", position, "%column")
             b.fetch_layers(address, distance, between, max(layers, 1), b.slots[path])
+
         with w.counting("%first_step", "%last_step", "1") as time:
             # Room for states begins with the first step of this call.
             kept = w.put(f"sub i64 {time.index}, %first_step")
             with b.if_wanted("%states"):
                 b.move_states("states", b.slots, out=True, step=kept)
+
             b.name_state(b.slots)
             for path, _ in step.shape.fields("forcing"):
                 b.load_input(("forcing", path), time.index)
+
             w.emit([node for node in changing if node.op != "input"], roots)
+
             for position, (path, layers) in enumerate(step.shape.results()):
                 b.write_entry("outputs", position, step.results[path], layers, time.index)
             for node, _ in step.requirements:
                 note_failure(b, w.column(node), time.index)
+
             # Last of all: outputs of this step may still read the old state.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
+
         with b.if_wanted("%final"):
             b.move_states("final", b.slots, out=True)
     return b.finish()
@@ -76,34 +83,45 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
     roots = [*back.state.values(), *back.forcing.values(), *(d for _, d in back.carried), *constants.values()]
     b = ReverseBuilder(step, target, roots, back)
     w, kind = b.writer, target.column
+
     results = {path: k for k, (path, _) in enumerate(step.shape.results())}
+
     b.begin()
     with b.over_columns():
         changing = b.load_constants()
         b.move_states("final", b.adjoint, out=False)
+
         # Scratch memory still has the sums of the block of columns before.
         for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
             with w.counting("0", str(max(derivative.length, 1)), "1") as count:
                 place = count.index if target.columns == 1 else w.put(f"mul i64 {count.index}, {target.columns}")
                 w.store(kind, kind.number(0.0), offset, place)
+
         with w.counting("%first_step", "%last_step", "1") as time:
             # The loop counts up, the steps are taken from the last one to the first.
             ahead = w.put(f"sub i64 {time.index}, %first_step")
             now = w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
+
             b.move_states("states", b.slots, out=False, step=w.put(f"sub i64 {now}, %first_step"))
             b.add_cotangents(now, results)
+
             b.name_state(b.slots)
             b.name_state(b.adjoint, "adjoint")
+
             for path, _ in step.shape.fields("forcing"):
                 b.load_input(("forcing", path), now)
             for name in wanted.fluxes:
                 b.load_cotangent(name, results[name], now)
+
             w.emit([node for node in changing if node.op != "input"], b.changing_roots)
+
             b.write_forcing(now)
             for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
                 b.accumulate(derivative, offset)
+
             # Last of all: derivatives of this step may still read the adjoint of the state after it.
             b.replace_adjoint()
+
         b.move_states("final", b.adjoint, out=True)
         b.write_constants(constants)
     return b.finish()

@@ -202,10 +202,12 @@ def logarithm(kind: NumberType) -> str:
     x = f.put(f"select {kind.truth} {small}, {kind.text} {lifted}, {kind.text} %x")
     # The exponent, rounded so that the mantissa lies in sqrt(1/2) .. sqrt(2).
     root_half = _bits_of(kind, math.sqrt(0.5))
+
     bits = f.whole("sub", f.as_bits(x), kind.integer(root_half))
     exponent = f.whole("ashr", bits, kind.integer(mantissa))
     reduced = f.whole("add", f.whole("and", bits, kind.integer((1 << mantissa) - 1)), kind.integer(root_half))
     g = f.binary("fsub", f.as_number(reduced), kind.number(1.0))
+
     # A whole number of moderate size to floating point by way of the mantissa, which every processor does for vectors.
     magic, magic_bits = _rounding(kind)
     power = f.binary("fsub", f.as_number(f.whole("add", exponent, kind.integer(magic_bits))), kind.number(magic))
@@ -213,6 +215,7 @@ def logarithm(kind: NumberType) -> str:
         f"select {kind.truth} {small}, {kind.text} {kind.number(-float(lift))}, {kind.text} {kind.number(0.0)}"
     )
     power = f.binary("fadd", power, correction)
+
     s = f.binary("fdiv", g, f.binary("fadd", g, kind.number(2.0)))
     z = f.binary("fmul", s, s)
     series: tuple[float, ...]
@@ -225,12 +228,14 @@ def logarithm(kind: NumberType) -> str:
     else:
         series = (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693)
         high, low = 0.69313812256, 9.0580006145e-6
+
     remainder = f.binary("fmul", z, f.polynomial(z, series))
     square = f.binary("fmul", f.binary("fmul", g, g), kind.number(0.5))
     inner = f.binary("fmul", s, f.binary("fadd", square, remainder))
     inner = f.fused(power, kind.number(low), inner)
     inner = f.binary("fsub", f.binary("fsub", square, inner), g)
     value = f.binary("fsub", f.binary("fmul", power, kind.number(high)), inner)
+
     value = f.where("oeq", "%x", kind.number(math.inf), "%x", value)
     value = f.where("oeq", "%x", kind.number(0.0), kind.number(-math.inf), value)
     return f.finish("log", f.where("ult", "%x", kind.number(0.0), kind.number(math.nan), value))
@@ -242,12 +247,15 @@ def arctangent(kind: NumberType) -> str:
     t = kind.text
     size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
     large, middle = 2.41421356237309504880, 0.66
+
     inverse = f.binary("fdiv", kind.number(-1.0), size)
     turned = f.binary("fdiv", f.binary("fsub", size, kind.number(1.0)), f.binary("fadd", size, kind.number(1.0)))
     y = f.where("ogt", size, kind.number(middle), turned, size)
     y = f.where("ogt", size, kind.number(large), inverse, y)
+
     start = f.where("ogt", size, kind.number(middle), kind.number(math.pi / 4), kind.number(0.0))
     start = f.where("ogt", size, kind.number(large), kind.number(math.pi / 2), start)
+
     z = f.binary("fmul", y, y)
     above = f.polynomial(
         z,
@@ -259,6 +267,7 @@ def arctangent(kind: NumberType) -> str:
         (1.0, 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2,
          4.853903996359136964868e2, 1.945506571482613964425e2),
     )  # fmt: skip
+
     value = f.binary("fmul", z, f.binary("fdiv", above, below))
     value = f.binary("fadd", start, f.fused(y, value, y))
     negative = f.binary("fsub", kind.number(0.0), value)

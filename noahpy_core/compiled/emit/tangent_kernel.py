@@ -25,32 +25,41 @@ def tangent_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
     changes = tangent_step(step)
     roots = [step.results[path] for path in names] + [node for node, _ in step.requirements]
     roots += [changes[path] for path in names]
+
     b = _TangentBuilder(step, target, roots)
     w = b.writer
     b.begin()
+
     with b.over_columns():
         for source, _ in constant_sources(step.shape):
             b.load_change(source)
         changing = b.load_constants()
+
         for path, layers, _ in b.rows:
             for table, slots in (("inputs", b.slots), ("gradients", b.changes)):
                 address, distance, between = b.entry(table, b.sources["state", path][0], "%column")
                 b.fetch_layers(address, distance, between, max(layers, 1), slots[path])
+
         with w.counting("%first_step", "%last_step", "1") as time:
             b.name_state(b.slots)
             b.name_state(b.changes, "state" + CHANGE)
+
             for path, _ in step.shape.fields("forcing"):
                 b.load_input(("forcing", path), time.index)
                 b.load_change(("forcing", path), time.index)
+
             w.emit([node for node in changing if node.op != "input"], roots)
             for position, (path, layers) in enumerate(step.shape.results()):
                 b.write_entry("outputs", position, step.results[path], layers, time.index)
                 b.write_entry("outputs", len(names) + position, changes[path], layers, time.index)
+
             for node, _ in step.requirements:
                 note_failure(b, w.column(node), time.index)
+
             # Last of all: results and changes of this step may still read the old state and its change.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
             b.replace_changes(changes)
+
         with b.if_wanted("%final"):
             b.move_states("final", b.slots, out=True)
             # `final` is laid out as two states: the change lies where a second step would.

@@ -139,12 +139,14 @@ class StepPull:
         if self._tangent is None:
             self._changes, self._both = np.zeros_like(self._inputs), np.zeros((2 * len(self._outputs), 4), np.int64)
             self._tangent = TangentCall(self._program, self.columns, self._inputs, self._changes, self._both)
+
         given: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
         self._changes[:] = self._program.input_table(given, self.columns, own=False)
         self._changes[: self._states, 0] = change.data_ptr() + self._state_offsets
         self._changes[: self._states, 1:] = self._inputs[: self._states, 1:]
         self._changes[self._forcing, 0] = forcing_change.data_ptr() + self._forcing_offsets
         self._changes[self._forcing, 1] = 1
+
         layers = [length for _, length in self._program.results]
         lengths = [max(length, 1) for length in layers]
         room = torch.empty((2, sum(lengths), self.columns), dtype=self.dtype)
@@ -152,8 +154,10 @@ class StepPull:
         self._both[:, 0] = np.concatenate([room[k].data_ptr() + offsets for k in range(2)])
         self._both[:, 1] = 1
         self._both[:, 2] = np.tile([self.columns if length else 0 for length in layers], 2)
+
         self._point_to(flat, forcing)
         self._tangent()
+
         names = [path for path, _ in self._program.results]
         found = [
             {

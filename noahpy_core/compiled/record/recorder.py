@@ -184,6 +184,7 @@ class StepRecorder(TorchDispatchMode):
             for result, tensor in zip(body(*inner), inner, strict=True)
             for node, given in zip(self.nodes(result), self.nodes(tensor), strict=True)
         ]
+
         placeholders = [node for tensor in inner for node in self.nodes(tensor)]
         loop = Loop(initial, placeholders, final, limit, number)
         results = iter(
@@ -192,6 +193,7 @@ class StepRecorder(TorchDispatchMode):
                 for position, node in enumerate(placeholders)
             ]
         )
+
         after = []
         for tensor in inner:
             # A new tensor for each result: the one given stands for the value before the loop.

@@ -224,9 +224,11 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
         roots.append(root)
         length = dict(step.shape.results())[name]
         reverse.add(root, graph.node("input", attribute=(("cotangent", name), None), length=length))
+
     nodes = needed(roots, causes)
     changing = varying(nodes)
     reverse.sweep(node for node in nodes if node.number in changing)
+
     tunable = _depending(nodes, lambda source: source[0] not in VARYING and wanted.has(source))
     # Here the sweep stops: these nodes are the same in every step, so their derivatives add up over time.
     carried = []
@@ -235,6 +237,7 @@ def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:
             derivative = reverse.derivative(node)
             if derivative is not None and not node.boolean and node.op != "detach":
                 carried.append((node, derivative))
+
     inputs = {node.attribute: node for node in nodes if node.op == "input"}
     found: dict[str, dict[str, Node]] = {"state": {}, "forcing": {}}
     for name, members in found.items():

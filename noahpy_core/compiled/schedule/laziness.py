@@ -159,6 +159,7 @@ def segments(nodes: Sequence[Node], laziness: Laziness, known: Collection[int]) 
     for number, condition in conditions.items():
         if condition is not None and condition.mask not in inside and condition.mask not in known:
             conditions[number] = None
+
     users: dict[int, list[int]] = defaultdict(list)
     missing: dict[int, int] = {}
     for number, node in inside.items():
@@ -168,10 +169,12 @@ def segments(nodes: Sequence[Node], laziness: Laziness, known: Collection[int]) 
         missing[number] = len(wanted & inside.keys())
         for operand in wanted & inside.keys():
             users[operand].append(number)
+
     ready: dict[Condition | None, list[int]] = defaultdict(list)
     for number, count in missing.items():
         if count == 0:
             ready[conditions[number]].append(number)
+
     result: list[Segment] = []
     while any(ready.values()):
         # What has no condition goes first, so that all that can be together is.
