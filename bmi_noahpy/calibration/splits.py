@@ -110,7 +110,12 @@ def calibrate_splits(
 ) -> dict[str, Outcome]:
     """Every split after the other, in folders below the results folder: name -> outcome, up to an interruption.
 
-    Parameters are those of `bmi_noahpy.calibration.session.calibrate`. With one calibration its name is empty.
+    With one calibration its name is empty.
+
+    Parameters
+    ----------
+    calibration : With all its splits.
+    resume, overwrite, say, progress : As for `bmi_noahpy.calibrate`, of each split.
     """
     outcomes: dict[str, Outcome] = {}
     every = splits(calibration)

@@ -245,7 +245,14 @@ class BmiNoahPy(GridFunctions, Bmi):
         return self._values("get_value_ptr").pointer(name)
 
     def get_value_at_indices(self, name: str, dest: Array, inds: Array) -> Array:
-        """Copy the values at flat indices into the caller's array, which is returned."""
+        """Copy the values at flat indices into the caller's array, which is returned.
+
+        Parameters
+        ----------
+        name : Of the variable.
+        dest : Receives the values, one for each index, in the units of the variable.
+        inds : Flat, from 0.
+        """
         values = self._values("get_value_at_indices")
         return _copy(name, values.get(name)[values.index(name, inds)], dest)
 
@@ -257,7 +264,14 @@ class BmiNoahPy(GridFunctions, Bmi):
         self._values("set_value").set(name, src)
 
     def set_value_at_indices(self, name: str, inds: Array, src: Array) -> None:
-        """Set the values at flat indices."""
+        """Set the values at flat indices.
+
+        Parameters
+        ----------
+        name : Of an input, a state or a parameter.
+        inds : Flat, from 0.
+        src : One value for each index, in the units of the variable.
+        """
         self._values("set_value_at_indices").set_at(name, inds, src)
 
     # --- inside -----------------------------------------------------------------------------------------------------

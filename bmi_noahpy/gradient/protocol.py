@@ -56,12 +56,25 @@ class SupportsGradient(Protocol):
         """Go on from a state."""
 
     def get_adjoint_derivative(self, of: Sequence[str], wrt: Sequence[str], seed: Array, sensitivity: Array) -> Array:
-        """sensitivity = seed^T d(of)/d(wrt) of the last update; several names follow one another in the arrays."""
+        """sensitivity = seed^T d(of)/d(wrt) of the last update; several names follow one another in the arrays.
+
+        Parameters
+        ----------
+        of : Outputs, or ``"@state"`` for the state after the step.
+        wrt : Inputs, states, parameters, or ``"@state"`` for the state before the step.
+        seed, sensitivity : Values of the names of `of` and of `wrt`, one name after the other.
+        """
 
     def get_directional_derivative(
         self, of: Sequence[str], wrt: Sequence[str], seed: Array, sensitivity: Array
     ) -> Array:
-        """sensitivity = d(of)/d(wrt) seed of the last update."""
+        """sensitivity = d(of)/d(wrt) seed of the last update.
+
+        Parameters
+        ----------
+        of, wrt : As in `get_adjoint_derivative`.
+        seed, sensitivity : Values of the names of `wrt` and of `of`, one name after the other.
+        """
 
     def start_recording(self) -> None:
         """Record the updates that follow. A second call before `stop_recording` is an error."""

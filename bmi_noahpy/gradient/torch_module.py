@@ -103,7 +103,15 @@ class ComponentModule(nn.Module):
         return self.extension.get_state(np.empty(self.extension.get_state_size()))
 
     def run(self, state: Floats, constants: Sequence[Floats], given: Sequence[Floats], steps: int) -> list[Floats]:
-        """Record the steps; outputs ``[step, value]`` and the final state."""
+        """Record the steps; outputs ``[step, value]`` and the final state.
+
+        Parameters
+        ----------
+        state : Before the first step, flat.
+        constants : Values of the parameters, in the order of `parameter_names`.
+        given : Values of the inputs, ``[step, value]``, in the order of `inputs`.
+        steps : Number of steps.
+        """
         model, extension = self.model, self.extension
         extension.set_state(state)
         for name, values in zip(self.parameter_names, constants, strict=True):

@@ -32,6 +32,13 @@ def reverse_derivatives(
 
     One way there and one back give all. Every (day, result) has a column of its own, which leaves the run after its
     day; columns do not interact, so the gradient of the sum of all results is, in each column, the gradient of its own.
+
+    Parameters
+    ----------
+    column : The run.
+    inputs : By which to differentiate.
+    days : After which the results are wanted, counted from the start.
+    results : Which.
     """
     base = column.inputs([one.path for one in inputs])
     leaves = {path: _spread(value, len(days) * len(results)).requires_grad_() for path, value in base.items()}
@@ -62,7 +69,12 @@ def _own_results(column: ColumnRun, leaves: Inputs, days: Sequence[int], results
 def forward_derivatives(
     column: ColumnRun, inputs: Sequence[Input], days: Sequence[int], results: Sequence[Result]
 ) -> NDArray[np.float64]:
-    """The same by forward mode: one column for each input, which carries a tangent along it."""
+    """The same by forward mode: one column for each input, which carries a tangent along it.
+
+    Parameters
+    ----------
+    column, inputs, days, results : As for `reverse_derivatives`.
+    """
     rows = []
     with torch.no_grad(), forward_ad.dual_level():
         duals: Inputs = {}
@@ -78,7 +90,15 @@ def forward_derivatives(
 def results_after(
     column: ColumnRun, inputs: Inputs, days: Sequence[int], results: Sequence[Result]
 ) -> NDArray[np.float64]:
-    """The results themselves, ``[column, day, result]``, for inputs ``[..., column]``."""
+    """The results themselves, ``[column, day, result]``, for inputs ``[..., column]``.
+
+    Parameters
+    ----------
+    column : The run.
+    inputs : Values by path.
+    days : After which the results are wanted, counted from the start.
+    results : Which.
+    """
     with torch.no_grad():
         rows = [
             torch.stack([one.of(moment.state, vars(moment.fluxes)) for one in results], dim=-1)

@@ -29,6 +29,12 @@ def load_calibration(path: str | Path) -> Calibration:
 def read_calibration(mapping: Any, folder: str | Path = ".", *, source: str = "") -> Calibration:
     """Validate a calibration given as plain data.
 
+    Parameters
+    ----------
+    mapping : Keys as in a YAML file.
+    folder : Where relative paths start.
+    source : Where the data come from, for messages.
+
     Raises
     ------
     ConfigurationError : with every problem, each naming key, value and remedy.

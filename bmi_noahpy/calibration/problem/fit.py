@@ -177,7 +177,14 @@ class Fit:
     def simulate(
         self, unknowns: Tensor | None, targets: Sequence[Target] | None = None, execution: str | None = None
     ) -> Simulated:
-        """Simulated values of targets (those that are fitted) for unknowns, or for the run as configured."""
+        """Simulated values of targets (those that are fitted) for unknowns, or for the run as configured.
+
+        Parameters
+        ----------
+        unknowns : ``[unknown, start]``; None for the run as configured.
+        targets : Those that are fitted, if not given.
+        execution : As for `noahpy_core.run`; that of the configuration, if not given.
+        """
         inputs = self.maker.unchanged() if unknowns is None else self.maker.make(unknowns)
         forcing = inputs.forcing(self._forcing, 1 if unknowns is None else unknowns.shape[1])
         return self._run(inputs, forcing, self.fitted if targets is None else targets, execution)

@@ -57,7 +57,14 @@ def plain(value: Tensor, shape: tuple[int, ...] | None) -> Any:
 
 
 def write_calibrated(fit: Fit, unknowns: Tensor, path: Path) -> Path:
-    """Write the configuration, whole or not at all."""
+    """Write the configuration, whole or not at all.
+
+    Parameters
+    ----------
+    fit : Of the calibration.
+    unknowns : The best of all, ``[unknown, 1]``.
+    path : Of the file.
+    """
     mapping = calibrated_mapping(fit, unknowns, path.absolute().parent)
     text = yaml.safe_dump(mapping, sort_keys=False, default_flow_style=None, width=110)
     with replaced(path) as partial:

@@ -119,7 +119,14 @@ def worsened(rows: Sequence[ScoreRow]) -> list[str]:
 
 
 def mean_score(rows: Sequence[ScoreRow], quantity: str, period: str, run: str = AFTER, score: str = "nse") -> float:
-    """Mean of a score over the series of a quantity; NaN without any."""
+    """Mean of a score over the series of a quantity; NaN without any.
+
+    Parameters
+    ----------
+    rows : Scores of every series.
+    quantity, period, run : Which rows count.
+    score : Name of the score.
+    """
     values = [
         getattr(row.scores, score) for row in rows if (row.quantity, row.period, row.run) == (quantity, period, run)
     ]
