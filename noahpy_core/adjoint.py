@@ -72,6 +72,7 @@ def recorded_run(plan: Plan, state: State, forcing: Forcing, parameters: Paramet
         specs.append(spec)
     layout = Layout(*specs)
     wanted = any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in (*leaves, *plan.weights))
+    # Transformations differentiate the loop itself; where no derivative is wanted, nothing need be kept.
     if is_transformed() or not (wanted and torch.is_grad_enabled()):
         return _loop(plan, layout, leaves)
     apply: Callable[..., tuple[Tensor, ...]] = _RecordedRun.apply
@@ -110,6 +111,7 @@ class _RecordedRun(torch.autograd.Function):
         ctx.plan, ctx.layout, ctx.kept = plan, layout, kept
         ctx.is_tensor = [isinstance(leaf, Tensor) for leaf in leaves]
         ctx.save_for_backward(*(leaf for leaf in leaves if isinstance(leaf, Tensor)))
+        # None says that an output is not differentiated: no zeros are sent back for it.
         ctx.set_materialize_grads(False)
         return (*tree_flatten(state)[0], *outputs)
 
@@ -163,6 +165,7 @@ class _Sweep:
         """Reverse the steps from `start` up to the next checkpoint."""
         end = min(start + self.plan.spacing, self.plan.steps)
         states = [checkpoint]
+        # Taken again from the state that was kept, without graphs: memory then holds the graph of one step only.
         with torch.no_grad():
             for number in range(start, end - 1):
                 state, _ = self._step(states[-1], self._record(number), number)
@@ -170,6 +173,7 @@ class _Sweep:
         for number in range(end - 1, start - 1, -1):
             self._reverse(states[number - start], number)
             if self.plan.truncate_every and number and number % self.plan.truncate_every == 0:
+                # A cut: what comes after it does not reach the steps before.
                 self.state_adjoint = [torch.zeros_like(adjoint) for adjoint in self.state_adjoint]
 
     def _record(self, number: int) -> list[Any]:

@@ -65,6 +65,7 @@ def iterate_until(body: Callable[..., Carry], carry: Carry, limit: int) -> Carry
     """
     recording = recorder()
     if recording is not None:
+        # The number of rounds depends on values, which are not known while a step is recorded.
         return recording.loop(body, carry, limit)
     for _ in range(limit):
         if bool(carry[-1].all()):

@@ -178,12 +178,14 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     latent_slope = (
         LATENT_HEAT_VAPORISATION * evaporated_slope - heat_of_condensation * condensed_slope + mixing_slope * condensed
     )
+    # Shares and limits are for what evaporates: condensation needs no store.
     parts = tuple(torch.where(wet, part, 0.0) for part in (soil, canopy, plants))
     return _assemble(skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen))
 
 
 def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
     """A flux held to what its store can give, and its slope."""
+    # What gives all it has no longer follows the temperature.
     beyond = value > largest
     return torch.where(beyond, largest, value), torch.where(beyond, 0.0, slope)
 

@@ -136,6 +136,7 @@ class EnthalpySoilHeat(ModelPart):
             residual = system.apply(temperature) + system.latent * liquid - system.right
             return -solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
 
+        # This step also squares the error of the root.
         first = root + change(root, liquid)
         return implicit_root(first, lambda x: change(x, self.curve.equilibrium(x, total, soil)[0]), order=1)
 
@@ -162,6 +163,7 @@ def solve_freezing(
 def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
     b, suction, porosity, temperature, total, *system = values
     none = torch.zeros_like(b)
+    # A curve reads b, suction and porosity; the others only fill their places.
     soil = SoilParameters(b, none, suction, porosity, none, none, none)
     return _solve_nonlinear(curve, Conduction(*system), temperature, total, soil)
 
@@ -224,6 +226,7 @@ def _solve_nonlinear(
     guess, thawed, solved = iterate_until(
         guessing, (temperature, above_curve(temperature), unsolved), SOLVES_OF_A_GUESS
     )
+    # The nested iteration is monotone from where nothing is thawed: what the guess has not solved begins again.
     start = torch.where(solved, guess, temperature)
     root, _, solved = iterate_until(nested, (start, thawed & solved, solved), LARGEST_NUMBER_OF_SOLVES)
     return root, solved

@@ -95,6 +95,7 @@ def transfer(layer: SurfaceLayer, skin: Tensor) -> Transfer:
     root = torch.sqrt(unstable + SMALLEST_RICHARDSON)
     damping = 1.0 + layer.convection * root
     factor = torch.where(richardson > 0, stable, 1.0 + UNSTABLE_SLOPE * unstable / damping)
+    # The slope of x/(1 + c sqrt x); the constant under the root keeps it finite at 0.
     growth = (damping - 0.5 * layer.convection * unstable / root) / (damping * damping)
     by_richardson = torch.where(richardson > 0, -STABLE_SLOPE * stable * stable, -UNSTABLE_SLOPE * growth)
     slope = -layer.neutral * by_richardson * layer.richardson_slope

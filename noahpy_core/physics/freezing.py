@@ -84,6 +84,7 @@ class FreezingCurve(ModelPart):
         b = self.exponent(soil)
         freezing_point = self.freezing_point(total, soil)
         freezing = temperature < freezing_point
+        # Where nothing freezes there is no logarithm to take. The cold put in its place has one, which is not used.
         cold = torch.where(freezing, temperature, 0.5 * freezing_point.detach())
         target = torch.log(scaled_supercooling(cold))
         start = torch.log(total)
@@ -101,6 +102,7 @@ class FreezingCurve(ModelPart):
 
         y = start.detach()
         for _ in range(self.ITERATIONS):
+            # Not beyond all water, where the curve ends: round-off could lead there.
             y = at_most(y + change(y, held), start.detach())
         y = implicit_root(y + change(y, held), lambda y: change(y, values))
         liquid = torch.exp(y)
@@ -157,13 +159,16 @@ class Koren1999(FreezingCurve):
         frozen = positive_part(at_most(ice, most_ice))
         constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
         target = torch.log(scaled_supercooling(cold)) - constant
+        # Where it is too warm for ice there is nothing to find.
         converged = ~below
         for _ in range(self.NOAH_ITERATIONS):
+            # Never 0 under the logarithm.
             remaining = at_least(total - frozen, 1.0e-10)
             excess = self.ice_term(frozen) - b * torch.log(remaining) - target
             slope = self.ice_term_slope(frozen) + b / remaining
             proposal = positive_part(at_most(frozen - excess / slope, most_ice))
             small = (proposal - frozen).abs() <= self.TOLERANCE
+            # As in the original, the step that is found to be small is still taken.
             frozen = torch.where(converged, frozen, proposal)
             converged = converged | small
         without_ice_factor = explicit_curve(cold, b, soil)

@@ -215,6 +215,7 @@ def water_of(u: Dual, pores: PoreSpace, unknown: Unknown) -> Water:
     dry = (u.value <= switch) & ~full
     linear = ((u * (1.0 / switch) - 1.0) * power + 1.0) * unknown.switch_power
     base = choose(dry, u, linear)
+    # Never 0 under the logarithm, on the side that is not taken either.
     base = choose(full, torch.ones_like(base.value), choose(base.value > TINY, base, torch.full_like(base.value, TINY)))
     log_saturation = base.log() * torch.where(dry, 1.0, 1.0 / power)
     mobile = log_saturation.value > pores.log_least
@@ -227,6 +228,7 @@ def water_of(u: Dual, pores: PoreSpace, unknown: Unknown) -> Water:
     potential = choose(full, pores.full_potential(pressed), below)
     drained = (retention * retention * cube - pores.least_conductance) * pores.conductivity
     conductivity = choose(full, pores.full_conductivity, drained)
+    # A head that is not negative has no logarithm, and none is asked for there.
     negative = choose(full & (pressed.value < -TINY), -pressed, torch.full_like(b, TINY).expand_as(pressed.value))
     log_head = choose(full, negative.log(), -(held * b) + pores.log_suction)
     return Water(choose(dry, u, saturation) * pores.room, potential, conductivity, head, log_head)
@@ -248,6 +250,7 @@ def conduction_at(head: Dual, log_head: Dual, pores: PoreSpace) -> Conduction:
     held = choose(mobile | full, held, pores.log_least)
     saturation = held.exp()
     # S^b = psi_s/(-h) by the retention curve itself.
+    # Chosen twice: the inner choice keeps the quotient finite where the outer one does not take it.
     retention = choose(mobile, choose(mobile, -head, pores.suction).over(pores.suction), pores.immobile)
     retention = choose(full, torch.ones_like(retention.value), retention)
     cube = saturation * saturation * saturation

@@ -84,6 +84,7 @@ def unknown_for(pores: PoreSpace, flow: Flow) -> Unknown:
     above, below = torch.cat([0.5 * thickness[:1], between]), torch.cat([between, 0.5 * thickness[-1:]])
     exchange = flow.dt * pores.scale * (pores.b + 3.0) * (1.0 / above + 1.0 / below)
     even = pores.room * thickness / (exchange + TINY)
+    # Never 0 under the logarithm.
     even = torch.clamp(even, min=1.0e-30, max=1.0)
     switch = torch.exp(torch.log(even) / (pores.b + 2.0))
     return unknown_with(torch.clamp(torch.maximum(switch, pores.least), max=1.0), pores.b)
@@ -225,8 +226,11 @@ def exponential_weight(peclet: Dual) -> Dual:
     """Weight 1/(1 - e^-Pe) - 1/Pe of the upper conductivity in gravity flow (exponential fitting), Pe > 0. [1]"""
     pe = peclet.value
     small, large = pe < 0.05, pe > LARGEST_PECLET
+    # Near 0 the closed form is a difference of large numbers, and its series is taken. Each has harmless numbers
+    # where the other is taken.
     safe = torch.where(small, 1.0, at_most(pe, LARGEST_PECLET))
     near = torch.where(small, pe, 0.0)
+    # Beyond 80 the decay is below round-off, and would vanish in single precision.
     decay = torch.exp(-at_most(safe, 80.0))
     rest, inverse = 1.0 / (1.0 - decay), 1.0 / safe
     value = torch.where(small, 0.5 + near / 12.0 - near**3 / 720.0, rest - inverse)

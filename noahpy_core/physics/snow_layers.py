@@ -114,6 +114,7 @@ def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLa
     depth = thickness.sum(0)
 
     number = layers.mass.shape[0]
+    # Layers go by the depth of the snow where it lies; what is shared out lies on a square metre of ground.
     wanted = target_thickness((depth + GHOST_MASS / GHOST_DENSITY) * scale, number)
     shrink = depth / wanted.sum(0)
 
@@ -124,6 +125,7 @@ def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLa
     for k in range(number - 1):
         lower = upper + wanted[k] * shrink
         overlap = positive_part(torch.minimum(lower, bottom) - torch.maximum(upper, top))
+        # An empty layer has nothing to share.
         share = overlap / (thickness + 1.0e-30)
         parts.append(((share * mass).sum(0), (share * enthalpy).sum(0), overlap.sum(0)))
         upper = lower
