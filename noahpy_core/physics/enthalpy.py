@@ -130,15 +130,21 @@ class EnthalpySoilHeat(ModelPart):
     def _implicit_derivative(self, root: Tensor, system: Conduction, total: Tensor, soil: SoilParameters) -> Tensor:
         """The root with its derivatives: steps with one Jacobian, whose graph is the implicit function theorem."""
         liquid, slope = self.curve.equilibrium(root, total, soil)
+        improved = (root + self._step(system, root, liquid, slope)).detach()
+
+        # The iteration ends at a residual that would be seen in the derivative, though not in the value: the slope and
+        # the derivative are those at the improved root.
+        _, slope = self.curve.equilibrium(improved, total, soil)
+        return implicit_root(
+            improved, lambda x: self._step(system, x, self.curve.equilibrium(x, total, soil)[0], slope)
+        )
+
+    @staticmethod
+    def _step(system: Conduction, temperature: Tensor, liquid: Tensor, slope: Tensor) -> Tensor:
+        """A step of Newton's method whose Jacobian is not differentiated. [K]"""
+        residual = system.apply(temperature) + system.latent * liquid - system.right
         jacobian = (system.diagonal + system.latent * slope).detach()
-
-        def change(temperature: Tensor, liquid: Tensor) -> Tensor:
-            residual = system.apply(temperature) + system.latent * liquid - system.right
-            return -solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
-
-        # This step also squares the error of the root.
-        first = root + change(root, liquid)
-        return implicit_root(first, lambda x: change(x, self.curve.equilibrium(x, total, soil)[0]), order=1)
+        return -solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
 
 
 def solve_freezing(

@@ -359,7 +359,13 @@ def started(folder: Path, **options) -> subprocess.Popen[str]:
     period = {"start": "2020-01-01T00:00", "end": "2020-01-02T12:00", "step": 600}
     site = write(folder / "site.yaml", changed(settings(period=period, restart={"every": "1 day"})))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(site)], env=environment, text=True, **options)
+    command = [sys.executable, "-c", PROGRAM, str(site)]
+    # What is ignored when tests are started by nohup would be ignored by the program too, as it should.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(command, env=environment, text=True, **options)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

@@ -6,11 +6,13 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 import torch
 from random_columns import TREES, Case, Draw, random_case, standard_schemes
 from torch import Tensor
 
+from noahpy_core import numerics
 from noahpy_core.compiled.record.step_graph import Shape
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -275,11 +277,16 @@ def gradients(
     outputs: Sequence[str] = DIFFERENTIATED,
     **how: Any,
 ) -> Values:
-    """Derivative of random weights on final state and outputs, with respect to every leaf that has one."""
+    """Derivative of random weights on final state and outputs, with respect to every leaf that has one.
+
+    Implicit functions take the one step of first derivatives that a kernel takes. Eager torch takes a second one, for
+    second derivatives, which refines the first as well: in stiff columns by more than `ROUND_OFF`.
+    """
     weather = series(case, 1) if forcing is None else forcing
     trees = {"state": case.state, "forcing": weather, "parameters": case.parameters}
     trees = {name: map_tensors(lambda x: x.detach().clone().requires_grad_(), tree) for name, tree in trees.items()}
-    path = run(setup.model(case), *trees.values(), case.dt, outputs=outputs, execution=execution, **how)
+    with mock.patch.object(numerics, "SECOND", 1):
+        path = run(setup.model(case), *trees.values(), case.dt, outputs=outputs, execution=execution, **how)
     results = results_of(path)
     names, leaves = zip(*leaves_of(trees), strict=True)
     found = torch.autograd.grad(
