@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIX = ".partial"
+ON_WINDOWS = os.name == "nt"
 PATIENCE = 10.0
 """How long a file that a reader has open on Windows is tried again. [s]"""
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
@@ -51,7 +52,7 @@ def take_place(partial: Path, path: Path) -> None:
             return
         except PermissionError:
             # Elsewhere a reader does not matter, and a refusal is one for good.
-            if os.name != "nt" or time.monotonic() >= end:
+            if not ON_WINDOWS or time.monotonic() >= end:
                 raise
         time.sleep(pause)
         pause = min(2.0 * pause, LONGEST_PAUSE)
@@ -95,9 +96,9 @@ def clear_leftovers(folder: Path, name: str = "") -> None:
 
 def bring_to_disk(path: Path) -> None:
     """Return when the file, or the list of files of a folder, would survive a loss of power."""
-    if os.name == "nt" and path.is_dir():
+    if ON_WINDOWS and path.is_dir():
         return  # Windows does not open folders, and keeps their lists itself.
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    descriptor = os.open(path, os.O_RDWR if ON_WINDOWS else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
