@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from bmi_noahpy.runs.execute import RunSummary
     from bmi_noahpy.runs.in_memory import simulate
     from bmi_noahpy.runs.launch import Launch, launch
-    from bmi_noahpy.runs.prepare import Run, prepare
+    from bmi_noahpy.runs.prepare import prepare
     from bmi_noahpy.runs.restart.state_file import RestartError, read_restart
+    from bmi_noahpy.runs.run import Run
     from bmi_noahpy.runs.spin_up import SpinUpResult, spin_up
     from bmi_noahpy.verification import verify
     from bmi_noahpy.verification.sensitivities import verify_sensitivities
@@ -68,7 +69,8 @@ _HOMES = {
     "bmi_noahpy.runs.execute": ("RunSummary",),
     "bmi_noahpy.runs.in_memory": ("simulate",),
     "bmi_noahpy.runs.launch": ("Launch", "launch"),
-    "bmi_noahpy.runs.prepare": ("Run", "prepare"),
+    "bmi_noahpy.runs.prepare": ("prepare",),
+    "bmi_noahpy.runs.run": ("Run",),
     "bmi_noahpy.runs.restart.state_file": ("RestartError", "read_restart"),
     "bmi_noahpy.runs.spin_up": ("SpinUpResult", "spin_up"),
     "bmi_noahpy.verification": ("verify",),

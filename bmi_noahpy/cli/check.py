@@ -13,7 +13,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
-    from bmi_noahpy.runs.prepare import Run
+    from bmi_noahpy.runs.run import Run
 
 YEAR = 365.25 * 86400.0
 MEBIBYTE = 2.0**20

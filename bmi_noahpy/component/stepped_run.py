@@ -24,8 +24,9 @@ from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.gradient.recording import Recording
 from bmi_noahpy.gradient.taken_step import TakenStep
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
+from bmi_noahpy.runs.run import Run
 from noahpy_core.execution import Step, step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
@@ -17,10 +17,14 @@ from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables, has_snow_layers
 
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
+
 BLOCK_BYTES = 32 * 2**20
 
 
-def gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
+def gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
     """Write the output of a run out of that of its tiles: netCDF, or Zarr when the path ends in ``.zarr``."""
     if path.suffix != ".zarr":
         with replaced(path) as partial:
@@ -39,7 +43,7 @@ def gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path)
     whole.unlink()
 
 
-def _gather(path: Path, run: Any, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
+def _gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
     variables = choose_variables(spec.variables, snow_layers=has_snow_layers(run))
     columns = make_sampler(
         variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start

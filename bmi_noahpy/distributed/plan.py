@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from bmi_noahpy.atomic import replaced
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.runs.restart.fingerprint import digest, digest_of_file
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 GROUP = 16
 """Tiles begin at multiples of it. Compiled steps give a column the same numbers in any company; the vector instructions
@@ -71,7 +75,7 @@ def cut(columns: int, workers: int, size: int | None = None) -> list[Tile]:
     return [Tile(n, first, min(first + step, columns)) for n, first in enumerate(range(0, columns, step))]
 
 
-def open_plan(folder: Path, run: Any, tiles: list[Tile], *, resume: bool, overwrite: bool) -> list[Tile]:
+def open_plan(folder: Path, run: Run, tiles: list[Tile], *, resume: bool, overwrite: bool) -> list[Tile]:
     """The tiles to run: those given, or those of the unfinished run that is continued.
 
     Raises
@@ -129,7 +133,7 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _describe(run: Any) -> dict[str, Any]:
+def _describe(run: Run) -> dict[str, Any]:
     """What must be the same for the files of a tile to be of use: sections of the configuration, and the columns."""
     plain = run.configuration.model_dump(mode="json")
     output = plain.get("output") or {}
@@ -141,6 +145,6 @@ def _describe(run: Any) -> dict[str, Any]:
     return found
 
 
-def column_numbers(run: Any) -> NDArray[np.int64]:
+def column_numbers(run: Run) -> NDArray[np.int64]:
     """Numbers of the columns of a run among those of its configuration."""
     return np.arange(run.domain.columns) if run.columns is None else run.columns

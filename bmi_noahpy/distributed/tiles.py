@@ -30,9 +30,10 @@ from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
 from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, progress_bar, require_forcing
 from bmi_noahpy.runs.launch import Launch, Say
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
+from bmi_noahpy.runs.run import Run
 from noahpy_core.state import State, map_tensors
 
 RESTARTS_PER_RUN = 10

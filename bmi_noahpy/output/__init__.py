@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
@@ -27,6 +27,10 @@ from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
 from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables, has_snow_layers
 from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 SHARE_OF_TIME = 20.0
 """A file that takes long to bring up to date is brought up to date as rarely, so that it takes at most 1 / 20."""
@@ -84,7 +88,7 @@ class OutputWriter:
     def __init__(
         self,
         path: str | Path,
-        run: Any,
+        run: Run,
         spec: Any,
         *,
         overwrite: bool = False,

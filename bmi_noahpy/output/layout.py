@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
@@ -18,6 +18,10 @@ from bmi_noahpy.output.sampling import Column
 from bmi_noahpy.region.domain import Domain
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 CONVENTIONS = "CF-1.11"
 CHUNK_BYTES = 256 * 1024
@@ -33,7 +37,7 @@ class Layout:
     them, else numbers, with depths in the coordinate ``layer_depth``.
     """
 
-    def __init__(self, run: Any) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
         self.domain: Domain = run.domain
         self.cells = self.domain.shape if self.domain.dimensions else ()
@@ -67,7 +71,7 @@ class Layout:
         return found
 
 
-def create_file(path: Path, run: Any, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:
+def create_file(path: Path, run: Run, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:
     """A new netCDF-4 file with everything but records; the caller closes it."""
     dataset = netCDF4.Dataset(path, "w", format="NETCDF4")
     try:
@@ -87,7 +91,7 @@ def create_file(path: Path, run: Any, columns: Sequence[Column], compression: in
     return dataset
 
 
-def _global_attributes(dataset: netCDF4.Dataset, run: Any) -> None:
+def _global_attributes(dataset: netCDF4.Dataset, run: Run) -> None:
     created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     source = f"NoahPy {_version()}"
     options = getattr(run.model, "options", None)
@@ -113,7 +117,7 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _time(dataset: netCDF4.Dataset, run: Any) -> None:
+def _time(dataset: netCDF4.Dataset, run: Run) -> None:
     dataset.createDimension("time", None)
     dataset.createDimension("bnds", 2)
     start = str(run.start.astype("datetime64[s]")).replace("T", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,10 @@ from torch import Tensor
 from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 INSTANTANEOUS_FLUXES = frozenset({"snow_cover_fraction", "soil_water_storage", "root_zone_saturation"})
 """Members of `Fluxes` that describe the end of the step instead of its mean."""
@@ -208,7 +212,7 @@ def choose_variables(names: Iterable[str] | None, *, snow_layers: bool = True) -
     return list(chosen.values())
 
 
-def has_snow_layers(run: Any) -> bool:
+def has_snow_layers(run: Run) -> bool:
     """Whether the pack of a run has layers."""
     return run.initial_state.snow.layer_mass is not None
 

@@ -9,7 +9,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from noahpy_core import simulation
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, State, map_tensors
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 STATE_QUANTITIES = dict(quantities(State))
 FLUX_QUANTITIES = dict(quantities(Fluxes))
@@ -59,7 +63,7 @@ class Block:
     failure: Exception | None = None
 
 
-def take_block(run: Any, state: State, first: int, last: int, outputs: Sequence[str]) -> Block:
+def take_block(run: Run, state: State, first: int, last: int, outputs: Sequence[str]) -> Block:
     """Take the steps from `first` up to, not including, `last`.
 
     Parameters
@@ -68,6 +72,7 @@ def take_block(run: Any, state: State, first: int, last: int, outputs: Sequence[
     state : Before the first of these steps.
     outputs : Paths in `State` and names in `Fluxes`.
     """
+    assert run.forcing is not None
     forcing = run.forcing.block(first, last)
     try:
         trajectory = _take(run, state, forcing, outputs)
@@ -82,7 +87,7 @@ def take_block(run: Any, state: State, first: int, last: int, outputs: Sequence[
     return _up_to_impossible(run, state, first, block)
 
 
-def _up_to_impossible(run: Any, state: State, first: int, block: Block) -> Block:
+def _up_to_impossible(run: Run, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are possible, else the steps before the first that is not."""
     porosity = run.parameters.soil.porosity.cpu()
     after = {path: get_quantity(block.final_state, path)[None] for path in CHECKED}
@@ -105,7 +110,7 @@ def _up_to_impossible(run: Any, state: State, first: int, block: Block) -> Block
     return Block(count, outputs, _rows(block.forcing, count), state, failure)
 
 
-def _take(run: Any, state: State, forcing: Forcing, outputs: Sequence[str]) -> simulation.Trajectory:
+def _take(run: Run, state: State, forcing: Forcing, outputs: Sequence[str]) -> simulation.Trajectory:
     (model, parameters), device = run.placed, run.device
 
     def place(tensor: Tensor) -> Tensor:
@@ -127,7 +132,7 @@ def _take(run: Any, state: State, forcing: Forcing, outputs: Sequence[str]) -> s
 
 
 def _up_to_failure(
-    run: Any, state: State, forcing: Forcing, outputs: Sequence[str], where: tuple[int, ConvergenceError]
+    run: Run, state: State, forcing: Forcing, outputs: Sequence[str], where: tuple[int, ConvergenceError]
 ) -> Block:
     """The steps before the one that an equation was not solved in, and the error with its number in the run."""
     first, error = where
@@ -142,7 +147,7 @@ def _up_to_failure(
     return Block(count, trajectory.outputs, before, trajectory.final_state, failure)
 
 
-def _up_to_non_finite(run: Any, state: State, first: int, block: Block) -> Block:
+def _up_to_non_finite(run: Run, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are finite, else the steps before the first that is not."""
     carried = [path for path in STATE_QUANTITIES if get_quantity(state, path) is not None]
     series = _take(run, state, block.forcing, carried).outputs
@@ -156,7 +161,7 @@ def _up_to_non_finite(run: Any, state: State, first: int, block: Block) -> Block
     return Block(count, outputs, _rows(block.forcing, count), state, failure)
 
 
-def _describe(run: Any, step: int, values: dict[str, Tensor]) -> str:
+def _describe(run: Run, step: int, values: dict[str, Tensor]) -> str:
     path, tensor = next((path, tensor) for path, tensor in values.items() if not torch.isfinite(tensor).all())
     place = torch.nonzero(~torch.isfinite(tensor))[0].tolist()
     *layer, column = place
@@ -185,7 +190,7 @@ class Pace:
     outputs : What a block keeps of each step.
     """
 
-    def __init__(self, run: Any, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
+    def __init__(self, run: Run, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
         layers, columns = run.model.column.layers, run.domain.columns
         numbers = len(dataclasses.fields(Forcing)) + sum(layers if _has_layers(path) else 1 for path in outputs)
         self._largest = max(memory // (8 * columns * numbers), 1)
@@ -210,7 +215,7 @@ def _has_layers(path: str) -> bool:
     return metadata is None or bool(metadata["dims"])
 
 
-def end_of_step(run: Any, step: int) -> np.datetime64:
+def end_of_step(run: Run, step: int) -> np.datetime64:
     """Time at which the state after a step (counted from 0) is valid."""
-    found: np.datetime64 = np.datetime64(run.start, "s") + np.timedelta64(round((step + 1) * float(run.step)), "s")
-    return found
+    end: np.datetime64 = run.start.astype("datetime64[s]") + np.timedelta64(round((step + 1) * float(run.step)), "s")
+    return end

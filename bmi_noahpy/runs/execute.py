@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
@@ -20,6 +20,7 @@ from noahpy_core.state import State
 
 if TYPE_CHECKING:
     from bmi_noahpy.runs.restart.files import RestartFiles
+    from bmi_noahpy.runs.run import Run
 
 __all__ = ["RESIDUALS", "Beginning", "NonFiniteState", "Residual", "RunSummary", "end_of_step", "execute"]
 
@@ -76,7 +77,7 @@ class RunSummary:
 
 
 def execute(
-    run: Any,
+    run: Run,
     writer: OutputWriter,
     *,
     beginning: Beginning | None = None,
@@ -126,7 +127,7 @@ def execute(
     )
 
 
-def require_forcing(run: Any) -> None:
+def require_forcing(run: Run) -> None:
     """Raise ValueError when a framework has to supply the forcing of a run."""
     if run.forcing is None:
         raise ValueError(
@@ -151,7 +152,7 @@ def progress_bar(console: Console | None) -> Progress:
 class _Advance:
     """How far a run has come: the number of steps done, the state after them, what is written of them."""
 
-    def __init__(self, run: Any, writer: OutputWriter, beginning: Beginning, restarts: RestartFiles | None) -> None:
+    def __init__(self, run: Run, writer: OutputWriter, beginning: Beginning, restarts: RestartFiles | None) -> None:
         self.done, self.residuals, self.created = beginning.step, _LargestResiduals(run), CreatedSums(float(run.step))
         self._run, self._state, self._writer, self._restarts = run, beginning.state, writer, restarts
         self._saved = beginning.step
@@ -189,7 +190,7 @@ class _Advance:
 class _LargestResiduals:
     """Keeps the largest absolute value of each residual and where it was."""
 
-    def __init__(self, run: Any) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self._largest: dict[str, tuple[float, int, int]] = dict.fromkeys(RESIDUALS, (-1.0, 0, 0))
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -17,9 +16,10 @@ from bmi_noahpy.config.sections import Output
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
+from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
 
 Say = Callable[[str], None]
@@ -110,14 +110,14 @@ def _launch(
     return execute(run, writer, beginning=beginning, restarts=restarts, progress=progress)
 
 
-def _files(run: Any, section: RestartFile | None, output: Path) -> RestartFiles:
+def _files(run: Run, section: RestartFile | None, output: Path) -> RestartFiles:
     section = section or RestartFile()
     folder = section.folder or output.absolute().with_name(f"{output.stem}_restart")
     return RestartFiles(run, folder, output.stem, every=section.every, keep=section.keep)
 
 
 def _beginning(
-    run: Any, writer: OutputWriter, restart_from: Path | None, say: Say, progress: Console | None
+    run: Run, writer: OutputWriter, restart_from: Path | None, say: Say, progress: Console | None
 ) -> Beginning:
     section = run.configuration.restart or RestartFile()
     path, only_state = restart_from or section.from_, section.only_state
@@ -131,7 +131,7 @@ def _beginning(
     return Beginning(0, result.state)
 
 
-def run_spin_up(run: Any, *, say: Say = lambda text: None, progress: Console | None = None) -> SpinUpResult:
+def run_spin_up(run: Run, *, say: Say = lambda text: None, progress: Console | None = None) -> SpinUpResult:
     """Spin a run up as its configuration asks for, and write the restart file it asks for."""
     section = run.configuration.spin_up or SpinUp()
     result = spin_up(

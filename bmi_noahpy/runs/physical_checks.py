@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,13 +11,17 @@ from torch import Tensor
 from bmi_noahpy.config.errors import ConfigurationError, Problem
 from noahpy_core.constants import FREEZING_POINT
 
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
+
 WARM_ICE = 0.5
 """So far above freezing soil may be and still hold ice, as rounded profiles do. [K]"""
 LEAST_ICE = 0.005
 """Ice that counts. [m3 m-3]"""
 
 
-def check_physics(run: Any) -> None:
+def check_physics(run: Run) -> None:
     """Raise ConfigurationError, naming key, column and remedy, for a run that would compute nonsense.
 
     A lowest layer beyond the deep boundary has a negative conductance to it, a roughness above the measuring height a
@@ -28,7 +32,7 @@ def check_physics(run: Any) -> None:
         raise ConfigurationError(found, str(run.configuration.source or ""))
 
 
-def _deep_boundary(run: Any) -> Iterator[Problem]:
+def _deep_boundary(run: Run) -> Iterator[Problem]:
     bottom, depth = run.model.column.bottom_depth[-1], run.parameters.general.deep_temperature_depth
     bottom, depth = torch.broadcast_tensors(bottom, depth)
     wrong = bottom > depth
@@ -41,7 +45,7 @@ def _deep_boundary(run: Any) -> Iterator[Problem]:
         )
 
 
-def _roughness(run: Any) -> Iterator[Problem]:
+def _roughness(run: Run) -> Iterator[Problem]:
     general, vegetation = run.parameters.general, run.parameters.vegetation
     height = torch.minimum(general.wind_height, general.air_temperature_height)
     for key, roughness in (
@@ -60,7 +64,7 @@ def _roughness(run: Any) -> Iterator[Problem]:
             )
 
 
-def _ice(run: Any) -> Iterator[Problem]:
+def _ice(run: Run) -> Iterator[Problem]:
     section = run.configuration.restart
     if section is not None and section.from_ is not None:
         return  # The state comes from there.

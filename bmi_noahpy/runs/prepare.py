@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem
 from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
 from bmi_noahpy.config.values import MONTHS
-from bmi_noahpy.forcing import ForcingSeries, ForcingTable, PrescribedVegetation
+from bmi_noahpy.forcing import ForcingSeries, ForcingTable
 from bmi_noahpy.forcing.monthly import monthly_value
-from bmi_noahpy.forcing.table import VEGETATION
-from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
-from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records, prescribed_vegetation
+from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records
 from bmi_noahpy.runs.physical_checks import check_physics
+from bmi_noahpy.runs.run import Run
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
@@ -30,69 +27,10 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid, initial_state
-from noahpy_core.state import State, map_tensors
+from noahpy_core.state import State
 
-CPU = torch.device("cpu")
 STANDARD_PRESSURE = 101325.0
 """For a first guess of the humidity of the surface when no forcing is at hand. [Pa]"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """Everything a run needs.
-
-    Parameters
-    ----------
-    forcing : The forcing of each step; None when a framework supplies it.
-    start : Time at which the first step begins, UTC.
-    step : Length of a step. [s]
-    steps : Number of steps.
-    columns : Numbers of the columns among those of the configuration; None when all are run.
-    execution : How steps are computed, as `noahpy_core.simulation.run` takes it.
-    device : Where they are computed. Everything here is on the CPU; `placed` is on the device.
-    """
-
-    configuration: Configuration
-    model: NoahModel
-    parameters: Parameters
-    initial_state: State
-    forcing: ForcingSeries | None
-    domain: Domain
-    start: np.datetime64
-    step: float
-    steps: int
-    columns: NDArray[np.int64] | None = None
-    execution: str = "auto"
-    device: torch.device = CPU
-
-    @functools.cached_property
-    def placed(self) -> tuple[NoahModel, Parameters]:
-        """Model and parameters on the device."""
-        if self.device == CPU:
-            return self.model, self.parameters
-        column = self.model.column.to(device=self.device)
-        model = NoahModel(column, self.configuration.schemes).to(self.device)
-        return model, map_tensors(lambda value: value.to(self.device), self.parameters)
-
-    def vegetation(self, step: int) -> dict[str, Tensor | None]:
-        """Vegetation the configuration prescribes for a step (counted from 0), by field of `Forcing`, ``[column]``.
-
-        None where the configuration says nothing. Months repeat every year, so any step has a value.
-        """
-        moment = self.start + np.timedelta64(round(step * self.step), "s")
-        values: dict[str, Tensor | None] = {}
-        for quantity in VEGETATION:
-            monthly = self.prescribed.value(quantity)
-            values[quantity] = None if monthly is None else self._tensor(monthly_value(monthly, moment))
-        return values
-
-    @functools.cached_property
-    def prescribed(self) -> PrescribedVegetation:
-        """Vegetation that the configuration gives, for every column."""
-        return prescribed_vegetation(self.configuration, self.columns)
-
-    def _tensor(self, values: Any) -> Tensor:
-        return torch.as_tensor(values, dtype=self.initial_state.skin_temperature.dtype)
 
 
 def prepare(

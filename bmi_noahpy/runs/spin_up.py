@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -18,6 +17,9 @@ from bmi_noahpy.runs.execute import progress_bar, require_forcing
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.state import State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
 
 
 class SpinUpWarning(UserWarning):
@@ -72,7 +74,7 @@ DEFAULT_TOLERANCE = Tolerance()
 
 
 def spin_up(
-    run: Any,
+    run: Run,
     *,
     steps: int | None = None,
     cycles: int = 50,
@@ -126,11 +128,11 @@ def spin_up(
     return SpinUpResult(state, done, False)
 
 
-def spin_up_steps(run: Any, period: str | float) -> int:
+def spin_up_steps(run: Run, period: str | float) -> int:
     """Whole steps of a length of time from the beginning of a run: ``"2 years"``, or seconds."""
-    start = np.datetime64(run.start, "s").item()
-    found: int = round((span_end(start, period) - start).total_seconds() / float(run.step))
-    return found
+    start = run.start.astype("datetime64[s]").item()
+    steps: int = round((span_end(start, period) - start).total_seconds() / float(run.step))
+    return steps
 
 
 def total_water(state: State, column: SoilColumn) -> Tensor:
@@ -139,7 +141,7 @@ def total_water(state: State, column: SoilColumn) -> Tensor:
     return soil + state.snow.water_equivalent + state.canopy_water
 
 
-def _repeat(run: Any, state: State, steps: int, number: int, taken: Callable[[int], None]) -> State:
+def _repeat(run: Run, state: State, steps: int, number: int, taken: Callable[[int], None]) -> State:
     pace, done = Pace(run, ()), 0
     while done < steps:
         pace.start()

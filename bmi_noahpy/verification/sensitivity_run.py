@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.run import Run
 from bmi_noahpy.verification.sensitivity_names import Input
 from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part

@@ -12,7 +12,7 @@ from torch import Tensor
 from bmi_noahpy.calibration.file.specs import ORGANIC, Wanted, parameter_metadata
 from bmi_noahpy.calibration.intervals import position_of, unknown_of
 from bmi_noahpy.config.values import column_values
-from bmi_noahpy.runs.prepare import Run
+from bmi_noahpy.runs.run import Run
 from noahpy_core.quantities import get_quantity
 
 UNTOUCHED = -1

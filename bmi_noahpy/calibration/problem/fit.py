@@ -19,7 +19,8 @@ from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, 
 from bmi_noahpy.calibration.problem.matching import match, within
 from bmi_noahpy.calibration.problem.objectives import losses, residual_scales, robust_weights
 from bmi_noahpy.calibration.problem.targets import Target, outputs_of
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.run import Run
 from noahpy_core.compiled import why_not_compiled
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.state import Forcing

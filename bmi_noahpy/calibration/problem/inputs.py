@@ -13,7 +13,7 @@ from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.controls import Controls, base_values
 from bmi_noahpy.config.sections import EQUILIBRIUM
 from bmi_noahpy.forcing.corrections import Correction, corrected
-from bmi_noahpy.runs.prepare import Run
+from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.spin_up import spin_up_steps
 from noahpy_core.numerics import at_most
 from noahpy_core.parameters import Parameters

@@ -11,7 +11,7 @@ from bmi_noahpy.calibration.file.observed import read_file
 from bmi_noahpy.calibration.file.sections import DEFAULT_ERRORS, ObservationFile, Span
 from bmi_noahpy.calibration.problem.targets import Steps, Target, level_of, sample
 from bmi_noahpy.config.errors import ConfigurationError, Problem
-from bmi_noahpy.runs.prepare import Run
+from bmi_noahpy.runs.run import Run
 
 
 def match(calibration: Calibration, run: Run) -> list[Target]:

@@ -22,7 +22,8 @@ from bmi_noahpy.calibration.problem.controls import Control, build_controls
 from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, trajectory
 from bmi_noahpy.calibration.problem.targets import OUTPUTS, Level, Steps, level_of
 from bmi_noahpy.config import ConfigurationError, Problem, load_mapping
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.run import Run
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from bmi_noahpy.runs.execute import Beginning
 from bmi_noahpy.runs.restart.files import RestartFiles, RestartWarning, check_fit
 from bmi_noahpy.runs.restart.fingerprint import SHAPE, differences, fingerprint
 from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 __all__ = [
     "DamagedRestart",
@@ -26,7 +30,7 @@ __all__ = [
 ]
 
 
-def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
+def resume(run: Run, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
     """Where a run goes on whose output file is there, and prepare the writer for it; None when there is nothing.
 
     The newest restart file counts that is whole and whose records are at hand. A run that was killed, or ended with an
@@ -40,7 +44,7 @@ def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | N
     run_id = run_id_of(writer.path)
     restart = files.newest(run_id, writer.records_at_hand())
     if restart is not None and restart.mark is not None:
-        if restart.start != np.datetime64(run.start, "s"):
+        if restart.start != run.start.astype("datetime64[s]"):
             raise RestartError(f"period.start: {run.start}, but the run to be continued began at {restart.start}.")
         if restart.step > run.steps:
             raise RestartError(
@@ -59,7 +63,7 @@ def resume(run: Any, writer: OutputWriter, files: RestartFiles) -> Beginning | N
     return None
 
 
-def begin_from(path: Path, run: Any, writer: OutputWriter, *, only_state: bool = False) -> Beginning:
+def begin_from(path: Path, run: Run, writer: OutputWriter, *, only_state: bool = False) -> Beginning:
     """Where a run begins that takes over the state of a restart file, and prepare the writer for it.
 
     Parameters
@@ -78,12 +82,12 @@ def begin_from(path: Path, run: Any, writer: OutputWriter, *, only_state: bool =
             raise RestartError(f"restart file {path}: does not fit this run: {'; '.join(found)}.")
         return Beginning(0, restart.state)
     check_fit(path, restart, run)
-    steps = float((restart.time - np.datetime64(run.start, "s")) / np.timedelta64(1, "s")) / float(run.step)
+    steps = float((restart.time - run.start.astype("datetime64[s]")) / np.timedelta64(1, "s")) / float(run.step)
     if steps != int(steps) or not 0 <= steps < run.steps:
         raise RestartError(
             f"restart file {path}: holds the state at {restart.time}, but the steps of this run begin from {run.start} "
             f"on, {run.steps} of {run.step:g} s. Change period, or set restart.only_state to begin with this state."
         )
-    if restart.mark is not None and restart.start == np.datetime64(run.start, "s"):
+    if restart.mark is not None and restart.start == run.start.astype("datetime64[s]"):
         writer.follow(restart.mark)
     return Beginning(int(steps), restart.state)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.files.lock import SoleWriter
@@ -17,6 +15,10 @@ from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
 from bmi_noahpy.runs.restart.followed import Followed, retraced
 from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
 from noahpy_core.state import Forcing, State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 NEVER = 2**62
 
@@ -37,7 +39,7 @@ class RestartFiles:
     keep : How many files of this run stay; older ones are deleted.
     """
 
-    def __init__(self, run: Any, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
+    def __init__(self, run: Run, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
         self.folder = folder
         self._run, self._name, self._keep = run, name, keep
         self._every = NEVER if every is None else max(round(every / float(run.step)), 1)
@@ -69,7 +71,7 @@ class RestartFiles:
         """Write the state after `step` steps, then delete the oldest file beyond the number to keep."""
         time = end_of_step(self._run, step - 1)
         path = self.folder / f"{self._name}_{str(time).replace('-', '').replace(':', '')}.nc"
-        start, followed = np.datetime64(self._run.start, "s"), self._followed.described()
+        start, followed = self._run.start.astype("datetime64[s]"), self._followed.described()
         write_restart(path, Restart(start, time, step, state, self._fingerprint, mark, followed))
         self._written = [*(known for known in self._written if known != path), path]
         while len(self._written) > self._keep:
@@ -109,7 +111,7 @@ class RestartFiles:
 
     def _go_on(self, path: Path, restart: Restart) -> None:
         """Follow what the run that wrote a file has followed, or raise RestartError when that was something else."""
-        if restart.step > self._run.steps or restart.start != np.datetime64(self._run.start, "s"):
+        if restart.step > self._run.steps or restart.start != self._run.start.astype("datetime64[s]"):
             return  # Refused by whoever goes on from it, who can say why.
         followed = retraced(self._run, int(restart.followed.get("first step", 0)), restart.step)
         changed = list(differences(restart.followed, followed.described()))
@@ -124,7 +126,7 @@ class RestartFiles:
         return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
 
 
-def check_fit(path: Path, restart: Restart, run: Any) -> None:
+def check_fit(path: Path, restart: Restart, run: Run) -> None:
     """Raise RestartError, naming every difference, when a run cannot continue the steps of a restart file."""
     found = list(differences(restart.fingerprint, fingerprint(run)))
     if found:

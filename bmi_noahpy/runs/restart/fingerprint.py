@@ -6,13 +6,17 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 Fingerprint = Mapping[str, Any]
 """Plain data, one entry for each thing that must agree."""
@@ -21,7 +25,7 @@ SHAPE = ("layers", "columns")
 """What even a run that takes over nothing but the state must have in common."""
 
 
-def fingerprint(run: Any) -> dict[str, Any]:
+def fingerprint(run: Run) -> dict[str, Any]:
     """What must agree for the steps of a run to continue those of another.
 
     Numbers stand for themselves where they are few; places, layers and parameters as digests.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.runs.restart.fingerprint import DIGITS, digest, digest_of_file
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Forcing, State
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.run import Run
+
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -29,7 +33,7 @@ class Followed:
     first : Its first step, counted from 0.
     """
 
-    def __init__(self, run: Any, first: int = 0) -> None:
+    def __init__(self, run: Run, first: int = 0) -> None:
         self.first = first
         self._beginning = beginning(run)
         self._sums: dict[str, Any] = {}
@@ -51,8 +55,9 @@ class Followed:
         }
 
 
-def retraced(run: Any, first: int, last: int) -> Followed:
+def retraced(run: Run, first: int, last: int) -> Followed:
     """What a run from step `first` on has followed when it comes to step `last`."""
+    assert run.forcing is not None
     found = Followed(run, first)
     length = max(BLOCK_BYTES // (8 * run.domain.columns * len(dataclasses.fields(Forcing))), 1)
     for begin in range(first, last, length):
@@ -60,7 +65,7 @@ def retraced(run: Any, first: int, last: int) -> Followed:
     return found
 
 
-def beginning(run: Any) -> dict[str, Any]:
+def beginning(run: Run) -> dict[str, Any]:
     """What the state before the first step follows from."""
     section, spin_up = run.configuration.restart or RestartFile(), run.configuration.spin_up
     given = {path: get_quantity(run.initial_state, path) for path, _ in quantities(State)}
