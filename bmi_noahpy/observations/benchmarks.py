@@ -50,7 +50,14 @@ def benchmarks(times: Times, values: Floats, fitted: Mask, air_times: Times, air
 def seasonal_course(times: Times, values: Floats, known: Mask) -> Floats:
     """Mean of the known values within half a month of the same date in any year."""
     date = _days(times) % YEAR_DAYS
-    return np.array([_mean(values[known & (_apart(date, own) <= SEASON_HALF_WIDTH)]) for own in date])
+    order = np.argsort(date[known], kind="stable")
+
+    # The dates stand three times in a row, so that the window of a day in January reaches into December.
+    dates = (np.array([-YEAR_DAYS, 0.0, YEAR_DAYS])[:, None] + date[known][order]).ravel()
+    total = np.concatenate([[0.0], np.cumsum(np.tile(values[known][order], 3))])
+    first = np.searchsorted(dates, date - SEASON_HALF_WIDTH, side="left")
+    last = np.searchsorted(dates, date + SEASON_HALF_WIDTH, side="right")
+    return np.where(last > first, (total[last] - total[first]) / np.maximum(last - first, 1), np.nan)
 
 
 def value_a_year_away(times: Times, values: Floats, known: Mask) -> Floats:
@@ -61,12 +68,13 @@ def value_a_year_away(times: Times, values: Floats, known: Mask) -> Floats:
     if not own.size:
         return found
 
-    for number, now in enumerate(day):
-        for shift in (-YEAR_DAYS, YEAR_DAYS):
-            nearest = int(np.abs(own - (now + shift)).argmin())
-            if abs(own[nearest] - (now + shift)) <= NEAR_DAYS:
-                found[number] = given[nearest]
-                break
+    for shift in (YEAR_DAYS, -YEAR_DAYS):
+        wanted = day + shift
+        after = np.clip(np.searchsorted(own, wanted), 0, own.size - 1)
+        before = np.maximum(after - 1, 0)
+        nearest = np.where(np.abs(own[before] - wanted) <= np.abs(own[after] - wanted), before, after)
+        # The year before is looked at last, and so is the one that is taken where both are there.
+        found = np.where(np.abs(own[nearest] - wanted) <= NEAR_DAYS, given[nearest], found)
     return found
 
 
@@ -93,13 +101,3 @@ def trailing_means(times: Times, air_times: Times, air: Floats) -> Mapping[int, 
 
 def _days(times: Times) -> Floats:
     return np.asarray((times - np.datetime64("2000-01-01")) / DAY, dtype=np.float64)
-
-
-def _apart(date: Floats, own: float) -> Floats:
-    """Days between dates of the year, the short way round."""
-    apart = np.abs(date - own)
-    return np.minimum(apart, YEAR_DAYS - apart)
-
-
-def _mean(values: Floats) -> float:
-    return float(values.mean()) if values.size else float("nan")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bmi_noahpy.calibration.results.outcome import Outcome
-from bmi_noahpy.calibration.results.scoring import ENSEMBLE, ScoreRow
+from bmi_noahpy.calibration.results.scoring import ENSEMBLE, mean_score
 from bmi_noahpy.observations.benchmarks import BENCHMARKS
 
 
@@ -30,22 +30,13 @@ def split_scores(outcomes: Sequence[Outcome]) -> list[SplitScore]:
     quantities = dict.fromkeys(row.quantity for outcome in outcomes for row in outcome.scores)
     for quantity in quantities:
         for run in (ENSEMBLE, *BENCHMARKS):
-            means = [_mean([r.scores.nse for r in o.scores if _is(r, quantity, run)]) for o in outcomes]
+            means = [mean_score(outcome.scores, quantity, "validation", run) for outcome in outcomes]
             found.append(_summary(quantity, run, means))
         starts = [
             one.nse for o in outcomes for one in o.starts if (one.quantity, one.period) == (quantity, "validation")
         ]
         found.append(_summary(quantity, "each start", starts))
     return [row for row in found if row.splits]
-
-
-def _is(row: ScoreRow, quantity: str, run: str) -> bool:
-    return (row.quantity, row.period, row.run) == (quantity, "validation", run)
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
 
 
 def _summary(quantity: str, prediction: str, values: Sequence[float]) -> SplitScore:
