@@ -13,7 +13,8 @@ from bmi_noahpy.example.weather import clear_sky_shortwave, red_noise, solar_ele
 from bmi_noahpy.forcing import ForcingSeries, build_table, open_forcing
 from bmi_noahpy.forcing.humidity import saturation_specific_humidity
 from bmi_noahpy.forcing.table import FORCING_METADATA, RawField, RawRecords
-from bmi_noahpy.runs.prepare import prepare, prescribed_vegetation
+from bmi_noahpy.runs.forcing_of_run import prescribed_vegetation
+from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.simulation import iterate
 
 

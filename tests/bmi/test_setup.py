@@ -11,7 +11,8 @@ import torch
 from configurations import read, write_weather
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning, load_configuration
-from bmi_noahpy.runs.prepare import Run, prepare
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.run import Run
 from noahpy_core.simulation import iterate
 from noahpy_core.state import Fluxes, State
 
