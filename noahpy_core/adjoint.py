@@ -14,6 +14,9 @@ from noahpy_core.differentiation import differentiable_once, is_transformed
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Forcing, State
 
+REPEATED = 1.0e3
+"""By how many units of round-off a step may differ when it is taken again."""
+
 StepFunction = Callable[[State, Forcing, Parameters, int], tuple[State, list[Tensor]]]
 
 
@@ -75,10 +78,41 @@ def recorded_run(plan: Plan, state: State, forcing: Forcing, parameters: Paramet
     # Transformations differentiate the loop itself; where no derivative is wanted, nothing need be kept.
     if is_transformed() or not (wanted and torch.is_grad_enabled()):
         return _loop(plan, layout, leaves)
+    _refuse_hidden_weights(plan, layout, leaves)
     apply: Callable[..., tuple[Tensor, ...]] = _RecordedRun.apply
     results = apply(plan, layout, *leaves, *plan.weights)
     count = layout.state.num_leaves
     return tree_unflatten(list(results[:count]), layout.state), list(results[count:])
+
+
+def _refuse_hidden_weights(plan: Plan, layout: Layout, leaves: Sequence[Any]) -> None:
+    """Raise ValueError if the first step depends on a tensor to be differentiated that the way back would not reach."""
+    state, forcing, parameters = layout.split([leaf.detach() if isinstance(leaf, Tensor) else leaf for leaf in leaves])
+    with torch.enable_grad():
+        after, outputs = plan.step(
+            tree_unflatten(state, layout.state),
+            _record(layout, forcing, 0),
+            tree_unflatten(parameters, layout.parameters),
+            0,
+        )
+
+    known = {id(weight) for weight in plan.weights}
+    pending = [end.grad_fn for end in (*tree_flatten(after)[0], *outputs) if end.grad_fn is not None]
+    seen = set(pending)
+    while pending:
+        node = pending.pop()
+        # Only the nodes of leaves hold a tensor; what a leaf is computed into lies in between.
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and id(leaf) not in known:
+            raise ValueError(
+                f"run: a scheme uses a tensor of shape {tuple(leaf.shape)} that requires a gradient and is no weight "
+                "of the model; it would get none. Make it a torch.nn.Parameter of a torch.nn.Module that is the "
+                "scheme, detach it, or step the model with noahpy_core.iterate, which records every operation."
+            )
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                pending.append(following)
 
 
 def _loop(
@@ -109,6 +143,8 @@ class _RecordedRun(torch.autograd.Function):
         kept: list[list[Tensor]] = []
         state, outputs = _loop(plan, layout, leaves, kept)
         ctx.plan, ctx.layout, ctx.kept = plan, layout, kept
+        # A copy: the state that is returned belongs to the caller.
+        ctx.end = [leaf.clone() for leaf in tree_flatten(state)[0]]
         ctx.is_tensor = [isinstance(leaf, Tensor) for leaf in leaves]
         ctx.save_for_backward(*(leaf for leaf in leaves if isinstance(leaf, Tensor)))
         # None says that an output is not differentiated: no zeros are sent back for it.
@@ -122,7 +158,8 @@ class _RecordedRun(torch.autograd.Function):
         leaves = [next(saved) if is_tensor else None for is_tensor in ctx.is_tensor]
         sweep = _Sweep(ctx.plan, ctx.layout, leaves, ctx.needs_input_grad[2:], cotangents)
         for start in range(len(ctx.kept) - 1, -1, -1):
-            sweep.segment(start * ctx.plan.spacing, ctx.kept[start])
+            end = ctx.kept[start + 1] if start + 1 < len(ctx.kept) else ctx.end
+            sweep.segment(start * ctx.plan.spacing, ctx.kept[start], end)
             ctx.plan.inspect(cotangents, sweep.state_adjoint)
         return (None, None, *sweep.gradients())
 
@@ -161,8 +198,8 @@ class _Sweep:
         self.constants += list(plan.weights)
         self.constant_gradients = [torch.zeros_like(leaf) for leaf in self.constants]
 
-    def segment(self, start: int, checkpoint: list[Tensor]) -> None:
-        """Reverse the steps from `start` up to the next checkpoint."""
+    def segment(self, start: int, checkpoint: list[Tensor], following: list[Tensor]) -> None:
+        """Reverse the steps from `start`, where the state was `checkpoint`, up to where it was `following`."""
         end = min(start + self.plan.spacing, self.plan.steps)
         states = [checkpoint]
         # Taken again from the state that was kept, without graphs: memory then holds the graph of one step only.
@@ -170,8 +207,9 @@ class _Sweep:
             for number in range(start, end - 1):
                 state, _ = self._step(states[-1], self._record(number), number)
                 states.append(tree_flatten(state)[0])
+        states.append(following)
         for number in range(end - 1, start - 1, -1):
-            self._reverse(states[number - start], number)
+            self._reverse(states[number - start], states[number - start + 1], number)
             if self.plan.truncate_every and number and number % self.plan.truncate_every == 0:
                 # A cut: what comes after it does not reach the steps before.
                 self.state_adjoint = [torch.zeros_like(adjoint) for adjoint in self.state_adjoint]
@@ -187,8 +225,8 @@ class _Sweep:
             number,
         )
 
-    def _reverse(self, state_leaves: list[Tensor], number: int) -> None:
-        """One step back."""
+    def _reverse(self, state_leaves: list[Tensor], reached: list[Tensor], number: int) -> None:
+        """One step back, from the state that was reached."""
         before = [leaf.detach().requires_grad_() for leaf in state_leaves]
         record = [
             leaf.detach().requires_grad_() if need else leaf
@@ -197,6 +235,7 @@ class _Sweep:
 
         with torch.enable_grad():
             after, outputs = self._step(before, record, number)
+        _check_same(tree_flatten(after)[0], reached, number)
 
         ends = list(zip(tree_flatten(after)[0], self.state_adjoint, strict=True))
         ends += [(o, c[number]) for o, c in zip(outputs, self.output_cotangents, strict=True) if c is not None]
@@ -227,3 +266,18 @@ class _Sweep:
             next(constants) if leaf is not None and leaf.requires_grad else None for leaf in self.parameters
         ]
         return [*self.state_adjoint, *self.forcing_gradients, *of_parameters, *constants]
+
+
+def _check_same(again: Sequence[Tensor], reached: Sequence[Tensor], number: int) -> None:
+    """Raise RuntimeError unless a step taken again leads where it led: its derivative would be that of another."""
+    for tensor, known in zip(again, reached, strict=True):
+        # Products of matrices may be summed in another order when a graph is recorded.
+        tolerance = REPEATED * torch.finfo(known.dtype).eps
+        if not torch.allclose(tensor.detach(), known, rtol=tolerance, atol=tolerance, equal_nan=True):
+            difference = float((tensor.detach() - known).abs().max())
+            raise RuntimeError(
+                f"run: step {number}, taken again for the gradient, differs by {difference:.3g} from what it was. "
+                "Either a scheme gives another result each time (random numbers, as of dropout, or a count of calls): "
+                "call model.eval(), or step with noahpy_core.iterate. Or a tensor that the step uses was changed in "
+                "place since the run: change it after backward()."
+            )

@@ -47,7 +47,12 @@ class Container:
         IndexError : There is no such column.
         """
         number = len(self)
-        chosen = torch.arange(number)[columns if not isinstance(columns, Sequence) else list(columns)].reshape(-1)
+        if isinstance(columns, Sequence):
+            columns = list(columns)
+        elif isinstance(columns, Tensor) and columns.dtype == torch.uint8:
+            # Torch would take numbers of this type for truth values.
+            columns = columns.long()
+        chosen = torch.arange(number)[columns].reshape(-1)
 
         def cut(value: Tensor) -> Tensor:
             return value if value.shape[-1] == 1 < number else value[..., chosen.to(value.device)]

@@ -82,10 +82,9 @@ class NoahModel(ModelPart):
         Raises
         ------
         ShapeError : Something given is no tensor, or has another shape than a step needs.
-        ValueError : `dt` is a number that is not positive.
+        ValueError : `dt` is not positive.
         """
-        if not isinstance(dt, Tensor):
-            check_step_length(dt)
-        check_shapes(state, forcing, parameters, self.column.layers, series=False)
+        check_step_length(dt)
+        check_shapes(state, forcing, parameters, self.column.layers, dt, series=False)
         after, fluxes = self.step(state, forcing, parameters, dt)
         return after, fluxes

@@ -24,6 +24,9 @@ class _Expected(NamedTuple):
     optional: bool
 
 
+_STEP_LENGTH = _Expected("dt", operator.attrgetter("dt"), ("column",), optional=False)
+
+
 @functools.cache
 def _expected(name: str, container: type) -> tuple[_Expected, ...]:
     return tuple(
@@ -32,7 +35,9 @@ def _expected(name: str, container: type) -> tuple[_Expected, ...]:
     )
 
 
-def check_shapes(state: State, forcing: Forcing, parameters: Parameters, layers: int, *, series: bool) -> None:
+def check_shapes(
+    state: State, forcing: Forcing, parameters: Parameters, layers: int, dt: Tensor | float, *, series: bool
+) -> None:
     """Check containers for a step, or for a run.
 
     Parameters
@@ -40,6 +45,7 @@ def check_shapes(state: State, forcing: Forcing, parameters: Parameters, layers:
     state, parameters : ``[column]``, or ``[layer, column]`` for soil variables; one column may stand for all.
     forcing : ``[column]``, or ``[time, column]`` for a run.
     layers : Number of soil layers of the model.
+    dt : Step length, one number or one per column. [s]
     series : Whether this is a run.
 
     Raises
@@ -60,6 +66,8 @@ def check_shapes(state: State, forcing: Forcing, parameters: Parameters, layers:
             value = expected.read(given)
             if value is not None or not expected.optional:
                 _check(expected, value, sizes, timed)
+    if isinstance(dt, Tensor) and dt.ndim:
+        _check(_STEP_LENGTH, dt, sizes, timed=False)
 
 
 def _check(expected: _Expected, value: Any, sizes: dict[str, tuple[str, int]], timed: bool) -> None:

@@ -179,11 +179,15 @@ def run(
     ------
     KeyError : An output is neither in `State` nor in `Fluxes`.
     ShapeError : Something given is no tensor, or has another shape than a run needs.
-    ValueError : "compiled", and it cannot be; a step length or an interval that is not positive.
+    ValueError : "compiled", and it cannot be; a step length or an interval that is not positive; a scheme uses a tensor
+        that requires a gradient and is no parameter of the model, which eager runs would not reach.
+    RuntimeError : On the way back, a step taken again is not what it was.
     """
+    # An iterator would be used up by the check.
+    outputs = outputs if isinstance(outputs, str) else tuple(outputs)
     check_outputs(outputs, state)
     check_step_length(dt)
-    check_shapes(state, forcing, parameters, model.column.layers, series=True)
+    check_shapes(state, forcing, parameters, model.column.layers, dt, series=True)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
@@ -70,8 +71,10 @@ def called(what: str, scheme: Scheme, given: Sequence[Any]) -> Any:
     scheme : A function of it, or itself.
     given : Arguments.
     """
+    tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
+    versions = [tensor._version for tensor in tensors]
     try:
-        return scheme(*given)
+        result = scheme(*given)
     except Exception as error:
         kinds = ", ".join(type(argument).__name__ for argument in given)
         raise Unfit(
@@ -79,6 +82,12 @@ def called(what: str, scheme: Scheme, given: Sequence[Any]) -> Any:
             "tensors are [column] or [layer, column], in the number type of the model (.double() makes a module's "
             "weights double precision)."
         ) from error
+    if [tensor._version for tensor in tensors] != versions:
+        raise Unfit(
+            f"changed its arguments in place on made-up columns{what}; they belong to the model and its caller. Make "
+            "new tensors (x.mul(2.0), not x.mul_(2.0))."
+        )
+    return result
 
 
 def _check_returned(slot: Slot, scheme: Scheme, columns: TrialColumns, given: tuple[Any, ...]) -> None:

@@ -211,3 +211,14 @@ def test_a_supplied_freezing_function_gives_the_initial_liquid_water():
     assert bool((liquid[warm] == soil.moisture[warm]).all())
     assert bool((liquid[~warm] == 0.0).all())
     assert 0 < warm.sum().item() < warm.numel()
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        lambda liquid, ice, soil: CoteKonrad2005()(liquid.mul_(0.5), ice, soil),
+        lambda liquid, ice, soil: CoteKonrad2005()(liquid, ice, soil) * soil.quartz_fraction.mul_(0.9),
+    ],
+)
+def test_a_scheme_that_changes_its_arguments_is_refused(scheme):
+    assert "changed its arguments in place" in refused("soil_thermal", scheme)

@@ -32,6 +32,10 @@ def test_all_columns_selected_one_by_one_and_joined_are_the_same(name):
     assert equal(tree.select(torch.arange(6) > 3), tree.select([-2, -1]))
 
 
+def test_numbers_of_one_byte_are_numbers_not_truth_values():
+    assert equal(CASE.state.select(torch.tensor([3, 0, 1], dtype=torch.uint8)), CASE.state.select([3, 0, 1]))
+
+
 def test_a_column_that_is_not_there_is_refused():
     with pytest.raises(IndexError, match="6"):
         CASE.state.select(6)

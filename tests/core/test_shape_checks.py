@@ -115,3 +115,36 @@ def test_one_name_of_an_output_is_told_from_a_list():
 def test_an_output_of_layered_snow_is_refused_without_snow_layers(execution, name):
     with pytest.raises(KeyError, match=rf"output '{name}' is of layered snow, and this state has no snow layers"):
         steps(execution, outputs=[name])
+
+
+@pytest.mark.parametrize("execution", ["eager", "compiled"])
+@pytest.mark.parametrize("shape", [(2,), (6, 1), (2, 3)])
+def test_step_lengths_are_one_or_one_per_column(execution, shape):
+    lengths = torch.full(shape, 1800.0, dtype=torch.float64)
+    with pytest.raises(ShapeError, match=r"^dt: has the shape"):
+        step(execution, dt=lengths)
+    with pytest.raises(ShapeError, match=r"^dt: has the shape"):
+        steps(execution, dt=lengths)
+
+
+@pytest.mark.parametrize("execution", ["eager", "compiled"])
+def test_a_negative_step_length_in_a_tensor_is_refused(execution):
+    with pytest.raises(ValueError, match=r"^dt: a step of -1800.0 s"):
+        step(execution, dt=torch.tensor(-1800.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.float64])
+def test_a_step_length_changed_in_place_is_followed_and_checked(dtype):
+    stepped, dt = step_function(MODEL, "compiled"), torch.tensor(1800, dtype=dtype)
+    stepped(CASE.state, CASE.forcing, CASE.parameters, dt)
+    dt.fill_(10800)
+    followed, _ = stepped(CASE.state, CASE.forcing, CASE.parameters, dt)
+    expected, _ = step("compiled", dt=10800.0)
+    assert torch.equal(followed.soil.temperature, expected.soil.temperature)
+    dt.fill_(-1)
+    with pytest.raises(ValueError, match=r"^dt: a step of -1.0 s"):
+        stepped(CASE.state, CASE.forcing, CASE.parameters, dt)
+
+
+def test_outputs_may_be_an_iterator():
+    assert list(steps("eager", outputs=(name for name in ["soil.moisture"])).outputs) == ["soil.moisture"]

@@ -123,7 +123,7 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     ShapeError : Something is no tensor, or of another shape than is needed.
     NotCompiled : Tensors of different types, or not on the CPU.
     """
-    check_shapes(*trees, model.column.layers, series=timed)
+    check_shapes(*trees, model.column.layers, dt, series=timed)
     absent, sources, leaves = collect(model, trees, dt)
     steps = trees[1].air_temperature.shape[0] if timed else 1
     columns = max(leaf.shape[-1] for leaf in leaves)

@@ -93,6 +93,7 @@ class _Prepared:
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float, valid_for: int | None) -> None:
         check_step_length(dt)
         self.parameters, self.dt = trees[2], dt
+        self._length = dt.detach().clone() if isinstance(dt, Tensor) else None
         case, leaves = make_case(model, trees, dt, timed=False)
         self._case, program, self._columns = case, case.program, case.columns
         self._dtype = leaves[0].dtype
@@ -139,9 +140,12 @@ class _Prepared:
     def serves(self, parameters: Parameters, dt: Tensor | float) -> bool:
         """Whether parameters and step length are those it was prepared for, and where they were.
 
-        Memory moves when a tensor is sent to another process.
+        Memory moves when a tensor is sent to another process. A step length of another number type was copied, and
+        every new one is checked.
         """
         same = parameters is self.parameters and dt is self.dt
+        if self._length is not None and not torch.equal(dt, self._length):  # type: ignore[arg-type]
+            return False
         return same and list(map(Tensor.data_ptr, self._still)) == self._places
 
     def _room(self) -> _Result:

@@ -118,7 +118,8 @@ def record_step(shape: Shape) -> StepGraph:
     recorder.supply(length, STEP_LENGTH)
     recorder.supply(model.column.thickness, THICKNESS)
     with torch.no_grad(), recorded_by(recorder), recorder:
-        state, fluxes = model(trees["state"], trees["forcing"], trees["parameters"], length)
+        # The step without the checks of its arguments: what is recorded has no values.
+        state, fluxes = model.step(trees["state"], trees["forcing"], trees["parameters"], length)
     results = {}
     for tree, fields in ((state, shape.fields("state")), (fluxes, shape.fluxes())):
         for path, layers in fields:
