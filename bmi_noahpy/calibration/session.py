@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from bmi_noahpy.atomic import clear_leftovers
@@ -36,6 +35,7 @@ from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.runs.interrupts import Interrupts
 from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.progress import shown_progress
 from bmi_noahpy.runs.spin_up import SpinUpWarning
 
 CHECKPOINT, CALIBRATED, TRAJECTORY = "checkpoint.pt", "calibrated.yaml", "trajectory.nc"
@@ -106,8 +106,8 @@ def _search(search: Search, folder: Path, console: Console | None) -> bool:
     """Iterate to the end; whether the user stopped it. The best parameters so far are always in a file."""
     best, total = folder / CALIBRATED, search.fit.calibration.optimiser.iterations
     try:
-        with Interrupts() as interrupts, _bar(console) as bar:
-            task = bar.add_task("Calibrating", total=total, completed=search.progress.iteration, status="")
+        with Interrupts() as interrupts, shown_progress(console) as bar:
+            task = bar.add_task("Calibrating", total=total, completed=search.progress.iteration)
             while not search.finished:
                 improved = search.iterate()
                 # Both files belong to one iteration: an interrupt waits until they are written.
@@ -130,19 +130,6 @@ def _status(search: Search) -> str:
     left = int(progress.active.sum())
     parts = [f"objective {float(losses.min()):.4g}{spread}", f"{left} of {len(progress.best_losses)} starts go on"]
     return ", ".join(parts + [f"NSE {name} {value:.3f}" for name, value in current_scores(search.fit).items()])
-
-
-def _bar(console: Console | None) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[status]}"),
-        console=console or Console(stderr=True),
-        transient=True,
-        disable=console is None or not console.is_terminal,
-    )
 
 
 def _best(search: Search) -> Tensor:

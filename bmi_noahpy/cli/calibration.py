@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bmi_noahpy.cli.messages import INTERRUPTED, error_console, output_console, reported
+from bmi_noahpy.cli.messages import INTERRUPTED, output_console, print_paths, progress_console, reported, say
+from bmi_noahpy.cli.options import Debug, Settings
 
 if TYPE_CHECKING:
     from bmi_noahpy.calibration import Outcome
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 File = Annotated[Path, typer.Argument(help="Calibration file (YAML).")]
 Results = Annotated[Path | None, typer.Option(help="Results folder instead of the configured one.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Begin anew where there are results.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def calibrate(
@@ -26,6 +26,7 @@ def calibrate(
         bool, typer.Option("--resume", help="Go on where an earlier calibration ended, was interrupted or killed.")
     ] = False,
     overwrite: Overwrite = False,
+    settings: Settings = None,
     debug: Debug = False,
 ) -> None:
     """Fit parameters, initial values and biases of the forcing to observations."""
@@ -34,13 +35,12 @@ def calibrate(
 
         if resume and overwrite:
             raise ValueError("--resume and --overwrite: one goes on, the other begins anew. Give only one of them.")
-        console = error_console()
         outcomes = calibrate_splits(
-            load_calibration(file).with_results(results),
+            load_calibration(file, settings or []).with_results(results),
             resume=resume,
             overwrite=overwrite,
-            say=lambda text: console.print(text, markup=False),
-            progress=console,
+            say=say,
+            progress=progress_console(),
         )
         _print_outcomes(outcomes)
     if any(outcome.interrupted for outcome in outcomes.values()):
@@ -51,6 +51,7 @@ def sensitivity(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="Calibration file, or the configuration of a run (YAML).")],
     results: Results = None,
+    settings: Settings = None,
     debug: Debug = False,
 ) -> None:
     """Show which parameters matter for which depth and season."""
@@ -58,12 +59,10 @@ def sensitivity(
         from bmi_noahpy.calibration.sensitivity.analysis import analyse, load_analysis
         from bmi_noahpy.calibration.sensitivity.report import print_tables, write_report
 
-        console = error_console()
-        calibration = load_analysis(file).with_results(results)
-        found = analyse(calibration, say=lambda text: console.print(text, markup=False))
+        calibration = load_analysis(file, settings or []).with_results(results)
+        found = analyse(calibration, say=say)
         print_tables(found, output_console())
-        for path in write_report(found, calibration.results.folder):
-            output_console().print(f"Sensitivity: {path}", markup=False, soft_wrap=True)
+        print_paths("Sensitivity", write_report(found, calibration.results.folder))
 
 
 def _print_outcomes(outcomes: dict[str, Outcome]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import errno
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
 from typing import IO, Any, cast
 
 import typer
@@ -30,6 +33,25 @@ MACHINE = frozenset(
 """Errors that no other input would mend."""
 
 
+class LogLevel(str, enum.Enum):
+    """What is said on standard error."""
+
+    error = "error"
+    warning = "warning"
+    info = "info"
+    debug = "debug"
+
+
+LEVELS = tuple(LogLevel)
+log_level: ContextVar[LogLevel] = ContextVar("log_level", default=LogLevel.info)
+"""What the user wants to be told."""
+
+
+def is_said(level: LogLevel) -> bool:
+    """Whether the user wants to be told what is of this level."""
+    return LEVELS.index(level) <= LEVELS.index(log_level.get())
+
+
 def output_console() -> Console:
     """Console for results, as wide as the terminal, wide elsewhere. A stream that is closed or full does not matter."""
     stream = standard_output()
@@ -41,6 +63,23 @@ def error_console() -> Console:
     return Console(file=cast(IO[str], standard_error()), highlight=False, soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """Tell what happens, to whom wants to know."""
+    if is_said(LogLevel.info):
+        error_console().print(text, markup=False)
+
+
+def progress_console() -> Console | None:
+    """Where progress is shown; None for whom does not want to know."""
+    return error_console() if is_said(LogLevel.info) else None
+
+
+def print_paths(title: str, paths: Iterable[Path]) -> None:
+    """Name files that were written, each on a line of its own that is not broken."""
+    for path in paths:
+        output_console().print(f"{title}: {path}", markup=False, soft_wrap=True)
+
+
 @contextlib.contextmanager
 def reported(*, debug: bool) -> Iterator[None]:
     """Turn every error into a message: exit status 2 for what a user can mend, 1 for failed computations and machines.
@@ -50,8 +89,10 @@ def reported(*, debug: bool) -> Iterator[None]:
     """
     console = error_console()
 
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        console.print(Text.assemble(("Warning: ", "yellow"), _brief(str(message))))
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        if is_said(LogLevel.warning):
+            place = f" ({category.__name__}, {filename}, line {lineno})" if is_said(LogLevel.debug) else ""
+            console.print(Text.assemble(("Warning: ", "yellow"), _brief(str(message)), place))
 
     with warnings.catch_warnings(), stopped_by_requests():
         warnings.showwarning = show

@@ -120,15 +120,19 @@ def load_configuration(path: str | Path, settings: Sequence[str] = ()) -> Config
     return read_configuration(content, path.parent, source=str(path), name=path.stem)
 
 
-def load_mapping(path: str | Path) -> dict[str, Any]:
+def load_mapping(path: str | Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     """A file as plain data, not validated: YAML over its base, or the configuration that a Noah ASCII file is equal to.
+
+    Parameters
+    ----------
+    settings : Single keys on top of the file.
 
     Raises
     ------
     ConfigurationError : the file cannot be read, or does not hold keys with values.
     """
     path = Path(path).absolute()
-    return with_base(_plain(path), path, _plain)
+    return with_settings(with_base(_plain(path), path, _plain), settings)
 
 
 def _plain(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bmi_noahpy.config.errors import ConfigurationError, Problem
+from bmi_noahpy.config.errors import EMPTY, ConfigurationError, Problem
 
 BASE = "base"
 PATHS = (
@@ -74,12 +74,26 @@ def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[s
             raise ConfigurationError([Problem("--set", f"{setting!r}: its value is not valid YAML.")]) from None
         place = result
         *sections, name = key.strip().split(".")
-        for section in sections:
-            inner = place.get(section)
-            place[section] = dict(inner) if isinstance(inner, Mapping) else {}
+        for number, section in enumerate(sections):
+            place[section] = _opened(place.get(section), sections[: number + 1], setting)
             place = place[section]
         place[name] = value
     return result
+
+
+def _opened(inner: Any, path: Sequence[str], setting: str) -> dict[str, Any]:
+    """What a key holds as a mapping, so that a key below it can be set; a bare text is what it stands for."""
+    if inner is None or inner is EMPTY:
+        return {}
+    if isinstance(inner, Mapping):
+        return dict(inner)
+    if isinstance(inner, str):
+        if path == ["run"]:
+            return {BASE: inner}
+        if path[:2] == ["forcing", "variables"]:
+            return {"name": inner}
+    text = f"{setting!r}: {'.'.join(path)} holds {inner!r}, which has no keys. Set it as a whole."
+    raise ConfigurationError([Problem("--set", text)])
 
 
 def _copy(mapping: Mapping[str, Any]) -> dict[str, Any]:

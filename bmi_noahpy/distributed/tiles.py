@@ -28,9 +28,10 @@ from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
-from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, progress_bar, require_forcing
+from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, require_forcing
 from bmi_noahpy.runs.launch import Launch, Say
 from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.progress import shown_progress
 from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
@@ -91,7 +92,7 @@ def launch_tiles(
         tiles = open_plan(folder, run, tiles, resume=how.resume, overwrite=overwrite)
         say(f"{run.domain.columns} columns in {len(tiles)} tiles on {count} workers.")
         tasks = [_task(run, spec, tile, folder, beginning, client is not None) for tile in tiles]
-        with progress_bar(progress) as bar:
+        with shown_progress(progress) as bar:
             shown = bar.add_task("Tiles", total=len(tiles))
             results = run_tasks(client, tasks, lambda result: bar.advance(shown))
         gather(path, run, spec, tiles, folder)

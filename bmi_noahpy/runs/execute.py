@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, RESIDUALS, NonFiniteState, Pace, end_of_step, take_block
 from bmi_noahpy.runs.created import SOURCES, Created, CreatedSums
 from bmi_noahpy.runs.interrupts import Interrupts
+from bmi_noahpy.runs.progress import shown_progress
 from noahpy_core.state import State
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def execute(
     writer : An output writer that is not open yet; it is closed at the end, whatever happens.
     beginning : Where to begin, if not at the first step with the run's initial state.
     restarts : Writes restart files at its intervals, at the end, and when the user interrupts the run.
-    progress : Where to draw a progress bar. None, or a console that is no terminal: no bar.
+    progress : Where to show it: a bar on a terminal, elsewhere a line now and then. None: nowhere.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def execute(
     require_forcing(run)
     advance = _Advance(run, writer, beginning or Beginning(0, run.initial_state), restarts)
     begin, first = time.perf_counter(), advance.done
-    with Interrupts() as interrupts, writer, progress_bar(progress) as bar:
+    with Interrupts() as interrupts, writer, shown_progress(progress) as bar:
         task = bar.add_task("Running", total=run.steps, completed=first)
         try:
             while advance.done < run.steps:
@@ -134,19 +134,6 @@ def require_forcing(run: Run) -> None:
             "forcing: the configuration has none, so it can only run inside a framework that sets it. "
             "Add a forcing section to run it alone."
         )
-
-
-def progress_bar(console: Console | None) -> Progress:
-    """A bar, drawn only where the console is a terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console or Console(stderr=True),
-        transient=True,
-        disable=console is None or not console.is_terminal,
-    )
 
 
 class _Advance:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from bmi_noahpy.config.values import span_end
 from bmi_noahpy.runs.blocks import Pace, take_block
-from bmi_noahpy.runs.execute import progress_bar, require_forcing
+from bmi_noahpy.runs.execute import require_forcing
+from bmi_noahpy.runs.progress import shown_progress
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.state import State
@@ -94,7 +95,7 @@ def spin_up(
     cycles : At most so many repetitions. A `SpinUpWarning` says when they were not enough.
     tolerance : Largest changes of the lowest layer's temperature, and of the water in soil, snow and canopy.
     report : Called after each repetition.
-    progress : Where to draw a progress bar. None, or a console that is no terminal: no bar.
+    progress : Where to show it: a bar on a terminal, elsewhere a line now and then. None: nowhere.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def spin_up(
     if not 1 <= steps <= run.steps:
         raise ValueError(f"spin_up: {steps} steps are to be repeated, but the run has {run.steps}. Take a part of it.")
     state, done = run.initial_state, []
-    with progress_bar(progress) as bar:
+    with shown_progress(progress) as bar:
         task = bar.add_task("Spinning up", total=steps * cycles)
         for number in range(1, cycles + 1):
             after = _repeat(run, state, steps, number, lambda taken: bar.advance(task, taken))

@@ -19,7 +19,7 @@ from made_up_run import made_up_run, output_spec, outputs_of
 from typer.testing import CliRunner
 
 from bmi_noahpy.cli import app
-from bmi_noahpy.cli.info import TOPICS
+from bmi_noahpy.cli.info_tables import TOPICS
 from bmi_noahpy.config import ConfigurationError, load_configuration
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.output.variables import output_variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,20 @@ from bmi_noahpy.config import ConfigurationError, Problem, load_mapping
 from bmi_noahpy.config.errors import explain
 
 
-def load_calibration(path: str | Path) -> Calibration:
+def load_calibration(path: str | Path, settings: Sequence[str] = ()) -> Calibration:
     """Read and validate a calibration file. Relative paths in it start from its folder.
+
+    Parameters
+    ----------
+    settings : Single keys on top of the file, each as ``"starts.count=4"``; ``"run.period.end=2020-01-01"`` for those
+        of the run.
 
     Raises
     ------
     ConfigurationError : with every problem of the file, each naming key, value and remedy.
     """
     path = Path(path).absolute()
-    mapping = {"results": f"{path.stem}_results", **load_mapping(path)}
+    mapping = {"results": f"{path.stem}_results", **load_mapping(path, settings)}
     return read_calibration(mapping, path.parent, source=str(path))
 
 

@@ -22,6 +22,7 @@ from bmi_noahpy.calibration.problem.controls import Control, build_controls
 from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, trajectory
 from bmi_noahpy.calibration.problem.targets import OUTPUTS, Level, Steps, level_of
 from bmi_noahpy.config import ConfigurationError, Problem, load_mapping
+from bmi_noahpy.config.merging import with_settings
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.run import Run
 from noahpy_core.parameters import Parameters
@@ -71,23 +72,27 @@ class Mean(NamedTuple):
     place: tuple[int, int, int]
 
 
-def load_analysis(path: str | Path) -> Calibration:
+def load_analysis(path: str | Path, settings: Sequence[str] = ()) -> Calibration:
     """A calibration file; or the configuration of a run, of which every parameter is asked for.
+
+    Parameters
+    ----------
+    settings : Single keys on top of the file.
 
     Raises
     ------
     ConfigurationError : with every problem of the file.
     """
     path = Path(path)
-    mapping = load_mapping(path)
+    mapping = load_mapping(path, settings)
     if "run" in mapping:
-        return load_calibration(path)
+        return load_calibration(path, settings)
     asked: dict[str, Any] = {
         name: {} for name in parameter_metadata() if name.partition(".")[0] not in ("forcing", "initial")
     }
     follows = _without_value(mapping)
     whole = {
-        "run": {"base": str(path.absolute())},
+        "run": with_settings({"base": str(path.absolute())}, settings),
         "parameters": {name: entry for name, entry in asked.items() if name not in follows},
         "results": f"{path.stem}_sensitivity",
     }
