@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from noahpy_core.class_tables import (
+    ClassTable,
+    GeneralTable,
+    Rows,
+    constants,
+    slope_rows,
+    soil_rows,
+    vegetation_rows,
+)
 from noahpy_core.errors import ClassError
 from noahpy_core.parameters import (
     BEDROCK,
@@ -25,6 +31,8 @@ from noahpy_core.parameters import (
 )
 
 __all__ = [
+    "ClassTable",
+    "GeneralTable",
     "class_number",
     "general_parameters",
     "slope_class_count",
@@ -40,7 +48,6 @@ VEGETATION_TABLES = ("usgs", "modis")
 HYDRAULICS = ("table", "derived")
 
 Number = float | Tensor
-Rows = dict[int, dict[str, str]]
 
 _MATERIALS = {"soil": MINERAL, "gravel": GRAVEL, "bedrock": BEDROCK}
 _DERIVABLE = ("field_capacity", "wilting_point", "dry_limit", "saturated_diffusivity")
@@ -52,7 +59,7 @@ _UNSUITABLE = {
 
 
 def soil_parameters(
-    classes: Tensor, *, table: str = "noah", hydraulics: str = "table", dtype: torch.dtype = torch.float64
+    classes: Tensor, *, table: str | ClassTable = "noah", hydraulics: str = "table", dtype: torch.dtype = torch.float64
 ) -> SoilParameters:
     """Soil properties of each layer.
 
@@ -62,7 +69,8 @@ def soil_parameters(
         sapric peat (Letts et al. 2000), and moss and litter (organic soil of Lawrence and Slater 2008).
     table : "noah" (1 clay to 12 sand, the numbering of the modified Noah), "noahpy" (so numbered, with other sandy
         loam, loamy sand, sand and bedrock), "stas" (1 sand to 12 clay, the numbering of public SOILPARM files, WRF and
-        HRLDAS, with the same values), or "stas-2010" (so numbered, with the values that later public files correct).
+        HRLDAS, with the same values), "stas-2010" (so numbered, with the values that later public files correct), or a
+        table of one's own.
     hydraulics : "table": field capacity, wilting point, dry limit and saturated diffusivity of the class.
         "derived": these are None and follow from porosity, b, suction and conductivity.
 
@@ -72,7 +80,7 @@ def soil_parameters(
     """
     _check_choice("soil table", table, SOIL_TABLES)
     _check_choice("hydraulics", hydraulics, HYDRAULICS)
-    rows = _soil_classes(table)
+    rows = soil_rows(table)
     _check_classes(classes, rows, "material", "soil")
     organic = {number: float(row.get("organic_solids", 0.0)) for number, row in rows.items()}
     derived = _DERIVABLE if hydraulics == "derived" else ()
@@ -95,9 +103,10 @@ def soil_parameters(
 def vegetation_parameters(
     classes: Tensor,
     *,
-    table: str = "usgs",
+    table: str | ClassTable = "usgs",
     minimum_fraction: Number,
     maximum_fraction: Number,
+    general: GeneralTable | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> VegetationParameters:
     """Properties of the land cover of each column.
@@ -105,8 +114,9 @@ def vegetation_parameters(
     Parameters
     ----------
     classes : Land cover class from 1 on, ``[column]``.
-    table : "usgs" (27 classes) or "modis" (20 classes: IGBP with three kinds of tundra).
+    table : "usgs" (27 classes), "modis" (20 classes: IGBP with three kinds of tundra), or a table of one's own.
     minimum_fraction, maximum_fraction : Smallest and largest vegetation fraction of the year. [1]
+    general : What depends on no class, where the table does not have it; None: as in the package.
 
     Raises
     ------
@@ -118,14 +128,17 @@ def vegetation_parameters(
         "minimum_fraction": _one_per_column(minimum_fraction, classes, dtype),
         "maximum_fraction": _one_per_column(maximum_fraction, classes, dtype),
     }
-    return VegetationParameters(**given, **_class_values(VegetationParameters, classes, rows, tuple(given), dtype))
+    return VegetationParameters(
+        **given, **_class_values(VegetationParameters, classes, rows, general, tuple(given), dtype)
+    )
 
 
 def snow_parameters(
     vegetation_classes: Tensor,
     *,
-    table: str = "usgs",
+    table: str | ClassTable = "usgs",
     deep_snow_albedo: Number | None = None,
+    general: GeneralTable | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> SnowParameters:
     """Properties of the snow cover over the land cover of each column.
@@ -133,14 +146,16 @@ def snow_parameters(
     Parameters
     ----------
     vegetation_classes : Land cover class from 1 on, ``[column]``.
-    table : "usgs" or "modis".
+    table : "usgs", "modis" or a table of one's own.
     deep_snow_albedo : Albedo of deep snow; that of the class when None. [1]
+    general : What depends on no class; None: as in the package.
     """
     rows = _land_cover(vegetation_classes, table)
     given = {}
     if deep_snow_albedo is not None:
         given["deep_snow_albedo"] = _one_per_column(deep_snow_albedo, vegetation_classes, dtype)
-    return SnowParameters(**given, **_class_values(SnowParameters, vegetation_classes, rows, tuple(given), dtype))
+    others = _class_values(SnowParameters, vegetation_classes, rows, general, tuple(given), dtype)
+    return SnowParameters(**given, **others)
 
 
 def general_parameters(
@@ -150,6 +165,7 @@ def general_parameters(
     deep_temperature: Number,
     air_temperature_height: Number,
     wind_height: Number,
+    table: GeneralTable | None = None,
     dtype: torch.dtype = torch.float64,
 ) -> GeneralParameters:
     """Parameters that depend on no soil or land cover class, for each column.
@@ -157,15 +173,16 @@ def general_parameters(
     Parameters
     ----------
     columns : Number of columns.
-    slope_class : Class of slope (1 to 9) that sets the drainage factor, a number or ``[column]``.
+    slope_class : Class of slope (1 to 9 in the package) that sets the drainage factor, a number or ``[column]``.
     deep_temperature : Temperature at the deep boundary, a number or ``[column]``. [K]
     air_temperature_height, wind_height : Heights of the forcing. [m]
+    table : Drainage factors and constants; None: those of the package.
 
     Raises
     ------
     ClassError : for a slope class that does not exist, naming class and column.
     """
-    slopes = _classes_of("drainage")
+    slopes, others = slope_rows(table), constants(table)
     classes = torch.as_tensor(slope_class).expand(columns)
     _check_classes(classes, slopes, None, "slope")
     given = {
@@ -175,13 +192,13 @@ def general_parameters(
         "wind_height": _one_per_column(wind_height, classes, dtype),
     }
     names = [field.name for field in dataclasses.fields(GeneralParameters) if field.name not in given]
-    return GeneralParameters(**given, **{name: _one_per_column(_constants()[name], classes, dtype) for name in names})
+    return GeneralParameters(**given, **{name: _one_per_column(others[name], classes, dtype) for name in names})
 
 
-def soil_class_names(table: str = "noah") -> dict[int, str]:
+def soil_class_names(table: str | ClassTable = "noah") -> dict[int, str]:
     """Number and name of every soil class of a table, those the model refuses left out."""
     _check_choice("soil table", table, SOIL_TABLES)
-    return _suitable_names(_soil_classes(table), "material")
+    return _suitable_names(soil_rows(table), "material")
 
 
 def class_number(name: str, names: Mapping[int, str]) -> int:
@@ -205,35 +222,15 @@ def class_number(name: str, names: Mapping[int, str]) -> int:
     raise ValueError(f"{name!r} is no class of this table. {remedy}")
 
 
-def vegetation_class_names(table: str = "usgs") -> dict[int, str]:
+def vegetation_class_names(table: str | ClassTable = "usgs") -> dict[int, str]:
     """Number and name of every land cover class of a table, those the model refuses left out."""
     _check_choice("vegetation table", table, VEGETATION_TABLES)
-    return _suitable_names(_classes_of(f"vegetation_{table}"), "cover")
+    return _suitable_names(vegetation_rows(table), "cover")
 
 
-def slope_class_count() -> int:
+def slope_class_count(table: GeneralTable | None = None) -> int:
     """Number of slope classes."""
-    return len(_classes_of("drainage"))
-
-
-@cache
-def _read(name: str) -> tuple[dict[str, str], ...]:
-    text = (files("noahpy_core") / "data" / f"{name}.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
-
-
-def _classes_of(name: str) -> Rows:
-    return {int(row["class"]): row for row in _read(name)}
-
-
-def _soil_classes(table: str) -> Rows:
-    """The classes of a table, and after the last one those of organic soil."""
-    rows = _classes_of(f"soil_{table}")
-    return rows | {len(rows) + number: row for number, row in _classes_of("soil_organic").items()}
-
-
-def _constants() -> dict[str, float]:
-    return {row["parameter"]: float(row["value"]) for row in _read("general")}
+    return len(slope_rows(table))
 
 
 def _numbers(rows: Rows, name: str) -> dict[int, float]:
@@ -251,32 +248,37 @@ def _one_per_column(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def _class_values(
-    container: type, classes: Tensor, rows: Rows, given: tuple[str, ...], dtype: torch.dtype
+    container: type,
+    classes: Tensor,
+    rows: Rows,
+    general: GeneralTable | None,
+    given: tuple[str, ...],
+    dtype: torch.dtype,
 ) -> dict[str, Tensor]:
     """The fields of a container that are not given: from the class if its table has them, else from the constants.
 
     Optional ones stay None.
     """
-    values = {}
+    values, others = {}, constants(general)
     for field in dataclasses.fields(container):
         if field.name in given or field.default is None:
             continue
         if field.name in rows[1]:
             values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
         else:
-            values[field.name] = _one_per_column(_constants()[field.name], classes, dtype)
+            values[field.name] = _one_per_column(others[field.name], classes, dtype)
     return values
 
 
-def _land_cover(classes: Tensor, table: str) -> Rows:
+def _land_cover(classes: Tensor, table: str | ClassTable) -> Rows:
     _check_choice("vegetation table", table, VEGETATION_TABLES)
-    rows = _classes_of(f"vegetation_{table}")
+    rows = vegetation_rows(table)
     _check_classes(classes, rows, "cover", "vegetation")
     return rows
 
 
-def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+def _check_choice(what: str, value: str | ClassTable, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, ClassTable) and value not in choices:
         raise ValueError(f"{what}: unknown name {value!r}. Use {' or '.join(choices)}.")
 
 

@@ -20,6 +20,7 @@ from bmi_noahpy.config.checks import check
 from bmi_noahpy.config.data_files import looks_like_records, shortened
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, ConfigurationWarning, Problem, Problems, explain
 from bmi_noahpy.config.extent import Read
+from bmi_noahpy.config.forcing_section import ForcingFile
 from bmi_noahpy.config.map_names import targets
 from bmi_noahpy.config.maps import REMEDY, map_paths, with_maps
 from bmi_noahpy.config.merging import with_base, with_settings
@@ -28,7 +29,6 @@ from bmi_noahpy.config.namelist_text import has_namelist
 from bmi_noahpy.config.run_sections import Device, Execution, RestartFile, SpinUp
 from bmi_noahpy.config.sections import (
     Domain,
-    ForcingFile,
     General,
     Initial,
     Output,

@@ -190,15 +190,20 @@ def _vegetation(read: Read) -> Iterator[Problem]:
         yield from of_columns("vegetation.minimum_fraction", text, "Exchange them.", crossed, read)
     if read.get("vegetation.fraction", 0.0) is None and read.get("forcing.file") is None:
         yield Problem("vegetation.fraction", "missing, and there is no forcing file that could hold it. Add this key.")
-    slope = read.get("general.slope_class")
+    slope, table = read.get("general.slope_class"), read.get("general.table")
     if isinstance(slope, CellMap):
-        valid = range(1, slope_class_count() + 1)
+        valid = range(1, slope_class_count(table) + 1)
         yield from wrong_classes("general.slope_class", slope, valid, f"holds classes beyond 1 to {len(valid)}")
     elif slope is not None:
         numbers = torch.as_tensor(column_values(slope, columns))
         try:
             general_parameters(
-                columns, slope_class=numbers, deep_temperature=273.0, air_temperature_height=2.0, wind_height=10.0
+                columns,
+                slope_class=numbers,
+                deep_temperature=273.0,
+                air_temperature_height=2.0,
+                wind_height=10.0,
+                table=table,
             )
         except ClassError as error:
             yield Problem("general.slope_class", f"{error.place}: {error.reason}")

@@ -10,12 +10,9 @@ from typing import Any
 import yaml
 
 from bmi_noahpy.config.errors import EMPTY, ConfigurationError, Problem
+from bmi_noahpy.config.named_files import with_absolute_files
 
 BASE = "base"
-PATHS = (
-    "domain.file", "forcing.file", "output.file", "restart.folder", "restart.from", "spin_up.file",
-)  # fmt: skip
-"""Keys that hold paths, which start from the folder of their own file."""
 
 Read = Callable[[Path], dict[str, Any]]
 
@@ -42,7 +39,7 @@ def with_base(mapping: Mapping[str, Any], path: Path, read: Read, seen: tuple[Pa
         raise ConfigurationError([Problem(BASE, f"'{given}' leads back to itself. Correct it.")], str(path))
     below = with_base(read(base), base, read, (*seen, path))
     if base.parent != path.parent:
-        below = _from_folder(below, base.parent)
+        below = with_absolute_files(below, base.parent)
     return merged(below, {key: value for key, value in mapping.items() if key != BASE})
 
 
@@ -99,18 +96,3 @@ def _opened(inner: Any, path: Sequence[str], setting: str) -> dict[str, Any]:
 def _copy(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """The mappings in a mapping anew; their values stay what they are, the mark of an empty value among them."""
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in mapping.items()}
-
-
-def _from_folder(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping with its relative paths made absolute."""
-    result = _copy(mapping)
-    for key in PATHS:
-        section, name = key.split(".")
-        held = result.get(section)
-        if not isinstance(held, dict) or held.get(name) is None:
-            continue
-        given = held[name]
-        several = isinstance(given, (list, tuple))
-        paths = [str((folder / Path(str(entry)).expanduser()).absolute()) for entry in (given if several else [given])]
-        held[name] = paths if several else paths[0]
-    return result

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bmi_noahpy.config.own_tables import table_file
 from bmi_noahpy.files.reading import expanded
 from bmi_noahpy.forcing.spec import find_files
 from noahpy_core.options import OwnScheme
+from noahpy_core.tables import SOIL_TABLES, VEGETATION_TABLES
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
@@ -21,6 +23,10 @@ def files_read(configuration: Configuration) -> dict[str, list[Path]]:
         found["configuration"] = [configuration.source]
     if configuration.domain.file is not None:
         found["domain.file"] = [configuration.domain.file.path]
+    for section in ("soil", "vegetation", "general"):
+        file = table_file(getattr(configuration, section).table)
+        if file is not None:
+            found[f"{section}.table"] = [file]
     if configuration.forcing is not None:
         found["forcing.file"] = find_files(configuration.forcing.file)
     if configuration.restart is not None and configuration.restart.from_ is not None:
@@ -32,7 +38,9 @@ def files_read(configuration: Configuration) -> dict[str, list[Path]]:
 
 
 PATHS = ("domain.file", "forcing.file", "output.file", "restart.folder", "restart.from", "spin_up.file")
-"""Keys of plain data that hold paths from the folder of the configuration; weights of schemes besides."""
+"""Keys of plain data that hold paths from the folder of the configuration; tables and weights of schemes besides."""
+TABLES: Mapping[str, tuple[str, ...]] = {"soil": SOIL_TABLES, "vegetation": VEGETATION_TABLES, "general": ()}
+"""Sections with a key ``table``, and what is a name in it, not a path."""
 
 
 def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -47,6 +55,8 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
     def absolute(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [absolute(entry) for entry in value]
+        if isinstance(value, Mapping):
+            return {key: absolute(entry) if key == "file" else entry for key, entry in value.items()}
         return str(expanded(folder, value)) if isinstance(value, str) and value else value
 
     found = {key: dict(section) if isinstance(section, Mapping) else section for key, section in sections.items()}
@@ -54,6 +64,10 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
         name, _, key = path.partition(".")
         if isinstance(found.get(name), dict) and key in found[name]:
             found[name][key] = absolute(found[name][key])
+    for key, names in TABLES.items():
+        section = found.get(key)
+        if isinstance(section, dict) and "table" in section and section["table"] not in names:
+            section["table"] = absolute(section["table"])
     schemes = found.get("schemes")
     if isinstance(schemes, dict):
         for slot, choice in schemes.items():

@@ -13,13 +13,20 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from bmi_noahpy.config.classes import ClassReader
-from bmi_noahpy.config.corrections import read_corrections
+from bmi_noahpy.config.own_tables import (
+    PATH_OR_NOTHING,
+    TableReader,
+    read_general_table,
+    table_schema,
+    write_table,
+)
 from bmi_noahpy.config.schemes import read_schemes, write_schemes
 from bmi_noahpy.config.values import (
     Overrides,
@@ -35,6 +42,7 @@ from bmi_noahpy.config.values import (
 from noahpy_core.options import Options
 from noahpy_core.parameters import GeneralParameters, SnowParameters, SoilParameters, VegetationParameters
 from noahpy_core.state import Forcing, State
+from noahpy_core.tables import SOIL_TABLES, VEGETATION_TABLES
 
 File = Annotated[Path, BeforeValidator(read_path)]
 Files = Annotated[Path | tuple[Path, ...], BeforeValidator(read_paths)]
@@ -133,11 +141,13 @@ class Soil(Section):
     thickness: Annotated[Values, BeforeValidator(Reader("m", (0.001, 100.0), "layer"))] = Field(
         description="thickness of each layer from the top down [m]"
     )
-    table: Literal["noah", "noahpy", "stas", "stas-2010"] = Field(
+    table: Annotated[
+        Any, BeforeValidator(TableReader("soil", SOIL_TABLES)), PlainSerializer(write_table), table_schema(SOIL_TABLES)
+    ] = Field(
         default="noah",
         description="numbering and values of the classes: noah and noahpy count from 1 clay to 12 sand, 13 gravel, 14 "
         "bedrock; stas (WRF, HRLDAS, SOILPARM.TBL) from 1 sand to 12 clay, 14 water, 15 bedrock; stas-2010 with the "
-        "corrected values of later SOILPARM.TBL",
+        "corrected values of later SOILPARM.TBL; or such a file, SOILPARM.TBL",
     )
     classes: Annotated[
         Values,
@@ -157,7 +167,12 @@ class Vegetation(Section):
     """Land cover."""
 
     key: ClassVar[str] = "vegetation"
-    table: Literal["usgs", "modis"] = Field(default="usgs", description="usgs or modis classes")
+    table: Annotated[
+        Any,
+        BeforeValidator(TableReader("vegetation", VEGETATION_TABLES)),
+        PlainSerializer(write_table),
+        table_schema(VEGETATION_TABLES),
+    ] = Field(default="usgs", description="usgs or modis classes; or {file: VEGPARM.TBL, section: USGS}")
     class_: Annotated[
         Values, BeforeValidator(Reader("1", None, whole=True)), BeforeValidator(ClassReader("vegetation"))
     ] = Field(alias="class", description="land cover class, by number or name (`noahpy info tables` lists them)")
@@ -195,8 +210,11 @@ class General(Section):
     """What depends on no class."""
 
     key: ClassVar[str] = "general"
+    table: Annotated[
+        Any, BeforeValidator(read_general_table), PlainSerializer(write_table), WithJsonSchema(PATH_OR_NOTHING)
+    ] = Field(default=None, description="slopes and constants of a file GENPARM.TBL; null: those of the package")
     slope_class: Annotated[Values, BeforeValidator(Reader("1", None, whole=True))] = Field(
-        default=1, description="1 to 9, sets the share of gravity drainage at the bottom"
+        default=1, description="1 to 9 (or as the table has it), sets the share of gravity drainage at the bottom"
     )
     deep_temperature: Annotated[Values, _quantity(GeneralParameters, "deep_temperature")] = Field(
         description="temperature at the deep boundary, 40 m unless deep_temperature_depth is set [K]"
@@ -242,102 +260,6 @@ class Initial(Section):
     )
     roughness_length: Annotated[Values, _quantity(State, "surface.roughness_length", leading="month")] = Field(
         description="a number, or twelve values of which that of the first day is taken [m]"
-    )
-
-
-Label = Literal["start", "end", "middle", "instant"]
-
-
-def _read_names(value: Any) -> Any:
-    """One name, or several whose sum is meant."""
-    return tuple(value) if isinstance(value, list) else value
-
-
-class VariableSource(Section):
-    """Where one quantity is in the forcing file."""
-
-    bare: ClassVar[str] = "name"
-    name: Annotated[str | tuple[str, ...], BeforeValidator(_read_names)]
-    units: str | None = None
-    label: Label | None = None
-    accumulated: Annotated[
-        Literal["since_midnight", "since_start", "no"] | None,
-        BeforeValidator(lambda value: "no" if value is False else value),
-    ] = None
-
-
-class TimeSource(Section):
-    """How the forcing file tells the time."""
-
-    name: Annotated[str | tuple[str, ...] | None, BeforeValidator(_read_names)] = None
-    format: str | None = None
-    utc_offset: float | None = None
-    zone: str | None = None
-    label: Label | None = None
-
-
-class TextSource(Section):
-    """How a text table is written."""
-
-    separator: str | None = None
-    decimal: Literal[".", ","] | None = None
-    encoding: str | None = None
-    skip_rows: Annotated[int, Field(ge=0)] = 0
-    columns: tuple[str, ...] | None = None
-
-
-class Gaps(Section):
-    """Which gaps are filled."""
-
-    longest: Annotated[float, BeforeValidator(Reader("s", (1.0, 86400.0 * 366)))]
-    method: Literal["linear", "diurnal"] = "linear"
-
-
-def _read_codes(value: Any) -> Any:
-    return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-class ForcingFile(Section):
-    """Meteorological records."""
-
-    key: ClassVar[str] = "forcing"
-    file: Files = Field(
-        description="path, from the folder of this file; of netCDF also a pattern like tair_*.nc, or a list"
-    )
-    format: Literal["noah_ascii", "csv", "netcdf"] | None = Field(
-        default=None, description="noah_ascii, csv (any text table) or netcdf; null: recognised"
-    )
-    preset: str | None = Field(
-        default=None, description="convention of a community (`noahpy info presets` lists them); null: names decide"
-    )
-    interval: Annotated[float | None, BeforeValidator(Reader("s", (1.0, 86400.0 * 366), optional=True))] = Field(
-        default=None, description="time between records [s], checked against the file; null: that of the file"
-    )
-    variables: dict[str, VariableSource] = Field(
-        default={},
-        description="where names or units are not recognised: air_temperature: {name: T, units: degC, label: end}; "
-        "several names are summed; accumulated: since_midnight, since_start or no",
-    )
-    time: TimeSource = Field(
-        default_factory=TimeSource,
-        description="{name: column or columns, format: strptime, day-first or month-first, utc_offset: local minus UTC "
-        "[h] or zone: Europe/Zurich, label: start, middle or end of the interval}",
-    )
-    missing: Annotated[tuple[float, ...], BeforeValidator(_read_codes)] = Field(
-        default=(), description="numbers that stand for missing values in a text table, beside -9999 and its like"
-    )
-    text: TextSource | None = Field(
-        default=None, description="{separator, decimal, encoding, skip_rows, columns: names if there is no header}"
-    )
-    gaps: Gaps | None = Field(
-        default=None, description="gaps that are filled: {longest: 6 hours, method: linear or diurnal}; null: refused"
-    )
-    derive: dict[str, float | str] = Field(
-        default={},
-        description="what the file lacks: {air_pressure: elevation [m], longwave_down: brutsaert or prata (clear sky)}",
-    )
-    corrections: Annotated[dict[str, Any], BeforeValidator(read_corrections)] = Field(
-        default={}, description="known biases, as {precipitation: {factor: 1.1}, longwave_down: {offset: 5}}"
     )
 
 

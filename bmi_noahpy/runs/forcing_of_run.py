@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
-from bmi_noahpy.config.sections import ForcingFile
+from bmi_noahpy.config.forcing_section import ForcingFile
 from bmi_noahpy.config.values import MONTHS
 from bmi_noahpy.forcing import (
     ForcingSeries,

@@ -120,12 +120,14 @@ def _parameters(configuration: Configuration, select: Columns, layers: int, dtyp
             table=vegetation.table,
             minimum_fraction=tensor(vegetation.minimum_fraction),
             maximum_fraction=tensor(vegetation.maximum_fraction),
+            general=general.table,
             dtype=dtype,
         ),
         snow=tables.snow_parameters(
             land_cover,
             table=vegetation.table,
             deep_snow_albedo=None if snow.deep_snow_albedo is None else tensor(snow.deep_snow_albedo),
+            general=general.table,
             dtype=dtype,
         ),
         general=tables.general_parameters(
@@ -134,6 +136,7 @@ def _parameters(configuration: Configuration, select: Columns, layers: int, dtyp
             deep_temperature=tensor(general.deep_temperature),
             air_temperature_height=tensor(general.air_temperature_height),
             wind_height=tensor(general.wind_height),
+            table=general.table,
             dtype=dtype,
         ),
     )

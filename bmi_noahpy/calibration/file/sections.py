@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_noahpy.config.errors import suggest
+from bmi_noahpy.config.forcing_section import TextSource, TimeSource
 from bmi_noahpy.config.run_sections import DURATION
-from bmi_noahpy.config.sections import File, Instant, Section, TextSource, TimeSource
+from bmi_noahpy.config.sections import File, Instant, Section
 from bmi_noahpy.config.values import SpanReader
 from bmi_noahpy.observations.quantities import LABELS, QUANTITIES
 

@@ -1,0 +1,86 @@
+"""Tables of classes: those of the package, and those that are given instead."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+Rows = Mapping[int, Mapping[str, str]]
+"""Number of a class -> column -> text of a number, or a name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassTable:
+    """Classes of soil or land cover with their parameters, in the place of a table of the package.
+
+    Parameters
+    ----------
+    name : For messages.
+    rows : Number of each class, from 1 on without gaps -> column -> text. Columns are the names of parameters in SI
+        units, ``name``, and ``material`` (soil, gravel, bedrock, ice, water) or ``cover`` (land, bare, urban, ice,
+        water).
+    """
+
+    name: str
+    rows: Rows
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneralTable:
+    """Numbers that depend on no class of soil or land cover, in the place of those of the package.
+
+    Parameters
+    ----------
+    name : For messages.
+    constants : Parameter -> value in SI units; what is missing is as in the package.
+    drainage_factors : Of the slope classes from 1 on.
+    """
+
+    name: str
+    constants: Mapping[str, float]
+    drainage_factors: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@cache
+def read_rows(name: str) -> tuple[dict[str, str], ...]:
+    """The rows of a table of the package."""
+    text = (files("noahpy_core") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def rows_of(name: str) -> Rows:
+    """The rows of a table of the package by the number of their class."""
+    return {int(row["class"]): row for row in read_rows(name)}
+
+
+def soil_rows(table: str | ClassTable) -> Rows:
+    """The classes of a soil table, and after the last one those of organic soil."""
+    rows = rows_of(f"soil_{table}") if isinstance(table, str) else table.rows
+    return {**rows, **{len(rows) + number: row for number, row in rows_of("soil_organic").items()}}
+
+
+def vegetation_rows(table: str | ClassTable) -> Rows:
+    """The classes of a table of land cover."""
+    return rows_of(f"vegetation_{table}") if isinstance(table, str) else table.rows
+
+
+def slope_rows(table: GeneralTable | None = None) -> Rows:
+    """The classes of slope."""
+    if table is None:
+        return rows_of("drainage")
+    return {number: {"drainage_factor": repr(value)} for number, value in enumerate(table.drainage_factors, start=1)}
+
+
+def constants(table: GeneralTable | None = None) -> dict[str, float]:
+    """Parameters that depend on no class."""
+    own = {row["parameter"]: float(row["value"]) for row in read_rows("general")}
+    return own if table is None else {**own, **table.constants}
