@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from bmi_noahpy.runs.prepare import prepare
     from bmi_noahpy.runs.restart.state_file import RestartError, read_restart
     from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.scheme_warnings import SchemeWarning
     from bmi_noahpy.runs.spin_up import SpinUpResult, spin_up
     from bmi_noahpy.verification import verify
     from bmi_noahpy.verification.sensitivities import verify_sensitivities
+    from bmi_noahpy.verification.step_lengths import compare_step_lengths
     from noahpy_core import __version__
 
 _HOMES = {
@@ -72,9 +74,11 @@ _HOMES = {
     "bmi_noahpy.runs.prepare": ("prepare",),
     "bmi_noahpy.runs.run": ("Run",),
     "bmi_noahpy.runs.restart.state_file": ("RestartError", "read_restart"),
+    "bmi_noahpy.runs.scheme_warnings": ("SchemeWarning",),
     "bmi_noahpy.runs.spin_up": ("SpinUpResult", "spin_up"),
     "bmi_noahpy.verification": ("verify",),
     "bmi_noahpy.verification.sensitivities": ("verify_sensitivities",),
+    "bmi_noahpy.verification.step_lengths": ("compare_step_lengths",),
     "noahpy_core": ("__version__",),
 }
 _NAMESPACES = ("calibration", "cli", "example", "verification")
@@ -97,6 +101,7 @@ __all__ = [
     "RestartError",
     "Run",
     "RunSummary",
+    "SchemeWarning",
     "SpinUpResult",
     "SupportsGradient",
     "SupportsTime",
@@ -107,6 +112,7 @@ __all__ = [
     "calibration",
     "check_gradient_extension",
     "cli",
+    "compare_step_lengths",
     "example",
     "launch",
     "launch_tiles",

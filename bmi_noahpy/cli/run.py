@@ -112,8 +112,6 @@ def print_summary(summary: RunSummary) -> None:
             f"Largest {name}: {residual.value:.2g} {residual.units} (column {residual.column}, {residual.at})",
             markup=False,
         )
-    for sentence in summary.created.sentences:
-        console.print(sentence, markup=False)
     print_paths("Output", [summary.path])
 
 

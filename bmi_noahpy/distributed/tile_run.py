@@ -62,6 +62,7 @@ class TileResult:
     steps_done: int
     interrupted: bool
     residuals: list[tuple[str, float, int, str]]
+    created: tuple[float, float, float]
 
 
 def run_tile(task: TileTask) -> TileResult:
@@ -99,6 +100,7 @@ def run_tile(task: TileTask) -> TileResult:
         steps_done=summary.steps_done,
         interrupted=summary.interrupted,
         residuals=[(r.name, r.value, r.column, str(r.at)) for r in summary.residuals],
+        created=dataclasses.astuple(summary.created),
     )
     if not summary.interrupted:
         with replaced(done) as partial:
@@ -117,4 +119,5 @@ def _configuration(text: str) -> Configuration:
 
 
 def _result(plain: dict[str, Any]) -> TileResult:
-    return TileResult(**plain | {"residuals": [tuple(entry) for entry in plain["residuals"]]})
+    residuals = [tuple(entry) for entry in plain["residuals"]]
+    return TileResult(**plain | {"residuals": residuals, "created": tuple(plain["created"])})

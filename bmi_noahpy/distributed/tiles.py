@@ -28,6 +28,7 @@ from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
+from bmi_noahpy.runs.created import Created, most_created
 from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, require_forcing
 from bmi_noahpy.runs.launch import Launch, Say
 from bmi_noahpy.runs.prepare import prepare
@@ -35,6 +36,7 @@ from bmi_noahpy.runs.progress import shown_progress
 from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
+from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
 from noahpy_core.state import State, map_tensors
 
 RESTARTS_PER_RUN = 10
@@ -84,6 +86,7 @@ def launch_tiles(
         clear_leftovers(path.parent, f"{path.name}.")
         run = prepare(configuration, execution=how.execution)
         require_forcing(run)
+        warn_of_step(run)
         beginning = _beginning(run, how.restart_from)
         client = stack.enter_context(connected(workers, scheduler))
         count = count_workers(client)
@@ -99,7 +102,9 @@ def launch_tiles(
         if configuration.restart is not None:
             _gather_restart(run, path, tiles, folder)
         shutil.rmtree(folder)
-    return _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
+    summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
+    warn_of_created(summary.created)
+    return summary
 
 
 def _check(configuration: Configuration, path: Path) -> None:
@@ -186,4 +191,5 @@ def _summary(
         interrupted=False,
         path=path,
         first_step=0 if beginning is None else beginning.step,
+        created=most_created([Created(*result.created) for result in results]),
     )

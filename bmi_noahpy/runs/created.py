@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +51,16 @@ class Created:
         if abs(self.heat) > NOTABLE_HEAT:
             told.append(
                 f"Heat left over by the linearised surface balance (numerical_heat_source): {self.heat:.3g} W m-2 in "
-                "the mean. Choose schemes: {preset: conservative}, or a shorter period.step."
+                "the mean. Shorter steps hardly change it: choose schemes: {preset: conservative}."
             )
         return told
+
+
+def most_created(parts: Sequence[Created]) -> Created:
+    """Of the runs of several parts of a domain: the water where it is most, and the largest heat."""
+    water = max(parts, key=lambda part: abs(part.water), default=Created())
+    heat = max((part.heat for part in parts), key=abs, default=0.0)
+    return dataclasses.replace(water, heat=heat)
 
 
 class CreatedSums:

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bmi_noahpy.verification.reference import Reference, read_reference
-from bmi_noahpy.verification.report import print_verification, write_json
+from bmi_noahpy.verification.report import print_verification, write_csv, write_json
 from bmi_noahpy.verification.result import Verification, judge_free_run, judge_steps
 from bmi_noahpy.verification.run import free_run_differences, step_differences, twin_efficiency
 from bmi_noahpy.verification.sensitivities import verify_sensitivities
@@ -87,9 +87,10 @@ def run_and_report(
     mode: str = "steps",
     execution: str = "auto",
     json: str | Path | None = None,
+    csv: str | Path | None = None,
     console: Console | None = None,
 ) -> int:
-    """Verify, print the table, write the JSON file if one is named.
+    """Verify, print the table, write the JSON and CSV files that are named.
 
     Returns
     -------
@@ -99,4 +100,6 @@ def run_and_report(
     print_verification(verification, console or Console())
     if json is not None:
         write_json(verification, json)
+    if csv is not None:
+        write_csv(verification.rows(), csv)
     return 0 if verification.passed else 1

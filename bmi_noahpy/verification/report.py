@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bmi_noahpy.atomic import replaced
 from bmi_noahpy.verification.result import Failure, VariableReport, Verification
 
 LISTED_FAILURES = 20
@@ -68,6 +71,21 @@ def describe(failure: Failure) -> str:
 def write_json(verification: Verification, path: str | Path) -> None:
     """Write the verification to a JSON file."""
     Path(path).write_text(json.dumps(verification.as_dict(), indent=2) + "\n", encoding="utf-8")
+
+
+def write_csv(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Write scores to a CSV file, which an interruption leaves as it was.
+
+    Parameters
+    ----------
+    rows : Each with the same keys, which become the heading.
+    path : The file.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    with replaced(path) as partial:
+        pd.DataFrame(list(rows)).to_csv(partial, index=False, float_format="%.9g")
 
 
 def _cells(report: VariableReport, *, free: bool) -> list[str]:

@@ -117,6 +117,20 @@ class Verification:
         """Everything as numbers, words, lists and dictionaries, ready for JSON."""
         return {**dataclasses.asdict(self), "share": self.share}
 
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each variable, of those judged by their efficiency one for each layer, ready for CSV."""
+        found = []
+        for report in self.variables:
+            row = dataclasses.asdict(report)
+            efficiency = row.pop("efficiency") or (None,)
+            predictability = row.pop("predictability") or (None,) * len(efficiency)
+            for layer, scores in enumerate(zip(efficiency, predictability, strict=True), 1):
+                of_layer = None if scores[0] is None else layer
+                found.append(
+                    {**row, "efficiency_layer": of_layer, "efficiency": scores[0], "predictability": scores[1]}
+                )
+        return found
+
 
 def judge_steps(reference: Reference, differences: Sequence[Differences]) -> Verification:
     """Verdict on single steps: passed when the required share of cases is within every tolerance."""

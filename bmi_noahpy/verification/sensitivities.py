@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from bmi_noahpy.config import Configuration, load_configuration
+from bmi_noahpy.verification.report import write_csv
 from bmi_noahpy.verification.sensitivity_comparison import NOISE, RELATIVE_TOLERANCE, SensitivityComparison
 from bmi_noahpy.verification.sensitivity_derivatives import reverse_derivatives
 from bmi_noahpy.verification.sensitivity_file import SensitivityFile, is_sensitivity_file, read_sensitivities
@@ -88,9 +89,10 @@ def report_if_sensitivities(
     *,
     last_day: int | None = None,
     json: str | Path | None = None,
+    csv: str | Path | None = None,
     console: Console | None = None,
 ) -> int | None:
-    """Verify a file of sensitivities, print the table, write the JSON file if one is named.
+    """Verify a file of sensitivities, print the table, write the JSON and CSV files that are named.
 
     Returns
     -------
@@ -108,4 +110,6 @@ def report_if_sensitivities(
     print_comparison(comparison, console or Console())
     if json is not None:
         Path(json).write_text(json_module.dumps(comparison.as_dict(), indent=2) + "\n", encoding="utf-8")
+    if csv is not None:
+        write_csv(comparison.as_dict()["cells"], csv)
     return 0 if comparison.passed else 1

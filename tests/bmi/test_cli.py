@@ -207,7 +207,7 @@ def test_verify_fails_when_one_reference_does(monkeypatch, statuses, expected):
     given = dict(zip(("a.nc", "b.nc"), statuses, strict=True))
     asked = []
 
-    def judge(path, *, mode, execution, json, console):
+    def judge(path, *, mode, execution, json, csv, console):
         asked.append((str(path), mode, execution))
         return given[str(path)]
 

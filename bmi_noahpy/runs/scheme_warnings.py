@@ -1,0 +1,51 @@
+"""What a user is told when Noah's numerics do not bear his run: before it of its step, after it of what was created."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from noahpy_core.steps.noah import NoahStep
+
+if TYPE_CHECKING:
+    from bmi_noahpy.runs.created import Created
+    from bmi_noahpy.runs.run import Run
+    from noahpy_core.model import NoahModel
+
+LONGEST_STEP = 1800.0
+"""Of Noah's surface balance. Beyond it the exchange with the air, taken from the skin of the step before, shifts daily
+means of the skin by more than 0.1 K in the built-in example, and the ground by more than that in calm climates. [s]"""
+
+
+class SchemeWarning(UserWarning):
+    """The schemes of a run do not bear its step, or have created water or heat."""
+
+
+def step_sentence(model: NoahModel, step: float) -> str | None:
+    """What to tell of a step length before a run, with the remedy; None when the schemes bear it.
+
+    Parameters
+    ----------
+    model : With the schemes of the run.
+    step : Its step. [s]
+    """
+    if step <= LONGEST_STEP or not isinstance(model.schemes["surface_balance"], NoahStep):
+        return None
+    return (
+        f"period.step: {step:g} s. Noah's surface balance takes the exchange with the air from the skin of the step "
+        f"before, which steps beyond {LONGEST_STEP:g} s do not bear: skin and ground are off by tenths of a kelvin to "
+        "kelvins. Choose schemes: {preset: conservative}, or shorter steps; noahpy verify --steps shows the difference."
+    )
+
+
+def warn_of_step(run: Run) -> None:
+    """Warn when the schemes of a run do not bear its step."""
+    sentence = step_sentence(run.model, float(run.step))
+    if sentence is not None:
+        warnings.warn(sentence, SchemeWarning, stacklevel=3)
+
+
+def warn_of_created(created: Created) -> None:
+    """Warn when a run has created water or heat that matters."""
+    for sentence in created.sentences:
+        warnings.warn(sentence, SchemeWarning, stacklevel=3)
