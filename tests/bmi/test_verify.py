@@ -9,6 +9,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_reference import STEPS, WEATHER, write_run, write_single_steps
 from rich.console import Console
@@ -255,6 +256,19 @@ def test_the_exit_status_and_the_table_tell_a_pass_from_a_failure(run_file: Path
     assert "6 of 6 cases (100.000 %) have every output within tolerance." in shown
     assert "case 2001-01-10T15:00:00: sh2o layer 2" in shown
     assert "et (top)" in shown
+
+
+def test_the_csv_file_has_a_row_for_each_variable_and_for_each_layer_judged_by_its_efficiency(
+    run_file: Path, tmp_path: Path
+) -> None:
+    found = verify(run_file, mode="free")
+    run_and_report(run_file, mode="free", csv=tmp_path / "scores.csv", console=Console(file=io.StringIO()))
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert set(table.name) == {report.name for report in found.variables}
+    layers = table[table.name == "stc"]
+    assert list(layers.efficiency_layer) == list(range(1, len(layers) + 1))
+    assert np.allclose(layers.efficiency, found.variable("stc").efficiency, atol=1e-8)
+    assert layers.largest.iloc[0] == pytest.approx(found.variable("stc").largest)
 
 
 def test_the_json_file_holds_the_whole_result(run_file: Path, tmp_path: Path) -> None:
