@@ -111,7 +111,8 @@ class BmiNoahPy(GridFunctions, Bmi):
         ------
         RuntimeError : the forcing file has ended, or inputs are missing: `step` and `variables` are its fields.
         ValueError : what was set is not acceptable.
-        ArithmeticError : the step gave a value that is not finite: `step`, `variable` and `column` are its fields.
+        ArithmeticError : the step gave a value that is not finite, or that no land surface has: `step`, `variable` and
+            `column` are its fields.
         """
         self._active("update").take_steps(1)
 

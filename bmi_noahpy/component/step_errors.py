@@ -27,6 +27,29 @@ class NonFiniteStep(ArithmeticError):
         return type(self), (self.step, self.variable, self.column)
 
 
+class ImpossibleStep(NonFiniteStep):
+    """A step gave a value that no land surface has. The state is as it was before the step.
+
+    Attributes
+    ----------
+    step, variable, column : As of `NonFiniteStep`; the variable may be a sum or quotient of others, in words.
+    value : What it became.
+    bounds : Between what it has to be, in words.
+    """
+
+    def __init__(self, step: int, variable: str, column: int, value: float, bounds: str) -> None:
+        ArithmeticError.__init__(
+            self,
+            f"update: step {step} makes {variable} {value:.6g} in column {column}; it must be {bounds}. The state is "
+            "left as it was before the step. Check inputs and parameters there, or use a shorter step.",
+        )
+        self.step, self.variable, self.column = step, variable, column
+        self.value, self.bounds = value, bounds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.step, self.variable, self.column, self.value, self.bounds)
+
+
 class MissingForcing(RuntimeError):
     """A step has no value for some inputs: nothing was set, and no file has them.
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from bmi_noahpy.component.framework_inputs import MissingInput
 from bmi_noahpy.component.grids import Grid, make_grids, snow_grid
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
+from bmi_noahpy.component.state_check import StateCheck
 from bmi_noahpy.component.step_errors import MissingForcing
-from bmi_noahpy.component.step_results import FiniteCheck, MeanFluxes
+from bmi_noahpy.component.step_results import MeanFluxes
 from bmi_noahpy.component.value_checks import Floats
 from bmi_noahpy.component.value_store import ValueStore
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS, Variable, find_variable, variables
@@ -65,7 +66,7 @@ class SteppedRun:
             recording=self.recording,
         )
         self._quick_step = self._fresh_step()
-        self._require_finite = FiniteCheck()
+        self._require_possible = StateCheck()
         self.last_call: tuple[TakenStep, ...] = ()
         self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
 
@@ -84,7 +85,7 @@ class SteppedRun:
         MissingForcing : the forcing file has ended, or inputs are missing.
         ConvergenceError : an equation was not solved.
         ValueError : what was set is not acceptable.
-        NonFiniteStep : a step gave a value that is not finite.
+        NonFiniteStep, ImpossibleStep : a step gave a value that is not finite, or that no land surface has.
         """
         self.values.accept_written()
         self.recording.begin_call()
@@ -108,7 +109,7 @@ class SteppedRun:
                 state, fluxes = advance(
                     self._stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
                 )
-            self._require_finite(state, self.steps_taken + 1)
+            self._require_possible(state, taken.parameters, self.steps_taken + 1)
         except (ArithmeticError, RuntimeError):
             # Its results would wear out those still in use if failing steps were tried again and again.
             self._quick_step = self._fresh_step()

@@ -20,6 +20,7 @@ from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables
 from bmi_noahpy.region.cell_map import CellMap
 from noahpy_core.errors import ClassError, KeyedError
+from noahpy_core.organic_soil import ORGANIC_SOIL, mixture
 from noahpy_core.tables import (
     general_parameters,
     slope_class_count,
@@ -262,14 +263,20 @@ def _soil_water(read: Read) -> Iterator[Problem]:
 
 
 def _porosity(read: Read) -> NDArray[np.float64] | None:
+    """What water fits into, organic matter mixed in; None when that cannot be known yet."""
     classes, table, thickness = (read.get(f"soil.{name}") for name in ("classes", "table", "thickness"))
     if classes is None or table is None or thickness is None:
         return None
     columns = column_count(read)
     numbers = torch.as_tensor(column_values(classes, columns, len(thickness)))
     porosity = soil_parameters(numbers, table=table).porosity.numpy()
-    given = (read.get("soil.parameters") or {}).get("porosity")
-    return porosity if given is None else column_values(given, columns, len(thickness))
+    given = read.get("soil.parameters") or {}
+    if given.get("porosity") is not None:
+        porosity = column_values(given["porosity"], columns, len(thickness))
+    if given.get("organic_matter") is None:
+        return porosity
+    share = column_values(given["organic_matter"], columns, len(thickness))
+    return mixture(torch.as_tensor(porosity), ORGANIC_SOIL["porosity"], torch.as_tensor(share)).numpy()
 
 
 def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any], read: Read) -> Iterator[Problem]:

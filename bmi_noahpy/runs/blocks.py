@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bmi_noahpy.runs.bounds import CHECKED, first_outside
+from bmi_noahpy.runs.bounds import checked_of, first_outside, room_for_water
 from noahpy_core import simulation
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.quantities import get_quantity, quantities
@@ -70,10 +70,11 @@ def take_block(run: Run, state: State, first: int, last: int, outputs: Sequence[
     ----------
     run : The prepared run; its forcing gives blocks of steps.
     state : Before the first of these steps.
-    outputs : Paths in `State` and names in `Fluxes`.
+    outputs : Paths in `State` and names in `Fluxes`. What tells whether a state is possible comes too.
     """
     assert run.forcing is not None
     forcing = run.forcing.block(first, last)
+    outputs = with_checked(state, outputs)
     try:
         trajectory = _take(run, state, forcing, outputs)
     except ConvergenceError as error:
@@ -87,22 +88,19 @@ def take_block(run: Run, state: State, first: int, last: int, outputs: Sequence[
     return _up_to_impossible(run, state, first, block)
 
 
+def with_checked(state: State, outputs: Sequence[str]) -> tuple[str, ...]:
+    """What a block keeps of each step: what is asked for, and what is looked at after every step."""
+    return tuple(dict.fromkeys((*outputs, *checked_of(state))))
+
+
 def _up_to_impossible(run: Run, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are possible, else the steps before the first that is not."""
-    porosity = run.parameters.soil.porosity.cpu()
-    after = {path: get_quantity(block.final_state, path)[None] for path in CHECKED}
-    found = first_outside(block.outputs, porosity)
-    if found is None and first_outside(after, porosity) is None:
-        return block
+    found = first_outside(block.outputs, room_for_water(run.parameters))
     if found is None:
-        series = _take(run, state, block.forcing, list(CHECKED)).outputs
-        found = first_outside(series, porosity)
-        assert found is not None  # The last step at least.
+        return block
     count = found.step
-    *layer, column = found.place
-    where = f"column {column}" + (f", layer {layer[0] + 1}" if layer else "")
     failure = ImpossibleState(
-        f"{found.path} became {found.value:.6g} in {where}, in step {first + count + 1}, which ends "
+        f"{found.path} became {found.value:.6g} in {found.where}, in step {first + count + 1}, which ends "
         f"{end_of_step(run, first + count)}; it must be {found.bounds}. Check the forcing and the parameters there, or "
         "use shorter steps (period.step)."
     )
@@ -192,7 +190,8 @@ class Pace:
 
     def __init__(self, run: Run, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
         layers, columns = run.model.column.layers, run.domain.columns
-        numbers = len(dataclasses.fields(Forcing)) + sum(layers if _has_layers(path) else 1 for path in outputs)
+        kept = with_checked(run.initial_state, outputs)
+        numbers = len(dataclasses.fields(Forcing)) + sum(layers if _has_layers(path) else 1 for path in kept)
         self._largest = max(memory // (8 * columns * numbers), 1)
         self.length = min(FIRST_LENGTH, self._largest)
         self._begin = time.perf_counter()

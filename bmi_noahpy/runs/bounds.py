@@ -9,14 +9,44 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TEMPERATURES = (120.0, 400.0)
-"""No soil, snow or skin on Earth is colder or warmer. [K]"""
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.snow_layers import GHOST_MASS
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT
+from noahpy_core.quantities import get_quantity
+from noahpy_core.state import State
+
+
+class Range(NamedTuple):
+    """Between what a quantity has to be, and in words."""
+
+    low: float
+    high: float
+    words: str
+
+
+TEMPERATURE = Range(120.0, 400.0, "120 to 400 K")
+"""Neither soil, snow nor skin on Earth is colder or warmer."""
 WATER_SLACK = 1e-4
 """Rounding, and the storage of saturated soil under pressure. [m3 m-3]"""
-TEMPERATURE_PATHS = ("soil.temperature", "skin_temperature")
+STORE_SLACK = 1e-3
+"""Rounding of what lies on the ground or on leaves. [kg m-2]"""
+SOIL_WATER = Range(-WATER_SLACK, math.inf, "0 m3 m-3 or more")
+STORE = Range(-STORE_SLACK, math.inf, "0 kg m-2 or more")
+RANGES: dict[str, Range] = {
+    "soil.temperature": TEMPERATURE,
+    "skin_temperature": TEMPERATURE,
+    "soil.liquid_water": SOIL_WATER,
+    "soil.ice": SOIL_WATER,
+    "snow.water_equivalent": STORE,
+    "snow.layer_mass": STORE,
+    "canopy_water": STORE,
+}
+"""Paths in `State` of what has to be within fixed bounds."""
 WATER_PATHS = ("soil.liquid_water", "soil.ice")
-CHECKED = (*TEMPERATURE_PATHS, *WATER_PATHS)
-"""Paths in `State` of what is checked: after every step where it is written, else after every block of steps."""
+SNOW_PATHS = ("snow.layer_enthalpy", "snow.layer_mass")
+CHECKED = tuple(dict.fromkeys((*RANGES, *SNOW_PATHS)))
+"""Paths in `State` of all that is looked at after every step."""
 
 
 class Outside(NamedTuple):
@@ -28,6 +58,27 @@ class Outside(NamedTuple):
     place: tuple[int, ...]
     bounds: str
 
+    @property
+    def column(self) -> int:
+        """The column, from 0."""
+        return self.place[-1]
+
+    @property
+    def where(self) -> str:
+        """The place in words."""
+        layer = f", layer {self.place[0] + 1}" if len(self.place) > 1 else ""
+        return f"column {self.column}{layer}"
+
+
+def checked_of(state: State) -> tuple[str, ...]:
+    """What of `CHECKED` a state has."""
+    return tuple(path for path in CHECKED if get_quantity(state, path) is not None)
+
+
+def room_for_water(parameters: Parameters) -> Tensor:
+    """What the pores of each layer hold, organic matter mixed in, ``[layer, column]``. [m3 m-3]"""
+    return parameters.soil.resolved().porosity.cpu()
+
 
 def first_outside(series: Mapping[str, Tensor], porosity: Tensor) -> Outside | None:
     """The first step in which a state is outside what is possible; None when none is.
@@ -35,28 +86,37 @@ def first_outside(series: Mapping[str, Tensor], porosity: Tensor) -> Outside | N
     Parameters
     ----------
     series : Paths in `State` -> ``[time, ..., column]``. What is not there is not checked.
-    porosity : ``[layer, column]``.
+    porosity : ``[layer, column]``. [m3 m-3]
     """
     found: list[Outside] = []
-    for path in TEMPERATURE_PATHS:
+    for path, bounds in RANGES.items():
         if path in series:
-            found += _outside(path, series[path], *TEMPERATURES, f"{TEMPERATURES[0]:g} to {TEMPERATURES[1]:g} K")
-    for path in WATER_PATHS:
-        if path in series:
-            found += _outside(path, series[path], -WATER_SLACK, math.inf, "0 m3 m-3 or more")
+            found += _outside(path, series[path], bounds)
+
     if all(path in series for path in WATER_PATHS):
         water = series[WATER_PATHS[0]] + series[WATER_PATHS[1]] - porosity
-        found += _outside("soil.moisture - porosity", water, -math.inf, WATER_SLACK, "0 m3 m-3 or less")
+        found += _outside("soil.moisture - porosity", water, Range(-math.inf, WATER_SLACK, "0 m3 m-3 or less"))
+    if all(path in series for path in SNOW_PATHS):
+        found += _outside("temperature of snow", _snow_temperature(*(series[path] for path in SNOW_PATHS)), TEMPERATURE)
     return min(found, key=lambda one: one.step, default=None)
 
 
-def _outside(path: str, values: Tensor, low: float, high: float, bounds: str) -> list[Outside]:
-    # Two numbers to look at; what is not a number is neither, and found by others.
-    lowest, highest = torch.aminmax(values) if values.numel() else (torch.tensor(0.0), torch.tensor(0.0))
-    if bool(lowest >= low) and bool(highest <= high):
+def _snow_temperature(enthalpy: Tensor, mass: Tensor) -> Tensor:
+    """Of layers of snow, and of the water they become; that of an empty layer is the melting point. [K]"""
+    held = mass.clamp_min(0.0) + GHOST_MASS
+    below, above = enthalpy.clamp_max(0.0), (enthalpy - LATENT_HEAT_FUSION * held).clamp_min(0.0)
+    return FREEZING_POINT + below / (SPECIFIC_HEAT_ICE * held) + above / (WATER_HEAT * held)
+
+
+def _outside(path: str, values: Tensor, bounds: Range) -> list[Outside]:
+    if not values.numel():
         return []
-    wrong = torch.nonzero((values < low) | (values > high))
+    # Two numbers to look at; what is not a number is neither, and found by others.
+    lowest, highest = torch.aminmax(values)
+    if bool(lowest >= bounds.low) and bool(highest <= bounds.high):
+        return []
+    wrong = torch.nonzero((values < bounds.low) | (values > bounds.high))
     if not len(wrong):
         return []
     step, *place = wrong[0].tolist()
-    return [Outside(path, float(values[tuple(wrong[0])]), step, tuple(place), bounds)]
+    return [Outside(path, float(values[tuple(wrong[0])]), step, tuple(place), bounds.words)]
