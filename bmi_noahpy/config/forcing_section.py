@@ -89,7 +89,9 @@ class ForcingFile(Section):
         "[h] or zone: Europe/Zurich, label: start, middle or end of the interval}",
     )
     missing: Annotated[tuple[float, ...], BeforeValidator(_read_codes)] = Field(
-        default=(), description="numbers that stand for missing values in a text table, beside -9999 and its like"
+        default=(),
+        description="numbers that stand for missing values, beside -9999 and its like in a text table and those that "
+        "netCDF declares",
     )
     text: TextSource | None = Field(
         default=None, description="{separator, decimal, encoding, skip_rows, columns: names if there is no header}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,10 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
 
     if path.suffix == ".zarr" and path.is_dir():
         try:
-            found: xarray.Dataset = xarray.open_zarr(path, chunks=None, decode_timedelta=False)
+            with warnings.catch_warnings():
+                # Slower to open, and nothing that a reader could change.
+                warnings.filterwarnings("ignore", message="Failed to open Zarr store with consolidated metadata")
+                found: xarray.Dataset = xarray.open_zarr(path, chunks=None, decode_timedelta=False)
         except ImportError as error:
             raise NotNetcdf(f"{path}: reading Zarr needs the package zarr. Install it: pip install zarr") from error
         except (OSError, ValueError, KeyError) as error:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
-from bmi_noahpy.forcing.build import Biases, Period, build_table
+from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.derived import check_wanted
 from bmi_noahpy.forcing.netcdf import open_netcdf
+from bmi_noahpy.forcing.prepared import Biases, Period
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, VariableSpec, find_files
@@ -71,7 +72,7 @@ def open_forcing(
     files = find_files(spec.file)
     form = spec.format or guess_format(files[0])
     if form == "netcdf":
-        table = StreamedTable.of(open_netcdf(files, spec, domain), period)
+        table = StreamedTable.of(open_netcdf(files, spec, domain), period, gaps=spec.gaps, biases=biases)
         if check:
             table.findings(domain).refuse()
         return table

@@ -13,14 +13,10 @@ from bmi_noahpy.forcing.checks import check_times, check_values
 from bmi_noahpy.forcing.derived import with_longwave, with_pressure
 from bmi_noahpy.forcing.gaps import fill, regular
 from bmi_noahpy.forcing.noise import clipped
-from bmi_noahpy.forcing.prepared import combine, means_among, needed, widen
+from bmi_noahpy.forcing.prepared import Biases, Period, combine, means_among, needed, widen
 from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, ForcingTable, RawField, RawRecords, Times
 from bmi_noahpy.forcing.units import convert, is_amount
-
-Period = tuple[np.datetime64, np.datetime64]
-Biases = Mapping[str, tuple[float, float]]
-"""Quantity -> (factor, offset) that a run corrects it by."""
 
 
 def build_table(

@@ -12,6 +12,8 @@ from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
 from bmi_noahpy.region.domain import Domain
 
 Mask = NDArray[np.bool_]
+MOST_TOLD = 20
+"""Gaps that are told of one by one."""
 
 
 @dataclasses.dataclass
@@ -42,6 +44,11 @@ class Findings:
         self._ranges: dict[str, tuple[float, float]] = {}
         self._values: dict[str, int] = {}
         self._clipped: dict[tuple[str, str], int] = {}
+        self._filled: list[str] = []
+
+    def note_filled(self, sentences: list[str]) -> None:
+        """Keep sentences about gaps that are filled."""
+        self._filled += sentences
 
     def note_clipped(self, quantity: str, name: str, count: int) -> None:
         """Count small negative values that are taken as zero."""
@@ -50,10 +57,12 @@ class Findings:
 
     def notes(self) -> list[str]:
         """A sentence for each variable some values of which are taken otherwise than they are."""
-        return [
+        clipped = [
             f"{self._source}: {quantity} ({name}): {count} small negative values are taken as zero"
             for (quantity, name), count in self._clipped.items()
         ]
+        more = [f"{self._source}: {len(self._filled) - MOST_TOLD} more gaps are filled"]
+        return clipped + self._filled[:MOST_TOLD] + (more if len(self._filled) > MOST_TOLD else [])
 
     def examine(self, quantity: str, name: str, values: Array, times: Times, first: int) -> None:
         """Look at a window: ``[time, column]``, the first record of which is number `first` of the files, from 0."""
@@ -98,7 +107,7 @@ class Findings:
         sentences = []
         for (quantity, name), finding in self._missing.items():
             text = self._text(quantity, name, finding, "missing (NaN)")
-            sentences.append((text, "Fill these values: none are invented."))
+            sentences.append((text, "Fill these values, or set forcing.gaps: none are invented."))
         for (quantity, name), finding in self._outside.items():
             low, high = BOUNDS[quantity]
             problem = f"{finding.value:g} {UNITS[quantity]}, outside {low:g} to {high:g}"

@@ -36,27 +36,44 @@ def regular(times: Times, source: str) -> tuple[Times, NDArray[np.int64]]:
     return whole, places // interval
 
 
-def fill(values: Array, times: Times, spec: GapSpec, name: str) -> tuple[Array, list[str]]:
+def reach(spec: GapSpec, interval: float) -> int:
+    """Records before and after a part of a series without which its gaps cannot be filled.
+
+    Parameters
+    ----------
+    interval : Between records. [s]
+    """
+    days = NEIGHBOURING_DAYS * 86400.0 if spec.method == "diurnal" else 0.0
+    return int((spec.longest + days) // interval) + 1
+
+
+def fill(values: Array, times: Times, spec: GapSpec, name: str, told: slice | None = None) -> tuple[Array, list[str]]:
     """Values with their short gaps filled, and a sentence about each; longer gaps stay missing.
 
     Parameters
     ----------
     values : ``[time, column]`` with NaN for what is missing.
     name : Of the variable, for the sentences.
+    told : Rows whose gaps are told of; None: all. Of several columns with the same gap, the first one is.
     """
-    filled, notes = values.copy(), []
+    missing = ~np.isfinite(values)
+    columns = np.flatnonzero(missing.any(axis=0))
+    if not len(columns):
+        return values, []
+    filled, notes = values.copy(), dict[tuple[int, int], str]()
     interval = float((times[1] - times[0]) / np.timedelta64(1, "s")) if len(times) > 1 else spec.longest
-    for column in range(values.shape[1]):
-        missing = ~np.isfinite(values[:, column])
-        for first, last in _runs(missing):
+    rows_told = range(len(times))[told or slice(None)]
+    for column in columns:
+        for first, last in _runs(missing[:, column]):
             if (last - first) * interval > spec.longest or first == 0 or last == len(times):
                 continue
             rows = np.arange(first, last)
-            filled[rows, column] = _filling(values[:, column], rows, missing, spec.method, interval)
-            if column == 0:
+            filled[rows, column] = _filling(values[:, column], rows, missing[:, column], spec.method, interval)
+            if first in rows_told and (first, last) not in notes:
                 where = f"{str(times[first])[:16]}" + (f" to {str(times[last - 1])[:16]}" if last - first > 1 else "")
-                notes.append(f"{name}: {last - first} missing values at {where} are filled ({spec.method})")
-    return filled, notes
+                text = f"{name}: {last - first} missing values at {where} are filled ({spec.method})"
+                notes[first, last] = text + (f", in column {column}" if values.shape[1] > 1 else "")
+    return filled, list(notes.values())
 
 
 def _runs(missing: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -9,16 +9,22 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
+from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
+from bmi_noahpy.forcing.gaps import regular
 from bmi_noahpy.forcing.names import NAMES, choose_variables
-from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
+
+CODE_PRECISION = 1e-6
+"""How near to a code of missing values a number of a file is taken for it, as a share of it."""
 
 
 class OpenFiles:
@@ -87,6 +93,8 @@ class NetcdfField:
     accumulated : "since_midnight", "since_start", "no"; None: not said.
     shift : Number of the record that describes the first interval of the table.
     summed : The variables whose sum it is, if it is one.
+    codes : Numbers that stand for missing values, beside those that the file declares.
+    rows : The record of the files at each time, -1 for none; None: one after the other.
     """
 
     name: str
@@ -97,20 +105,42 @@ class NetcdfField:
     accumulated: str | None = None
     shift: int = 0
     summed: tuple[str, ...] = ()
+    codes: tuple[float, ...] = ()
+    rows: NDArray[np.int64] | None = None
 
     def read(self, first: int, last: int, files: OpenFiles) -> Array:
         """Records of the intervals from `first` up to, not including, `last`: ``[time, column]``."""
         first, last = first + self.shift, last + self.shift
+        if self.rows is None:
+            return self._records(first, last, files)
+        rows = self.rows[first:last]
+        there = rows >= 0
+        values = np.full((len(rows), len(self.placement.places)), np.nan)
+        if there.any():
+            begin = int(rows[there].min())
+            values[there] = self._records(begin, int(rows[there].max()) + 1, files)[rows[there] - begin]
+        return values
+
+    def _records(self, first: int, last: int, files: OpenFiles) -> Array:
+        """Records of the files, by their number in all of them."""
         blocks, begin = [], 0
         for part in self.parts:
             end = begin + len(part.times)
             if begin < last and first < end:
                 rows = slice(max(first, begin) - begin, min(last, end) - begin)
                 names = self.summed or (self.name,)
-                read = [self.placement.read(files[part.path][name], part.dimension, rows) for name in names]
+                read = [self._decoded(files[part.path][name], part.dimension, rows) for name in names]
                 blocks.append(sum(read[1:], read[0]))
             begin = end
         return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+
+    def _decoded(self, variable: Any, dimension: str, rows: slice) -> Array:
+        """Records of one variable of one file, with NaN for what is missing."""
+        values = self.placement.read(variable, dimension, rows)
+        for code in self.codes:
+            # Files of single precision hold 6999.9 as another number.
+            values = np.where(np.isclose(values, code, rtol=CODE_PRECISION, atol=0.0), np.nan, values)
+        return values
 
     def choose(self, columns: Any) -> NetcdfField:
         """The same variable with some of its columns."""
@@ -130,6 +160,7 @@ class NetcdfRecords:
     fields: Mapping[str, NetcdfField]
     source: str
     derivations: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None = None) -> NetcdfRecords:
@@ -147,7 +178,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     Raises
     ------
     ForcingError : for missing or ambiguous variables, missing units, dimensions that differ between variables, times
-        that do, cells that are not those of the domain, and calendars other than the Gregorian one.
+        that do, cells that are not those of the domain, and calendars that are not known.
     """
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
     with OpenFiles() as files:
@@ -173,8 +204,27 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
             label=(given.label if given else None) or spec.time.label or parts[quantity][0].label,
             accumulated=given.accumulated if given else None,
             summed=given.names if given and len(given.names) > 1 else (),
+            codes=spec.text.missing,
         )
-    return NetcdfRecords(_common_times(fields, source), fields, source, spec.derive)
+    return _on_one_axis(fields, spec, source)
+
+
+def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: str) -> NetcdfRecords:
+    """The variables on times of our calendar; with every time between where gaps are filled."""
+    times, rows, notes = _common_times(fields, source), None, []
+    if is_foreign(times):
+        times, rows, note = on_our_days(times, source)
+        times = in_utc(times, spec.time, source)
+        notes.append(note)
+    if spec.gaps is not None:
+        whole, places = regular(times, source)
+        if len(whole) > len(times):
+            known = np.arange(len(times)) if rows is None else rows
+            rows = np.full(len(whole), -1, dtype=np.int64)
+            rows[places] = known
+            times = whole
+    placed = {quantity: dataclasses.replace(field, rows=rows) for quantity, field in fields.items()}
+    return NetcdfRecords(times, placed, source, spec.derive, tuple(notes))
 
 
 def _labels(files: Iterable[Any]) -> dict[str, str]:

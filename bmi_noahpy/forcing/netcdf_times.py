@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.forcing.calendars import RULES, is_foreign
 from bmi_noahpy.forcing.names import find_time
 from bmi_noahpy.forcing.table import ForcingError, Times
 from bmi_noahpy.tabular import TableError, TimeSpec
@@ -43,13 +44,15 @@ def dimension_of_time(variable: Any) -> str:
 
 
 def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
-    """Times in UTC, to the second.
+    """Times in UTC, to the second; those of another calendar as they are (see `bmi_noahpy.forcing.calendars`).
 
     Raises
     ------
-    ForcingError : no times, times that differ between cells, or another calendar than the Gregorian one.
+    ForcingError : no times, or times that differ between cells.
     """
     values = _one_row(variable, where)
+    if is_foreign(values) and values[0].calendar in RULES:
+        return values
     if values.dtype.kind in "SU" or (values.dtype == object and values.size and isinstance(values[0], (str, bytes))):
         decoded = _from_texts(values, where)
     elif np.issubdtype(values.dtype, np.datetime64):
@@ -61,8 +64,18 @@ def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
             f"{where}: cannot be read as Gregorian dates (calendar {calendar!r}, units "
             f"{variable.encoding.get('units', variable.attrs.get('units'))!r}). Convert it to the standard calendar."
         )
+    return in_utc(decoded, time, where)
+
+
+def in_utc(times: Times, time: TimeSpec, where: str) -> Times:
+    """Local times in UTC, as the configuration says.
+
+    Raises
+    ------
+    ForcingError : a zone that does not exist, or a time that it does not have.
+    """
     try:
-        return to_utc(decoded, time, where)
+        return to_utc(times, time, where)
     except TableError as error:
         raise ForcingError(str(error)) from error
 
@@ -76,12 +89,13 @@ def label_of(data: Any, time_name: str, variable: Any) -> str | None:
     if bounds is None or bounds not in data.variables:
         return "start" if "time: mean" in methods or "time: sum" in methods else None
     edges, stamps = data[bounds].values, data[time_name].values
-    if edges.shape != (len(stamps), 2) or not np.issubdtype(edges.dtype, np.datetime64) or not len(stamps):
+    dated = np.issubdtype(edges.dtype, np.datetime64) or (edges.size and is_foreign(edges[:, 0]))
+    if edges.shape != (len(stamps), 2) or not dated or not len(stamps):
         return None
-    length = (edges[:, 1] - edges[:, 0]) / np.timedelta64(1, "s")
+    length = (edges[:, 1] - edges[:, 0]).astype("timedelta64[us]") / np.timedelta64(1, "s")
     if not (length > 0.0).all():
         return None
-    share = (stamps - edges[:, 0]) / np.timedelta64(1, "s") / length
+    share = (stamps - edges[:, 0]).astype("timedelta64[us]") / np.timedelta64(1, "s") / length
     for label, place in (("start", 0.0), ("middle", 0.5), ("end", 1.0)):
         if np.abs(share - place).max() <= CLOSE:
             return label

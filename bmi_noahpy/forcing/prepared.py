@@ -9,11 +9,14 @@ import numpy as np
 from bmi_noahpy.forcing.humidity_sources import SOURCES, humidity_of
 from bmi_noahpy.forcing.table import RATES, Array, ForcingError, Times
 
+Period = tuple[np.datetime64, np.datetime64]
+Biases = Mapping[str, tuple[float, float]]
+"""Quantity -> (factor, offset) that a run corrects it by."""
 Window = dict[str, Array]
 """Quantity -> ``[time, column]``, for a part of the records."""
 
 
-def needed(times: Times, period: tuple[np.datetime64, np.datetime64] | None) -> tuple[int, int]:
+def needed(times: Times, period: Period | None) -> tuple[int, int]:
     """Half-open range of records around the period: the last before it, to the first after it.
 
     All records when they do not reach around the period's beginning, so that the complaint about that names them all.

@@ -13,14 +13,14 @@ from bmi_noahpy.forcing.alignment import aligned
 from bmi_noahpy.forcing.checks import check_times
 from bmi_noahpy.forcing.derived import with_longwave, with_pressure
 from bmi_noahpy.forcing.findings import Findings
+from bmi_noahpy.forcing.gaps import fill, reach
 from bmi_noahpy.forcing.netcdf import NetcdfField, NetcdfRecords, OpenFiles
 from bmi_noahpy.forcing.noise import clipped
-from bmi_noahpy.forcing.prepared import Window, combine, combined_names, means_among, needed, widen
+from bmi_noahpy.forcing.prepared import Biases, Period, Window, combine, combined_names, means_among, needed, widen
+from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
 from bmi_noahpy.forcing.units import convert, is_amount
 from bmi_noahpy.region.domain import Domain
-
-Period = tuple[np.datetime64, np.datetime64]
 
 WINDOW_BYTES = 64 * 2**20
 """Memory for the records at hand. [byte]"""
@@ -44,6 +44,9 @@ class StreamedTable:
     memory : For the records at hand. [byte]
     means : Quantities whose records are means over their interval.
     derivations : What is computed because the files lack it.
+    gaps : Which gaps are filled, and how.
+    notes : Sentences about what is done to the records.
+    biases : Values are compared with their bounds as a run corrects them.
     """
 
     fields: Mapping[str, NetcdfField]
@@ -55,14 +58,29 @@ class StreamedTable:
     sampled: bool = False
     means: frozenset[str] = frozenset()
     derivations: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
+    gaps: GapSpec | None = None
+    notes: tuple[str, ...] = ()
+    biases: Biases = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._kept: tuple[int, int, Window] = (0, 0, {})
         self._columns = max(len(field.placement.places) for field in self.fields.values())
 
     @classmethod
-    def of(cls, records: NetcdfRecords, period: Period | None) -> StreamedTable:
+    def of(
+        cls,
+        records: NetcdfRecords,
+        period: Period | None,
+        *,
+        gaps: GapSpec | None = None,
+        biases: Biases | None = None,
+    ) -> StreamedTable:
         """Records of a period (all without one), their times checked.
+
+        Parameters
+        ----------
+        gaps : Which gaps are filled, and how.
+        biases : Quantity -> (factor, offset) that a run corrects it by.
 
         Raises
         ------
@@ -76,7 +94,7 @@ class StreamedTable:
         }
         table = cls(
             fields, times, *needed(times, period), records.source, WINDOW_BYTES, means=means_among(labels),
-            derivations=records.derivations,
+            derivations=records.derivations, gaps=gaps, notes=records.notes, biases=biases or {},
         )  # fmt: skip
         table._raw(table.first, table.first + 1)
         table._refuse_totals()
@@ -108,11 +126,6 @@ class StreamedTable:
         return self.all_times[1] - self.all_times[0] if len(self.all_times) > 1 else None
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """Nothing is changed without being found: see `findings`."""
-        return ()
-
-    @property
     def values(self) -> Window:
         """All records at once: for files that fit into memory."""
         return self._read(0, self.records)
@@ -138,7 +151,9 @@ class StreamedTable:
         for begin, end in self._windows():
             for quantity, values in self._raw(begin + self.first, end + self.first, findings).items():
                 name = self.fields[quantity].name
-                findings.examine(quantity, name, values, self.times[begin:end], begin + self.first)
+                factor, offset = self.biases.get(quantity, (1.0, 0.0))
+                checked = values if (factor, offset) == (1.0, 0.0) else values * factor + offset
+                findings.examine(quantity, name, checked, self.times[begin:end], begin + self.first)
         return findings
 
     def _windows(self) -> Iterator[tuple[int, int]]:
@@ -169,13 +184,34 @@ class StreamedTable:
         with OpenFiles() as files:
             for quantity, field in self.fields.items():
                 try:
-                    converted = self._converted(quantity, field, first, last, files)
+                    converted = self._filled(quantity, field, (first, last), files, findings)
                 except ForcingError as error:
                     raise ForcingError(f"{where(self.source, quantity, field.name)}: {error}") from error
                 values[quantity], count = clipped(quantity, converted)
                 if findings is not None:
                     findings.note_clipped(quantity, field.name, count)
         return values
+
+    def _filled(
+        self,
+        quantity: str,
+        field: NetcdfField,
+        window: tuple[int, int],
+        files: OpenFiles,
+        findings: Findings | None,
+    ) -> Array:
+        """Records without their short gaps; what lies around the window is read to fill those at its edges."""
+        first, last = window
+        if self.gaps is None or self.interval is None:
+            return self._converted(quantity, field, first, last, files)
+        around = reach(self.gaps, float(self.interval / np.timedelta64(1, "s")))
+        begin, end = max(first - around, 0), min(last + around, len(self.all_times))
+        values = self._converted(quantity, field, begin, end, files)
+        name, told = where(self.source, quantity, field.name), slice(first - begin, last - begin)
+        values, notes = fill(values, self.all_times[begin:end], self.gaps, name, told)
+        if findings is not None:
+            findings.note_filled(notes)
+        return values[told]
 
     def _converted(self, quantity: str, field: NetcdfField, first: int, last: int, files: OpenFiles) -> Array:
         interval = self.interval
