@@ -124,9 +124,12 @@ class ConservativeStep(ModelPart):
             soil, air, ground, forcing.shortwave_down, neutral, ground.emissivity, parameters
         )
         one = torch.ones_like(snowfall)
-        shares = self.evaporation(soil, state.canopy_water, ground, one, one, parameters)
+        # Over the step the canopy is on average as wet as after half of the rain it catches.
+        caught = ground.vegetation_fraction * (1.0 - snowy.cover) * rainfall
+        wet = at_most(state.canopy_water + 0.5 * dt * caught, parameters.vegetation.canopy_capacity)
+        shares = self.evaporation(soil, wet, ground, one, one, parameters)
         available = positive_part(soil.liquid_water - MINIMUM_MOISTURE) * self.column.thickness * WATER_DENSITY
-        return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available)
+        return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available, caught)
 
     # --- heat -------------------------------------------------------------------------------------------------------
 
@@ -249,7 +252,7 @@ class ConservativeStep(ModelPart):
             plant_share=plant_share,
             plant_resistance=around.resistance.resistance,
             largest_soil=available[0] * of_top / dt,
-            largest_canopy=positive_part(state.canopy_water) / dt,
+            largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
             largest_plant=largest_plant,
         )
 
@@ -303,10 +306,10 @@ class ConservativeStep(ModelPart):
         dew = bare * ground.condensation * (1.0 - ground.frost_share)
         arriving = bare * around.rainfall + dew
         caught = around.ground.vegetation_fraction * arriving
-        left = state.canopy_water - dt * bare * ground.canopy
+        had = state.canopy_water + dt * caught
+        left = had - dt * bare * ground.canopy
         # A canopy that gave all it had is dry: what round-off leaves would have a wet fraction of infinite slope.
-        left = torch.where(left > ROUND_OFF * state.canopy_water, left, 0.0)
-        filled = left + dt * caught
+        filled = torch.where(left > ROUND_OFF * had, left, 0.0)
         # Exactly full, not but for round-off: beyond, plants would have a negative share.
         kept = at_most(filled, parameters.vegetation.canopy_capacity)
         drip = (filled - kept) / dt

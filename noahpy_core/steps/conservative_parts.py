@@ -30,6 +30,8 @@ class Surroundings(NamedTuple):
     """Of the exchange of a wet surface; roots by layer. [1]"""
     available: Tensor
     """Liquid water of each soil layer above the smallest. [kg m-2]"""
+    caught: Tensor
+    """Rain that the canopy catches. [kg m-2 s-1]"""
 
 
 class HeatStep(NamedTuple):

@@ -68,6 +68,23 @@ def test_water_and_enthalpy_close_to_round_off_in_every_regime(case, snow_layers
     assert not bool(fluxes.numerical_heat_source.any())
 
 
+def test_rain_on_a_dry_canopy_evaporates_in_the_step_in_which_it_falls():
+    rain = torch.full_like(CASE.forcing.precipitation, 2.0e-4)
+    warm = dataclasses.replace(CASE.forcing, precipitation=rain, air_temperature=CASE.forcing.air_temperature + 60.0)
+    dry = dataclasses.replace(layered(CASE.state), canopy_water=torch.zeros_like(CASE.state.canopy_water))
+    with torch.no_grad():
+        after, fluxes = NoahModel(CASE.column, preset("conservative"))(dry, warm, CASE.parameters, CASE.dt)
+
+    caught = fluxes.vegetation_fraction * (1.0 - fluxes.snow_cover_fraction) * fluxes.rainfall
+    evaporated = fluxes.canopy_evaporation
+    assert (evaporated - caught).max() <= 1.0e-12 * caught.max()
+    drying = (caught > 0) & (fluxes.dew <= 0) & (fluxes.latent_heat_flux > 0)
+    assert int(drying.sum()) > 50
+    assert (evaporated[drying] > 0).all()
+    gained = (after.canopy_water / CASE.dt - caught + evaporated + fluxes.throughfall)[drying]
+    assert gained.abs().max() < 1.0e-16
+
+
 def test_stores_stay_within_their_bounds():
     after, _ = step(DEEP)
     soil, snow = after.soil, after.snow

@@ -11,6 +11,7 @@ import torch
 from random_columns import layered
 
 from noahpy_core import NoahModel, preset, run
+from noahpy_core.state import map_tensors
 
 CLIMATES = Path(__file__).parents[3] / "shared" / "climates" / "climates.py"
 
@@ -58,3 +59,17 @@ def test_an_hour_and_five_minutes_give_the_same_soil_temperature(climates):
         half = found.outputs["soil.temperature"].shape[0] // 2
         means[dt] = found.outputs["soil.temperature"][half:, 4].mean(0)
     assert (means[3600.0] - means[300.0]).abs().max() < 0.15
+
+
+@pytest.mark.slow
+def test_no_skin_goes_to_and_fro_from_step_to_step_when_rain_wets_a_dry_canopy(climates):
+    names, dt, days = ["savanna", "prairie"], 300.0, 150
+    column, state, parameters = climates.setup(names, "20")
+    steps = int(days * 86400 / dt)
+    with torch.no_grad():
+        forcing = map_tensors(lambda series: series[:steps], climates.forcing(names, 1, dt))
+        model = NoahModel(column, preset("conservative"))
+        found = run(model, layered(state), forcing, parameters, dt, outputs=["skin_temperature"], execution="compiled")
+    change = found.outputs["skin_temperature"].diff(dim=0)
+    there_and_back = (change[1:] * change[:-1] < 0) & (change[1:].abs() > 1.0) & (change[:-1].abs() > 1.0)
+    assert not bool(there_and_back.any())

@@ -35,6 +35,32 @@ def test_dividing_anew_conserves_water_heat_and_depth(layers):
     assert after.mass.min() > -1e-12
 
 
+def test_snow_that_falls_at_once_leaves_nearly_the_layers_of_the_same_snow_in_many_small_falls():
+    one = torch.ones(1, dtype=torch.float64)
+    mass = torch.tensor([[8.0], [25.0], [40.0]], dtype=torch.float64)
+    before = SnowLayers(mass, 0.0 * mass, mass / torch.tensor([[120.0], [200.0], [300.0]], dtype=torch.float64))
+
+    def density(falls: int) -> Tensor:
+        layers = before
+        for _ in range(falls):
+            layers = with_snowfall(layers, Snowfall(2.0 * one / falls, 268.0 * one, 80.0 * one), one)
+        return layers.density[0]
+
+    # Unmixed, as if all fell in one part, the error would be twice as large.
+    often = density(64)
+    assert (density(1) - often).abs().item() < 0.55 * (unmixed(before, 2.0, 80.0) - often).abs().item()
+
+
+def unmixed(pack: SnowLayers, fallen: float, fresh_density: float) -> Tensor:
+    """Density of the top layer when all snow of a step falls before the pack is divided anew, worked out here."""
+    thickness = torch.cat([torch.full((1, 1), fallen / fresh_density, dtype=torch.float64), pack.thickness])
+    densities = torch.cat([torch.full((1, 1), fresh_density, dtype=torch.float64), pack.mass / pack.thickness])
+    wanted = target_thickness(thickness.sum(0), 3)[0]
+    old = wanted - thickness[0]
+    assert 0.0 < old.item() < thickness[1].item()
+    return (thickness[0] * densities[0] + old * densities[1]) / wanted
+
+
 def test_layers_are_even_in_a_thin_pack_and_have_their_targets_in_a_deep_one():
     thin, deep = target_thickness(torch.tensor([1.0e-3, 40.0], dtype=torch.float64), 3).unbind(1)
     assert torch.allclose(thin, torch.full_like(thin, 1.0e-3 / 3), rtol=5e-3)
