@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bmi_noahpy.forcing.build import Period, build_table
+from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.names import choose_variables, split_units
 from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.prepared import Period
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawField, RawRecords, UnstatedUnits
 from bmi_noahpy.tabular import TimeSpec
 from bmi_noahpy.tabular.clock import Label

@@ -52,7 +52,8 @@ def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
     """
     values = _one_row(variable, where)
     if is_foreign(values) and values[0].calendar in RULES:
-        return values
+        foreign: Times = values
+        return foreign
     if values.dtype.kind in "SU" or (values.dtype == object and values.size and isinstance(values[0], (str, bytes))):
         decoded = _from_texts(values, where)
     elif np.issubdtype(values.dtype, np.datetime64):
