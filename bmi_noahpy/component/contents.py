@@ -30,6 +30,7 @@ class Contents:
     forcing : Of the last step; of the first one before it, when a file gives it.
     fluxes : Mean over the last call; None before the first step.
     span : Length of that call. [s]
+    cells : Place of each column in the flattened grid.
     snow_was_set : Whether depth and water of the snow have to be checked against each other before the next step.
     """
 
@@ -41,6 +42,7 @@ class Contents:
     guessed: Tensor | None
     forcing: Forcing | None
     span: float
+    cells: Tensor
     fluxes: Fluxes | None = None
     snow_was_set: bool = False
 

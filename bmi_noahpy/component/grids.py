@@ -4,8 +4,9 @@
 |---|---|---|
 | one column | ``scalar`` | ``unstructured`` depth section, one quadrilateral face per layer |
 | y-x grid | ``uniform_rectilinear``, or ``rectilinear`` when the spacing varies | ``rectilinear`` of (layer, y, x) |
+| y-x grid with a mask | as without: missing cells are NaN | the same |
 | one row or line of columns | ``unstructured``, one quadrilateral face per column | the same, once per layer |
-| cells of a grid with a mask, curvilinear grid, points | the same | the same |
+| packed cells of a grid with a mask, curvilinear grid, points | the same | the same |
 
 These types are what pymt, bmi-tester, grpc4bmi and NextGen all accept: a rectilinear dimension of length 1, for
 example, fails in most of them. Arrays are in C order with the layer slowest. Depth is positive down.
@@ -122,21 +123,35 @@ class Grid:
         raise NotImplementedError(f"a {self.type} grid of rank {self.rank} has no {name} coordinate.")
 
 
-def make_grids(domain: Domain, node_depth: Floats, bottom_depth: Floats) -> tuple[Grid, Grid, Grid]:
-    """The grids of a domain, indexed by grid identifier.
+def keeps_shape(domain: Domain, *, packed: bool) -> bool:
+    """Whether the columns are shown as a y-x grid, whether or not every cell of it is a column.
 
     Parameters
     ----------
     domain : One column, a y-x grid of columns, or a part of one, or points.
+    packed : Whether only the cells of a grid with a mask are shown that are columns.
+    """
+    whole = domain.complete or not packed
+    return domain.kind == "grid" and whole and min(domain.shape) > 1
+
+
+def make_grids(
+    domain: Domain, node_depth: Floats, bottom_depth: Floats, *, packed: bool = False
+) -> tuple[Grid, Grid, Grid]:
+    """The grids of a domain, indexed by grid identifier.
+
+    Parameters
+    ----------
+    domain, packed : As for `keeps_shape`.
     node_depth : Depth of the middle of each layer, positive down. [m]
     bottom_depth : Depth of the lower face of each layer, positive down. [m]
     """
     number = Grid("scalar", "node")
-    if domain.columns == 1:
+    if domain.columns == 1 and not keeps_shape(domain, packed=packed):
         place = Grid("scalar", "node", domain.coordinates)
         return place, Grid("unstructured", "face", mesh=depth_section(bottom_depth)), number
     y, x = domain.latitude, domain.longitude
-    if domain.kind != "grid" or not domain.complete or min(len(y), len(x)) == 1:
+    if not keeps_shape(domain, packed=packed):
         whole = domain.kind == "grid"
         cells = chosen_faces(cell_mesh(y, x), domain.places) if whole else scattered_cells(*domain.coordinates)
         layers = repeat_in_depth(cells, node_depth)
@@ -147,7 +162,7 @@ def make_grids(domain: Domain, node_depth: Floats, bottom_depth: Floats) -> tupl
 
 
 def snow_grid(layers: int, columns: int) -> Grid:
-    """Layers of the snow by columns, counted: their depths change with time."""
+    """Layers of the snow by columns, or by cells of a grid, counted: their depths change with time."""
     return Grid("rectilinear", "node", (np.arange(float(layers)), np.arange(float(columns))))
 
 

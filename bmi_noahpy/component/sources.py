@@ -236,6 +236,17 @@ class BalanceSource(Source):
         return torch.tensor([contents.balance.value(self.path)], dtype=torch.float64)
 
 
+class CellSource(Source):
+    """The cell of the flattened grid that each column is."""
+
+    def read(self, contents: Contents) -> Tensor:
+        return contents.cells
+
+    def result(self, result: StepResult) -> None:
+        """Without derivative."""
+        return None
+
+
 SOURCES: dict[str, type[Source]] = {
     "state": StateSource,
     "forcing": ForcingSource,
@@ -245,6 +256,7 @@ SOURCES: dict[str, type[Source]] = {
     "derived": DerivedSource,
     "total": TotalWaterSource,
     "balance": BalanceSource,
+    "grid": CellSource,
 }
 """By the first part of what stands in the tables of `bmi_noahpy.component.variables`."""
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import MissingInput
-from bmi_noahpy.component.grids import Grid, make_grids, snow_grid
+from bmi_noahpy.component.grids import Grid, keeps_shape, make_grids, snow_grid
+from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
 from bmi_noahpy.component.state_check import StateCheck
 from bmi_noahpy.component.step_errors import MissingForcing
@@ -53,14 +54,19 @@ class SteppedRun:
         self.recording = Recording()
         run, column = self.run, self.run.model.column
         depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
-        self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths)
+        packed = run.configuration.domain.masked_cells == "packed"
+        self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths, packed=packed)
+        layout = Layout(run.domain.columns)
+        if not run.domain.complete and keeps_shape(run.domain, packed=packed):
+            layout = Layout(run.domain.columns, run.domain.places, math.prod(run.domain.shape))
         if run.initial_state.snow.layer_mass is not None:
-            self.grids += (snow_grid(run.initial_state.snow.layer_mass.shape[0], run.domain.columns),)
+            self.grids += (snow_grid(run.initial_state.snow.layer_mass.shape[0], layout.shown),)
         self.values = ValueStore(
             run.initial_state,
             run.parameters,
             column,
-            columns=run.domain.columns,
+            layout=layout,
+            cells=run.domain.places,
             step=run.step,
             first_forcing=None if run.forcing is None else run.forcing.at(0),
             recording=self.recording,
@@ -208,6 +214,10 @@ class SteppedRun:
     def size(self, grid: int) -> int:
         """Number of values on a grid."""
         return self.grids[grid].values
+
+    def layout(self, grid: int) -> Layout:
+        """Where a caller sees the values on a grid."""
+        return self.values.layout(grid)
 
     def get(self, name: str) -> Floats:
         """A copy of the values, flat."""

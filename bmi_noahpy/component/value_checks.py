@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.parameters import LAYERED_SNOW
@@ -96,21 +97,26 @@ def check_values(variable: Variable, values: Floats, where: Mask) -> None:
         )
 
 
-def check_snow(snow: SnowState) -> None:
-    """Raise `RefusedValue` when the depth of a snowpack cannot hold its water: no snow is as dense as that."""
+def check_snow(snow: SnowState, layout: Layout) -> None:
+    """Raise `RefusedValue` when the depth of a snowpack cannot hold its water: no snow is as dense as that.
+
+    Parameters
+    ----------
+    layout : Where the caller sees a column.
+    """
     water, depth = snow.water_equivalent / WATER_DENSITY, snow.depth
     wrong = ((water > 0) & (depth < water)).nonzero()
     if len(wrong):
         column = int(wrong[0])
         raise RefusedValue(
             "snowpack__depth",
-            f"{float(depth[column]):g} m at index {column} cannot hold the {float(water[column]):g} m of "
+            f"{float(depth[column]):g} m at index {layout.index(column)} cannot hold the {float(water[column]):g} m of "
             "snowpack__leq_depth. Set both.",
-            column,
+            layout.index(column),
         )
 
 
-def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor) -> None:
+def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor, layout: Layout) -> None:
     """Raise `RefusedValue` when the soil cannot hold its water, which the next step would cut off.
 
     Parameters
@@ -119,6 +125,7 @@ def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor) 
     total : Liquid water and ice, ``[layer, column]``. [m3 m-3]
     porosity : Of the same shape. [m3 m-3]
     where : What was set, of bool.
+    layout : Where the caller sees a column.
     """
     wrong = ((total > porosity + ROUND_OFF) & where).reshape(-1).nonzero()
     if len(wrong):
@@ -126,9 +133,9 @@ def check_soil_water(name: str, total: Tensor, porosity: Tensor, where: Tensor) 
         held = float(torch.as_tensor(porosity).expand(total.shape).reshape(-1)[index])
         raise RefusedValue(
             name,
-            f"{float(total.reshape(-1)[index]):g} m3 m-3 of water and ice at index {index} is more than the porosity "
-            f"there, {held:g} m3 m-3. Set less, or a larger soil__porosity first.",
-            index,
+            f"{float(total.reshape(-1)[index]):g} m3 m-3 of water and ice at index {layout.index(index)} is more than "
+            f"the porosity there, {held:g} m3 m-3. Set less, or a larger soil__porosity first.",
+            layout.index(index),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from bmi_noahpy.component.contents import Contents
 from bmi_noahpy.component.framework_inputs import FrameworkInputs
+from bmi_noahpy.component.grids import NUMBER
+from bmi_noahpy.component.layout import Integers, Layout
 from bmi_noahpy.component.mass_balance import MassBalance
 from bmi_noahpy.component.overwrites import Overwrite
 from bmi_noahpy.component.sources import StateSource, TotalWaterSource
@@ -43,7 +46,8 @@ class ValueStore:
     ----------
     state, parameters : At the start of the run.
     column : Soil layers.
-    columns : Number of columns.
+    layout : The columns, and where a caller sees them.
+    cells : Place of each column in the flattened grid.
     step : Length of a time step. [s]
     first_forcing : Forcing of the first step when a file gives it, shown until the first step is done. Without one the
         surface humidity of the initial state is a guess that gives way to the humidity of the air.
@@ -56,12 +60,15 @@ class ValueStore:
         parameters: Parameters,
         column: SoilColumn,
         *,
-        columns: int,
+        layout: Layout,
+        cells: Integers,
         step: float,
         first_forcing: Forcing | None,
         recording: Recording,
     ) -> None:
-        self._shapes = {0: (columns,), 1: (column.layers, columns), 2: (1,)}
+        columns = layout.columns
+        self._shapes: dict[int, tuple[int, ...]] = {0: (columns,), 1: (column.layers, columns), NUMBER: (1,)}
+        self._layout = layout
         if state.snow.layer_mass is not None:
             self._shapes[3] = (state.snow.layer_mass.shape[0], columns)
         state = self._expanded(state)
@@ -74,6 +81,7 @@ class ValueStore:
             guessed=torch.ones_like(state.skin_temperature, dtype=torch.bool) if first_forcing is None else None,
             forcing=first_forcing,
             span=step,
+            cells=torch.from_numpy(cells),
         )
         self._step = step
         self._recording = recording
@@ -175,7 +183,7 @@ class ValueStore:
     def check_before_step(self) -> None:
         """Raise ValueError when states that were set contradict each other."""
         if self.contents.snow_was_set:
-            check_snow(self.contents.state.snow)
+            check_snow(self.contents.state.snow, self._layout)
 
     def replace_state(self, state: State) -> None:
         """Go on from another state."""
@@ -207,14 +215,17 @@ class ValueStore:
     def _read(self, variable: Variable) -> Floats:
         value = variable.source.read(self.contents)
         shape = self._shape(variable)
+        layout = self.layout(variable.grid)
         if value is None:
-            return np.full(int(np.prod(shape)), variable.source.missing)
+            return layout.spread(np.full(int(np.prod(shape)), variable.source.missing))
         flat: Floats = value.detach().expand(shape).reshape(-1).to("cpu", torch.float64).numpy().copy()
-        return flat if variable.scale == 1.0 else flat * variable.scale
+        return layout.spread(flat if variable.scale == 1.0 else flat * variable.scale)
 
     def _accept(self, variable: Variable, values: Floats, asked: Mask) -> None:
         """Take over the values in `asked`, after checking them."""
-        source, given = variable.source, asked
+        source, layout = variable.source, self.layout(variable.grid)
+        asked = asked & layout.inside(variable.name, values, asked)
+        given = asked
         if self._recording.active and source.kind == "parameter":
             raise RefusedValue(
                 variable.name, "parameters cannot change while steps are recorded. Call stop_recording() first."
@@ -229,7 +240,7 @@ class ValueStore:
             check_effect(variable, layered=self.state.snow.layer_mass is not None)
         value, where = self._core(variable, values), self._mask(variable, given)
         if isinstance(source, TotalWaterSource):
-            check_soil_water(variable.name, value, self.parameters.soil.resolved().porosity, where)
+            check_soil_water(variable.name, value, self.parameters.soil.resolved().porosity, where, layout)
         source.write(self.contents, value, where)
         every = self._mask(variable, asked)
         source.mark_set(self.contents, every)
@@ -238,11 +249,13 @@ class ValueStore:
 
     def _core(self, variable: Variable, values: Floats) -> Tensor:
         like = self.state.skin_temperature
-        return torch.from_numpy(values / variable.scale).to(like).reshape(self._shape(variable))
+        packed = self.layout(variable.grid).gather(values)
+        return torch.from_numpy(packed / variable.scale).to(like).reshape(self._shape(variable))
 
     def _mask(self, variable: Variable, where: Mask) -> Tensor:
         device = self.state.skin_temperature.device
-        return torch.from_numpy(where).to(device).reshape(self._shape(variable))
+        packed = self.layout(variable.grid).gather(where)
+        return torch.from_numpy(packed).to(device).reshape(self._shape(variable))
 
     def size(self, name: str) -> int:
         """Number of values of a variable; ValueError when this run has none."""
@@ -250,8 +263,12 @@ class ValueStore:
 
     # --- buffers -------------------------------------------------------------------------------------------------
 
+    def layout(self, grid: int) -> Layout:
+        """Where a caller sees the values on a grid."""
+        return Layout(1) if grid == NUMBER else self._layout
+
     def _size(self, variable: Variable) -> int:
-        return int(np.prod(self._shape(variable)))
+        return math.prod(self._shape(variable)[:-1]) * self.layout(variable.grid).shown
 
     def _shape(self, variable: Variable) -> tuple[int, ...]:
         if variable.grid not in self._shapes:

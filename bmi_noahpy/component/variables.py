@@ -54,6 +54,7 @@ OUTPUTS = (
     ("soil_water~liquid__volume_fraction", "state.soil.liquid_water"),
     ("soil_ice__volume_fraction", "state.soil.ice"),
     ("soil_layer__thickness", "derived.layer_thickness"),
+    ("model_grid_cell__row-major-order_index", "grid.cells"),
     ("land_surface~0-to-10cm-below_soil__temperature", "derived.temperature_0_10"),
     ("land_surface~10-to-40cm-below_soil__temperature", "derived.temperature_10_40"),
     ("land_surface~40-to-100cm-below_soil__temperature", "derived.temperature_40_100"),
@@ -265,6 +266,8 @@ def _metadata() -> dict[str, dict[str, Any]]:
     wind = {"units": found["forcing.wind_speed"]["units"], "dims": (), "bounds": (-fastest, fastest)}
     for component, way in (("x", "eastward"), ("y", "northward")):
         found[f"wind.{component}"] = {**wind, "long_name": f"{way} component of the wind"}
+    cells = "place of the column in the flattened grid of its domain, from 0"
+    found["grid.cells"] = {"units": "1", "dims": (), "bounds": None, "long_name": cells}
     for name in ("in", "out", "stored", "leaked"):
         text = f"water {name} since the start, mean over the columns"
         found[f"balance.{name}"] = {"units": "m", "dims": (), "bounds": None, "long_name": text}

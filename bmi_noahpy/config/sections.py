@@ -114,6 +114,11 @@ class Domain(Section):
     invalid_cells: Literal["error", "mask"] = Field(
         default="error", description="cells of a domain file that cannot be computed: error, or mask to leave them out"
     )
+    masked_cells: Literal["missing", "packed"] = Field(
+        default="missing",
+        description="cells outside the mask of a grid, for frameworks: missing (it keeps its shape, NaN there) or "
+        "packed (they see the computed cells only)",
+    )
 
 
 class Period(Section):

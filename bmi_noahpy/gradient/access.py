@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,6 +145,44 @@ class Access:
 
     def _length(self, name: str) -> int:
         return self.get_state_size() if name == STATE else self._size(self._run(name).find(name))
+
+    def _columns_of(self, what: str, names: Sequence[str], values: Array) -> list[Tensor]:
+        """Numbers of a caller, one name after the other, as those of the columns, for each name."""
+        sizes = [self._length(name) for name in names]
+        pieces = self._vector(what, values, sum(sizes)).split(sizes)
+        return [self._packed(name, piece) for name, piece in zip(names, pieces, strict=True)]
+
+    def _packed(self, name: str, values: Tensor) -> Tensor:
+        """Those of the columns; what lies outside a mask must be zero or no number."""
+        import torch
+
+        if name == STATE:
+            return values
+        run, flat = self._run(name), values.numpy()
+        layout = run.layout(run.find(name).grid)
+        layout.inside(name, flat, flat != 0.0)
+        return torch.from_numpy(layout.gather(flat))
+
+    def _cells_of(self, names: Sequence[str], derivative: Tensor) -> Array:
+        """Derivatives of the columns, one name after the other, as a caller sees them: zero outside a mask."""
+        flat, start, found = derivative.detach().cpu().numpy(), 0, []
+        for name in names:
+            size = self._packed_length(name)
+            piece = flat[start : start + size]
+            start += size
+            if name != STATE:
+                run = self._run(name)
+                piece = run.layout(run.find(name).grid).spread(piece, missing=0.0)
+            found.append(piece)
+        return np.concatenate(found) if len(found) != 1 else found[0]
+
+    def _packed_length(self, name: str) -> int:
+        """Number of values of the columns."""
+        if name == STATE:
+            return self.get_state_size()
+        run = self._run(name)
+        layout = run.layout(run.find(name).grid)
+        return self._length(name) // layout.shown * layout.columns
 
     def _flat_state(self, function: str) -> Tensor:
         from bmi_noahpy.gradient.names import pack

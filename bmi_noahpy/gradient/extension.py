@@ -37,18 +37,17 @@ class GradientExtension(Access):
         seed, sensitivity : Values of the names of `of` and of `wrt`, one name after the other.
         """
         derivative = self._derivative("get_adjoint_derivative", of, wrt)
-        sizes = [self._length(name) for name in of]
-        seeds = self._vector("seed", seed, sum(sizes)).split(sizes)
-        return fill("sensitivity", sensitivity, derivative.backward(of, wrt, seeds).detach().cpu().numpy())
+        seeds = self._columns_of("seed", of, seed)
+        return fill("sensitivity", sensitivity, self._cells_of(wrt, derivative.backward(of, wrt, seeds)))
 
     def get_directional_derivative(
         self, of: Sequence[str], wrt: Sequence[str], seed: Array, sensitivity: Array
     ) -> Array:
         """sensitivity = d(of)/d(wrt) seed, for the last `update`. Arguments as in `get_adjoint_derivative`."""
         derivative = self._derivative("get_directional_derivative", of, wrt)
-        vector = self._vector("seed", seed, sum(self._length(name) for name in wrt))
-        change = derivative.forward(of, wrt, vector, [self._length(name) for name in of])
-        return fill("sensitivity", sensitivity, change.detach().cpu().numpy())
+        seeds = self._columns_of("seed", wrt, seed)
+        change = derivative.forward(of, wrt, seeds, [self._packed_length(name) for name in of])
+        return fill("sensitivity", sensitivity, self._cells_of(of, change))
 
     # --- a window ---------------------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class GradientExtension(Access):
                 f"{changed} was set after the last update(), and a seed is for what the update gave. "
                 f"Add the seed of {name} before it is set.",
             )
-        window.seed(name, self._vector(name, seed, self._length(name)))
+        window.seed(name, self._columns_of(name, [name], seed)[0])
 
     def update_adjoint(self) -> None:
         """Reverse the last `update` or `update_until` that is recorded and not yet reversed.
@@ -146,7 +145,7 @@ class GradientExtension(Access):
 
         window = self._closed_window("get_adjoint")
         require_cause(name, self._run("get_adjoint").find, self.get_parameter_names())
-        return fill(name, dest, window.adjoint(name).detach().cpu().numpy())
+        return fill(name, dest, self._cells_of([name], window.adjoint(name)))
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,27 @@ class Named(Protocol):
         """Where its values come from."""
 
 
+class Layout(Protocol):
+    """Places of columns among the cells that a caller sees; see `bmi_noahpy.component.layout`."""
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+
+    @property
+    def shown(self) -> int:
+        """Numbers the caller sees of a quantity without layers."""
+
+    def spread(self, values: Floats, missing: float = ...) -> Floats:
+        """Flat values of columns as the caller sees them."""
+
+    def gather(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Flat values of the columns from those of a caller."""
+
+    def inside(self, name: str, values: Floats, given: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which of a caller's values are those of columns; ValueError for a number given for another cell."""
+
+
 class Host(Protocol):
     """A run that is taken step by step, with values under names."""
 
@@ -111,6 +132,9 @@ class Host(Protocol):
 
     def size(self, grid: int) -> int:
         """Number of values on a grid."""
+
+    def layout(self, grid: int) -> Layout:
+        """Where a caller sees the values on a grid."""
 
     def get(self, name: str) -> Floats:
         """A copy of the values, flat."""

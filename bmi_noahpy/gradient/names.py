@@ -114,11 +114,11 @@ def read_result(name: str, find: Find, result: StepResult) -> Tensor | None:
 # --- causes -----------------------------------------------------------------------------------------------------------
 
 
-def core_changes(names: Sequence[str], find: Find, vector: Tensor, step: TakenStep) -> Core:
+def core_changes(names: Sequence[str], find: Find, vectors: Sequence[Tensor], step: TakenStep) -> Core:
     """The change of core quantities that a change of the values under these names is: their sum."""
     changes: Core = {}
-    start = 0
-    for name in names:
+    for name, vector in zip(names, vectors, strict=True):
+        start = 0
         for path, weight, shape in _parts(name, find, step):
             length = shape.numel()
             change = weight * vector[start : start + length].reshape(shape)

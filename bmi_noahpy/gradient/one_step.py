@@ -34,9 +34,9 @@ class StepDerivative:
     find: Find
     engine: Engine
 
-    def forward(self, of: Sequence[str], wrt: Sequence[str], seed: Tensor, sizes: Sequence[int]) -> Tensor:
+    def forward(self, of: Sequence[str], wrt: Sequence[str], seeds: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
         """d(of)/d(wrt) seed, flat, the names one after the other; `sizes` are those of `of`."""
-        changes = core_changes(wrt, self.find, seed, self.step)
+        changes = core_changes(wrt, self.find, seeds, self.step)
         found = self.engine.push(RecordedStep.of(self.step), pack(self.step.state), changes, of)
         like = self.step.state.skin_temperature
         return torch.cat(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import bmi_cases as cases
 import pytest
+from test_bmi_masked import write_masked
 
 from bmi_noahpy import BmiNoahPy
 
@@ -21,9 +23,18 @@ pytest.importorskip("gimli.units")
 PROGRAM = "import sys; from bmi_tester.main import main; sys.exit(main(sys.argv[1:]))"
 
 
-@pytest.mark.parametrize("sections", [cases.configuration(), cases.grid_configuration()], ids=["column", "grid"])
-def test_bmi_tester_finds_nothing(tmp_path, sections, pytestconfig):
-    path = cases.write_case(tmp_path, sections)
+WRITERS = {
+    "column": lambda folder: cases.write_case(folder, cases.configuration()),
+    "grid": lambda folder: cases.write_case(folder, cases.grid_configuration()),
+    "masked": write_masked,
+    "packed": functools.partial(write_masked, domain__masked_cells="packed"),
+}
+QUICK = ("grid", "masked")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=[] if k in QUICK else pytest.mark.slow) for k in WRITERS])
+def test_bmi_tester_finds_nothing(tmp_path, kind, pytestconfig):
+    path = WRITERS[kind](tmp_path)
     paths = [str(pytestconfig.rootpath), os.environ.get("PYTHONPATH", "")]
     # Its fixtures are above the folders it hands to pytest, which looks for them up to the root folder only.
     options = shlex.quote(f"--rootdir={Path(bmi_tester.__file__).parent}")

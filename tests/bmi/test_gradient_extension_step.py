@@ -69,9 +69,11 @@ def values_of(model, name):
 
 
 def by_units(model, outputs, columns):
-    """Largest value of all outputs in the same units, in each column."""
-    largest = {}
+    """Largest value of all outputs in the same units, in each column; the number of the column does not count."""
+    largest = {"1": np.zeros(columns)}
     for name in outputs:
+        if name == "model_grid_cell__row-major-order_index":
+            continue
         values = np.nanmax(np.abs(cases.read(model, name).reshape(-1, columns)), axis=0, initial=0.0)
         largest[model.get_var_units(name)] = np.maximum(largest.get(model.get_var_units(name), 0.0), values)
     return {name: np.maximum(largest[model.get_var_units(name)], 1e-12) for name in outputs}

@@ -312,7 +312,7 @@ def test_a_region_runs_as_a_bmi_component_on_one_face_per_column(tmp_path, liste
     if listed:
         weather = weather.stack(point=("lat", "lon")).isel(point=LAND).reset_index("point")
     write_region(tmp_path, points() if listed else None, weather)
-    path = write(tmp_path / "run.yaml", changed(region_changes()))
+    path = write(tmp_path / "run.yaml", changed(region_changes(domain__masked_cells="packed")))
     model = BmiNoahPy()
     model.initialize(str(path))
     grid = model.get_var_grid("land_surface__temperature")
