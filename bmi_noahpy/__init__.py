@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bmi_noahpy.runs.run import Run
     from bmi_noahpy.runs.scheme_warnings import SchemeWarning
     from bmi_noahpy.runs.spin_up import SpinUpResult, spin_up
+    from bmi_noahpy.runs.sweep import Sweep, sweep
     from bmi_noahpy.verification import verify
     from bmi_noahpy.verification.sensitivities import verify_sensitivities
     from bmi_noahpy.verification.step_lengths import compare_step_lengths
@@ -76,6 +77,7 @@ _HOMES = {
     "bmi_noahpy.runs.restart.state_file": ("RestartError", "read_restart"),
     "bmi_noahpy.runs.scheme_warnings": ("SchemeWarning",),
     "bmi_noahpy.runs.spin_up": ("SpinUpResult", "spin_up"),
+    "bmi_noahpy.runs.sweep": ("Sweep", "sweep"),
     "bmi_noahpy.verification": ("verify",),
     "bmi_noahpy.verification.sensitivities": ("verify_sensitivities",),
     "bmi_noahpy.verification.step_lengths": ("compare_step_lengths",),
@@ -105,6 +107,7 @@ __all__ = [
     "SpinUpResult",
     "SupportsGradient",
     "SupportsTime",
+    "Sweep",
     "TrainingError",
     "__version__",
     "active_layer_thickness",
@@ -131,6 +134,7 @@ __all__ = [
     "simulate",
     "snow_days",
     "spin_up",
+    "sweep",
     "train",
     "verification",
     "verify",

@@ -17,6 +17,7 @@ from bmi_noahpy.cli.messages import LogLevel, log_level
 from bmi_noahpy.cli.options import Debug
 from bmi_noahpy.cli.plot import plot
 from bmi_noahpy.cli.run import run
+from bmi_noahpy.cli.sweep import sweep
 from bmi_noahpy.cli.table import table
 from bmi_noahpy.cli.verify import verify
 from bmi_noahpy.files.trust import own_code
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Noah land surface model with permafrost physics: differentiable, batched, with a Basic Model Interface.",
 )
-for _command in (run, init, check, plot, table, calibrate, sensitivity, verify, info, schema):
+for _command in (run, init, check, sweep, plot, table, calibrate, sensitivity, verify, info, schema):
     app.command()(_command)
 
 

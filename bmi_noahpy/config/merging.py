@@ -62,20 +62,31 @@ def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[s
     """
     result = _copy(mapping)
     for setting in settings:
-        key, mark, text = setting.partition("=")
-        if not mark or not key.strip():
-            raise ConfigurationError([Problem("--set", f"{setting!r} is not a setting. Write key=value.")])
+        key, text = split_setting(setting)
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigurationError([Problem("--set", f"{setting!r}: its value is not valid YAML.")]) from None
         place = result
-        *sections, name = key.strip().split(".")
+        *sections, name = key.split(".")
         for number, section in enumerate(sections):
             place[section] = _opened(place.get(section), sections[: number + 1], setting)
             place = place[section]
         place[name] = value
     return result
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """Key and text of a setting.
+
+    Raises
+    ------
+    ConfigurationError : a text that is no setting.
+    """
+    key, mark, text = setting.partition("=")
+    if not mark or not key.strip():
+        raise ConfigurationError([Problem("--set", f"{setting!r} is not a setting. Write key=value.")])
+    return key.strip(), text
 
 
 def _opened(inner: Any, path: Sequence[str], setting: str) -> dict[str, Any]:

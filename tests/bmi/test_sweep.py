@@ -1,0 +1,78 @@
+"""A run with several values of some keys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from configurations import changed, write, write_weather
+from typer.testing import CliRunner
+
+from bmi_noahpy import simulate, sweep
+from bmi_noahpy.cli import app
+from bmi_noahpy.config import ConfigurationError, load_configuration
+
+
+@pytest.fixture
+def site(tmp_path):
+    write_weather(tmp_path / "weather.csv")
+    changes = {
+        "period.end": "2020-01-01T15:00",
+        "forcing": {"file": "weather.csv"},
+        "output": {"file": "out.nc", "variables": ["soil.temperature", "skin_temperature"]},
+    }
+    return write(tmp_path / "site.yaml", changed(changes))
+
+
+def alone(site, *settings: str) -> xr.Dataset:
+    return simulate(load_configuration(site, settings))
+
+
+def test_runs_that_differ_in_numbers_are_points_of_one_file_and_equal_to_runs_alone(site):
+    keys = ["soil.parameters.porosity=0.42,0.5", "forcing.corrections.air_temperature.offset=0,-1.5,2"]
+    found = sweep(site, keys)
+    assert found.together
+    assert len(found.settings) == 6
+    with xr.open_dataset(site.with_name("site_sweep.nc"), decode_timedelta=False) as data:
+        assert data["sweep_soil_parameters_porosity"].values.tolist() == [0.42] * 3 + [0.5] * 3
+        assert data["sweep_soil_parameters_porosity"].attrs["configuration_key"] == "soil.parameters.porosity"
+        for point, settings in enumerate(found.settings):
+            single = alone(site, *(f"{key}={value}" for key, value in settings.items()))
+            np.testing.assert_allclose(
+                data["soil_temperature"].isel(point=point), single["soil_temperature"], rtol=0, atol=1e-9
+            )
+        assert np.ptp(data["skin_temperature"].isel(time=-1).values) > 0.1
+
+
+def test_runs_with_other_layers_are_run_one_after_the_other(site):
+    layers = "soil.thickness=[0.1,0.3,0.6,1.0],[0.2,0.3,0.6,1.0]"
+    found = sweep(site, [layers])
+    assert not found.together
+    assert [summary.path.name for summary in found.summaries] == ["site_sweep_0.nc", "site_sweep_1.nc"]
+    with pytest.raises(FileExistsError, match=r"site_sweep_0\.nc exists"):
+        sweep(site, [layers])
+
+
+def test_the_command_lists_its_runs_and_its_output(site):
+    result = CliRunner().invoke(app, ["sweep", str(site), "--set", "vegetation.fraction=0.1,0.6"])
+    assert result.exit_code == 0, result.output
+    assert "point 1: vegetation.fraction=0.6" in result.stdout
+    assert "6 steps each" in result.stdout
+    assert "2 runs as columns of one batch" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["soil.parameters.porosity=0.4,2"], "soil.parameters.porosity: impossible value 2"),
+        (["soil.parameters.porosity="], "has no value"),
+        (["soil.parameters.porosity"], "is not a setting"),
+        ([], "Say what varies"),
+        (["restart.keep=2,3"], "neither writes nor reads restart files"),
+        (["domain.latitude=[60.0, 61.0]"], "has several columns"),
+    ],
+)
+def test_a_sweep_that_makes_no_sense_is_refused(site, keys, words):
+    with pytest.raises(ConfigurationError, match=words):
+        sweep(site, keys)
+    assert not site.with_name("site_sweep.nc").exists()
