@@ -1,4 +1,4 @@
-"""The fluxes of a conservative step, and the closure of its two budgets: water and enthalpy of the whole column."""
+"""The fluxes and diagnostics of a conservative step, in the names of `Fluxes`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from noahpy_core.constants import (
     LATENT_HEAT_FUSION,
     LATENT_HEAT_VAPORISATION,
     SPECIFIC_HEAT_ICE,
-    WATER_DENSITY,
 )
 from noahpy_core.diagnostics import soil_diagnostics
 from noahpy_core.numerics import at_most, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import LATENT_HEAT_ICE
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT, soil_store
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT
 from noahpy_core.state import Fluxes, Forcing, State
-from noahpy_core.steps.conservative_parts import ConservativeParts
+from noahpy_core.steps.conservative.closure import energy_closure, water_closure
+from noahpy_core.steps.conservative.parts import ConservativeParts
 
 
 def conservative_fluxes(
@@ -41,7 +41,9 @@ def conservative_fluxes(
     values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])
     none = torch.zeros_like(after.skin_temperature)
     values |= dict.fromkeys(("numerical_water_source", "numerical_heat_source", "freezing_rain_heat"), none)
-    values |= _closure(parts, values, before, after, forcing, parameters, column, dt)
+    values["melt_heat"] = LATENT_HEAT_FUSION * values["snow_melt"]
+    values |= water_closure(values, forcing.precipitation, before, after, column, dt)
+    values |= energy_closure(parts, values, before, after, parameters, column, dt)
     values["snow_temperature"] = parts.heat.snow_temperature
     values["snow_liquid_water"] = parts.heat.layers.liquid
     values["snow_outflow"] = parts.heat.melt_water
@@ -119,45 +121,4 @@ def _surface(parts: ConservativeParts) -> dict[str, Tensor]:
         "temperature_stress": resistance.temperature,
         "humidity_stress": resistance.humidity,
         "moisture_stress": resistance.moisture,
-    }
-
-
-def _closure(
-    parts: ConservativeParts, values: dict[str, Tensor], before: State, after: State, forcing: Forcing,
-    parameters: Parameters, column: SoilColumn, dt: Tensor | float,
-) -> dict[str, Tensor]:  # fmt: skip
-    """Residuals, from states and fluxes alone: change of each store less what went in, plus what came out."""
-    snow, old_snow = after.snow, before.snow
-    assert snow.layer_mass is not None
-    assert old_snow.layer_mass is not None
-    assert snow.layer_enthalpy is not None
-    assert old_snow.layer_enthalpy is not None
-    moisture = after.soil.moisture - before.soil.moisture
-    pack = (snow.layer_mass - old_snow.layer_mass).sum(0)
-    stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
-    lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"]
-
-    ice = values["sublimation"] - parts.around.snowy.cover * parts.heat.over_snow.condensation - parts.heat.frost
-    through = parts.moved.through
-    advected = (
-        parts.around.snowy.arriving_heat + through[0] - through[-1] - parts.moved.evaporated_heat
-        + LATENT_HEAT_FUSION * ice
-    )  # fmt: skip
-    ground = soil_store(before.soil.moisture, column.thickness, parameters)
-    new_ground = soil_store(after.soil.moisture, column.thickness, parameters)
-    soil_gain = new_ground.enthalpy(after.soil.temperature, after.soil.ice)
-    soil_gain = (soil_gain - ground.enthalpy(before.soil.temperature, before.soil.ice)).sum(0)
-    snow_gain = (snow.layer_enthalpy - old_snow.layer_enthalpy).sum(0) - LATENT_HEAT_FUSION * pack
-    into_soil = through[0] - through[-1] - parts.moved.evaporated_heat
-    spent = (
-        values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"] + values["ground_heat_flux"]
-    )
-    arriving = values["ground_heat_flux"] - values["deep_heat_flux"]
-    return {
-        "water_residual": stored / dt - (forcing.precipitation - lost),
-        "energy_residual": values["absorbed_radiation"] - spent,
-        "soil_heat_residual": values["soil_heat_flux"] - values["deep_heat_flux"] + into_soil - soil_gain / dt,
-        "advected_heat": advected,
-        "enthalpy_residual": arriving + advected - (soil_gain + snow_gain) / dt,
-        "melt_heat": LATENT_HEAT_FUSION * values["snow_melt"],
     }

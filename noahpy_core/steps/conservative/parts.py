@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
 
+from noahpy_core.column import SoilColumn
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.closed_balance import Balance
 from noahpy_core.physics.coupled_system import System, Unknowns
 from noahpy_core.physics.evaporation import CanopyResistance, Demand
-from noahpy_core.physics.snow_layered import SnowyGround
+from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.snow_layered import LayeredSnow, SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
-from noahpy_core.physics.soil_water_richards import RichardsWater
+from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
 from noahpy_core.physics.surface import Ground
 from noahpy_core.state import SoilState
+
+
+class Schemes(NamedTuple):
+    """What stands in the slots of the step."""
+
+    column: SoilColumn
+    canopy_resistance: Callable[..., CanopyResistance]
+    evaporation: Callable[..., Demand]
+    soil_thermal: Callable[..., Tensor]
+    curve: FreezingCurve
+    soil_water: RichardsSoilWater
+    snow: LayeredSnow
 
 
 class Surroundings(NamedTuple):

@@ -1,0 +1,86 @@
+"""The closure of a step's budgets: change of every store, less what went in, plus what came out."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from noahpy_core.column import SoilColumn
+from noahpy_core.constants import LATENT_HEAT_FUSION, WATER_DENSITY
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.soil_enthalpy import soil_store
+from noahpy_core.state import State
+from noahpy_core.steps.conservative.parts import ConservativeParts
+
+
+def water_closure(
+    values: dict[str, Tensor], precipitation: Tensor, before: State, after: State, column: SoilColumn,
+    dt: Tensor | float,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Residual of the column's water, ``[column]``. [kg m-2 s-1]
+
+    Parameters
+    ----------
+    values : Fluxes of the step by name.
+    precipitation : ``[column]``. [kg m-2 s-1]
+    before, after : State at the start and end.
+    column : Soil layers.
+    dt : Length of the step. [s]
+    """
+    assert after.snow.layer_mass is not None
+    assert before.snow.layer_mass is not None
+    moisture = after.soil.moisture - before.soil.moisture
+    pack = (after.snow.layer_mass - before.snow.layer_mass).sum(0)
+    stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
+    lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"]
+    return {"water_residual": stored / dt - (precipitation - lost)}
+
+
+def energy_closure(
+    parts: ConservativeParts, values: dict[str, Tensor], before: State, after: State, parameters: Parameters,
+    column: SoilColumn, dt: Tensor | float,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Residuals of skin, soil and the whole column, and the heat that water carries across its bounds. [W m-2]
+
+    Parameters
+    ----------
+    parts : What the parts of the step have found.
+    values : Fluxes of the step by name.
+    before, after : State at the start and end.
+    parameters : Of the step.
+    column : Soil layers.
+    dt : Length of the step. [s]
+    """
+    heat, moved, snowy = parts.heat, parts.moved, parts.around.snowy
+    sublimed = values["sublimation"] - snowy.cover * heat.over_snow.condensation - heat.frost
+    into_soil = moved.through[0] - moved.through[-1] - moved.evaporated_heat
+    advected = snowy.arriving_heat + into_soil + LATENT_HEAT_FUSION * sublimed
+
+    soil_gain = _soil_enthalpy(after, parameters, column) - _soil_enthalpy(before, parameters, column)
+    soil_gain = soil_gain.sum(0) / dt
+    snow_gain = _snow_enthalpy_gain(before, after) / dt
+    spent = values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"]
+    spent = spent + values["ground_heat_flux"]
+    arriving = values["ground_heat_flux"] - values["deep_heat_flux"]
+    return {
+        "energy_residual": values["absorbed_radiation"] - spent,
+        "soil_heat_residual": values["soil_heat_flux"] - values["deep_heat_flux"] + into_soil - soil_gain,
+        "advected_heat": advected,
+        "enthalpy_residual": arriving + advected - (soil_gain + snow_gain),
+    }
+
+
+def _soil_enthalpy(state: State, parameters: Parameters, column: SoilColumn) -> Tensor:
+    """Of each layer, ``[layer, column]``. [J m-2]"""
+    store = soil_store(state.soil.moisture, column.thickness, parameters)
+    return store.enthalpy(state.soil.temperature, state.soil.ice)
+
+
+def _snow_enthalpy_gain(before: State, after: State) -> Tensor:
+    """Of the pack, counted from liquid water at the melting point, ``[column]``. [J m-2]"""
+    old, new = before.snow, after.snow
+    assert new.layer_enthalpy is not None
+    assert old.layer_enthalpy is not None
+    assert new.layer_mass is not None
+    assert old.layer_mass is not None
+    pack = (new.layer_mass - old.layer_mass).sum(0)
+    return (new.layer_enthalpy - old.layer_enthalpy).sum(0) - LATENT_HEAT_FUSION * pack

@@ -1,0 +1,139 @@
+"""The heat of a step: the equations of skins, snow and soil, their solution, and the fluxes that follow from it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import LATENT_HEAT_FUSION
+from noahpy_core.numerics import positive_part
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.coupled_heat import first_guess, solve_coupled
+from noahpy_core.physics.coupled_system import (
+    SnowRows,
+    SoilRows,
+    System,
+    bare_skin_balance,
+    snow_flow,
+    snow_skin_balance,
+    snow_temperature,
+    visible_skin,
+)
+from noahpy_core.physics.energy_balance import shaded_conductivity
+from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE
+from noahpy_core.physics.soil_enthalpy import soil_store
+from noahpy_core.state import Forcing, State
+from noahpy_core.steps.conservative.pack import frosted, pack_after_heat
+from noahpy_core.steps.conservative.parts import HeatStep, Schemes, Surroundings
+from noahpy_core.steps.conservative.skins import bare_skin, snow_skin
+
+
+def heat_step(
+    schemes: Schemes, state: State, forcing: Forcing, around: Surroundings, parameters: Parameters,
+    dt: Tensor | float,
+) -> HeatStep:  # fmt: skip
+    """The coupled system solved, and all that follows from its fluxes.
+
+    Parameters
+    ----------
+    schemes : Of the slots.
+    state : At the start of the step.
+    forcing, parameters : Of the step, resolved.
+    around : What is known before heat is exchanged.
+    dt : Length of the step. [s]
+
+    Raises
+    ------
+    ConvergenceError : naming the columns whose equations were not solved.
+    """
+    system = heat_system(schemes, state, forcing, around, parameters, dt)
+    at = solve_coupled(schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature))
+    temperature, _ = snow_temperature(system.snow, at.enthalpy)
+    over_snow = snow_skin_balance(system, at.snow_skin, temperature[0]).balance
+    on_ground = bare_skin_balance(system, at.bare_skin, at.temperature[0]).balance
+    cover, number = system.cover, system.snow_layers
+
+    every = torch.cat([temperature, at.temperature, system.deep_temperature.expand_as(cover)[None]])
+    conducted = system.between * (every[:-1] - every[1:])
+    flow, _ = snow_flow(system.snow, at.enthalpy)
+    layers, outflow, warm = pack_after_heat(schemes, around.snowy, over_snow, conducted[:number], flow, parameters, dt)
+    frost = (1.0 - cover) * on_ground.condensation * on_ground.frost_share
+    layers = frosted(layers, frost * dt, schemes.snow.fresh_density(around.air))
+
+    into_soil = cover * conducted[number - 1] + (1.0 - cover) * on_ground.heat + warm
+    falling = conducted[number:]
+    arriving = torch.cat([into_soil[None], falling[:-1]])
+    return HeatStep(
+        system=system,
+        at=at,
+        snow_temperature=temperature,
+        snow_skin=visible_skin(at.snow_skin, temperature[0]),
+        over_snow=over_snow,
+        on_ground=on_ground,
+        layers=layers,
+        melt_water=outflow,
+        soil_enthalpy=system.soil.start + dt * (arriving - falling),
+        soil_flux=into_soil,
+        deep_flux=falling[-1],
+        frost=frost,
+    )
+
+
+def heat_system(
+    schemes: Schemes, state: State, forcing: Forcing, around: Surroundings, parameters: Parameters,
+    dt: Tensor | float,
+) -> System:  # fmt: skip
+    """The equations of the step.
+
+    Parameters
+    ----------
+    schemes : Of the slots.
+    state : At the start of the step.
+    forcing, parameters : Of the step, resolved.
+    around : What is known before heat is exchanged.
+    dt : Length of the step. [s]
+    """
+    snowy, air, rows = around.snowy, around.air, around.snowy.patch
+    held = LATENT_HEAT_FUSION * schemes.snow.held(snowy, parameters.snow)
+    largest = LARGEST_RUNNING_SHARE * LATENT_HEAT_FUSION * positive_part(snowy.layers.mass) * rows.scale
+    top, between, bare = _conductances(schemes, state, around, parameters)
+    return System(
+        snow=SnowRows(rows.mass, rows.enthalpy, held, largest),
+        soil=_soil_rows(schemes, state, parameters),
+        snow_skin=snow_skin(forcing, around, parameters, dt),
+        bare_skin=bare_skin(state, forcing, around, dt),
+        cover=snowy.cover,
+        top=top,
+        between=between,
+        bare=bare,
+        deep_temperature=parameters.general.deep_temperature,
+        dt=dt + torch.zeros_like(air.temperature),
+    )
+
+
+def _soil_rows(schemes: Schemes, state: State, parameters: Parameters) -> SoilRows:
+    soil = state.soil
+    store = soil_store(soil.moisture, schemes.column.thickness, parameters)
+    return SoilRows(
+        start=store.enthalpy(soil.temperature, soil.ice),
+        store=store,
+        b=parameters.soil.clapp_hornberger_b,
+        suction=parameters.soil.saturated_suction,
+        porosity=parameters.soil.porosity,
+    )
+
+
+def _conductances(
+    schemes: Schemes, state: State, around: Surroundings, parameters: Parameters
+) -> tuple[Tensor, Tensor, Tensor]:
+    """From snow skin to snow, between all layers and to the deep boundary, from bare skin to soil. [W m-2 K-1]"""
+    soil, general, thickness = state.soil, parameters.general, schemes.column.thickness
+    conductivity = schemes.soil_thermal(soil.liquid_water, soil.ice, parameters.soil)
+    half = 0.5 * thickness / conductivity
+    deepest = general.deep_temperature_depth - schemes.column.node_depth[-1]
+    top, inner, lowest = around.snowy.conductances()
+
+    to_soil, within = 1.0 / (lowest + half[0]), 1.0 / (half[:-1] + half[1:])
+    between = torch.cat([inner, to_soil[None], within, (conductivity[-1] / deepest)[None]])
+    shaded = shaded_conductivity(conductivity[0], general.canopy_shading_coefficient, around.ground.vegetation_fraction)
+    return top, between, shaded / (0.5 * thickness[0])

@@ -1,0 +1,67 @@
+"""The snow after heat, vapour and running water have passed through it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import LATENT_HEAT_FUSION
+from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.closed_balance import Balance
+from noahpy_core.physics.snow_layered import SnowyGround
+from noahpy_core.physics.snow_layers import GHOST_MASS, SnowLayers
+from noahpy_core.steps.conservative.parts import Schemes
+
+
+def pack_after_heat(
+    schemes: Schemes, snowy: SnowyGround, balance: Balance, conducted: Tensor, flow: Tensor, parameters: Parameters,
+    dt: Tensor | float,
+) -> tuple[SnowLayers, Tensor, Tensor]:  # fmt: skip
+    """Layers after heat, vapour and running water; water leaving the base [kg m-2 s-1], heat beyond it [W m-2].
+
+    Parameters
+    ----------
+    schemes : Of the slots.
+    snowy : The pack before.
+    balance : Of the snow's skin.
+    conducted : Heat down from each layer, per square metre of snow, ``[snow layer, column]``. [W m-2]
+    flow : Heat that ran down with water from each layer, per square metre of snow. [J m-2]
+    parameters : Of the step, resolved.
+    dt : Length of the step. [s]
+    """
+    cover, layers = snowy.cover, snowy.layers
+    arriving = torch.cat([balance.heat[None], conducted[:-1]])
+    ran = cover * (torch.cat([torch.zeros_like(flow[:1]), flow[:-1]]) - flow)
+    vapour = cover * dt * (balance.soil - balance.condensation)
+    mass = layers.mass + ran / LATENT_HEAT_FUSION
+    enthalpy = layers.enthalpy + cover * dt * (arriving - conducted) + ran
+
+    # Vapour leaves and joins ice at the melting point, and takes its share of the thickness.
+    top = mass[0] - vapour
+    kept = (top + GHOST_MASS) / (mass[0] + GHOST_MASS)
+    after = SnowLayers(
+        torch.cat([top[None], mass[1:]]),
+        enthalpy,
+        torch.cat([(layers.thickness[0] * at_most(kept, 1.0))[None], layers.thickness[1:]]),
+    )
+    ice_before = torch.cat([positive_part(snowy.ice[0] - vapour)[None], snowy.ice[1:]])
+    after, water, warm = schemes.snow.drained(after, ice_before, parameters.snow)
+    return after, (cover * flow[-1] / LATENT_HEAT_FUSION + water) / dt, warm / dt
+
+
+def frosted(layers: SnowLayers, frost: Tensor, density: Tensor) -> SnowLayers:
+    """The pack with frost of bare ground, which joins it as ice at the melting point.
+
+    Parameters
+    ----------
+    layers : Before, ``[snow layer, column]``.
+    frost : ``[column]``. [kg m-2]
+    density : Of the frost, that of fresh snow, ``[column]``. [kg m-3]
+    """
+    none = torch.zeros_like(layers.mass[1:])
+    return SnowLayers(
+        layers.mass + torch.cat([frost[None], none]),
+        layers.enthalpy,
+        layers.thickness + torch.cat([(frost / density)[None], none]),
+    )

@@ -1,0 +1,76 @@
+"""The two surfaces of a column, of snow and of bare ground: what their balances read."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.numerics import positive_part, safe_divide
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
+from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.state import Forcing, State
+from noahpy_core.steps.conservative.parts import Surroundings
+
+
+def snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float) -> SnowSkin:
+    """The surface of the snow.
+
+    Parameters
+    ----------
+    forcing, parameters : Of the step, resolved.
+    around : What is known before heat is exchanged.
+    dt : Length of the step. [s]
+    """
+    snow, air = parameters.snow, around.air
+    assert snow.snow_emissivity is not None
+    assert snow.snow_roughness is not None
+    absorbed = (1.0 - around.snowy.albedo) * forcing.shortwave_down + snow.snow_emissivity * forcing.longwave_down
+    return SnowSkin(
+        air=surface_layer(air, snow.snow_roughness),
+        pressure=air.pressure,
+        humidity=air.humidity,
+        absorbed=absorbed,
+        emissivity=snow.snow_emissivity,
+        largest_sublimation=around.snowy.largest_sublimation(dt),
+    )
+
+
+def bare_skin(state: State, forcing: Forcing, around: Surroundings, dt: Tensor | float) -> BareSkin:
+    """Shares of soil, canopy and plants, and the most each can give; the top layer is shared by soil and roots.
+
+    Parameters
+    ----------
+    state : At the start of the step.
+    forcing : Of the step.
+    around : What is known before heat is exchanged.
+    dt : Length of the step. [s]
+    """
+    air, ground, shares = around.air, around.ground, around.shares
+    of_top, largest_plant = _of_the_soil(around)
+    return BareSkin(
+        air=surface_layer(air, ground.roughness_length),
+        pressure=air.pressure,
+        humidity=air.humidity,
+        density=air.density,
+        absorbed=(1.0 - ground.albedo) * forcing.shortwave_down + ground.emissivity * forcing.longwave_down,
+        emissivity=ground.emissivity,
+        soil_share=shares.soil,
+        canopy_share=shares.canopy,
+        plant_share=positive_part(shares.roots.sum(0)),
+        plant_resistance=around.resistance.resistance,
+        largest_soil=of_top / dt,
+        largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
+        largest_plant=largest_plant / dt,
+    )
+
+
+def _of_the_soil(around: Surroundings) -> tuple[Tensor, Tensor]:
+    """Water that evaporation of bare soil, and that plants can have, ``[column]``. [kg m-2]"""
+    shares, available = around.shares, around.available
+    to_soil = safe_divide(shares.soil, shares.soil + shares.roots[0])
+    for_roots = torch.cat([(available[0] * (1.0 - to_soil))[None], available[1:]])
+    taken = shares.roots > 0
+    # The most the plants can have before the first of their layers is empty.
+    until_empty = torch.where(taken, for_roots / torch.where(taken, shares.roots, 1.0), 1.0e9)
+    return available[0] * to_soil, -(-until_empty).amax(0) * positive_part(shares.roots.sum(0))

@@ -1,0 +1,48 @@
+"""What is known of a step before heat is exchanged: air, ground, precipitation, the pack with it, and stores."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
+from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.atmosphere import diagnose_air
+from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.surface import snow_free_ground
+from noahpy_core.state import Forcing, State
+from noahpy_core.steps.conservative.parts import Schemes, Surroundings
+
+
+def surroundings(
+    schemes: Schemes, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
+) -> Surroundings:
+    """Air, vegetation, precipitation by phase, the pack with it, and what can evaporate.
+
+    Parameters
+    ----------
+    schemes : Of the slots.
+    state : At the start of the step.
+    forcing, parameters : Of the step, resolved.
+    dt : Length of the step. [s]
+    """
+    soil, snow = state.soil, schemes.snow
+    air = diagnose_air(forcing, parameters.general)
+    ground = snow_free_ground(forcing, parameters.vegetation)
+    snowfall = snow.snowfall(forcing, air)
+    rainfall = forcing.precipitation - snowfall
+    snowy = snow.snowed_on(state.snow, snowfall, rainfall, air, parameters.snow, dt)
+
+    neutral = surface_layer(air, ground.roughness_length).neutral / air.density
+    resistance = schemes.canopy_resistance(
+        soil, air, ground, forcing.shortwave_down, neutral, ground.emissivity, parameters
+    )
+
+    # Over the step the canopy is on average as wet as after half of the rain it catches.
+    caught = ground.vegetation_fraction * (1.0 - snowy.cover) * rainfall
+    wet = at_most(state.canopy_water + 0.5 * dt * caught, parameters.vegetation.canopy_capacity)
+    one = torch.ones_like(snowfall)
+    shares = schemes.evaporation(soil, wet, ground, one, one, parameters)
+    available = positive_part(soil.liquid_water - MINIMUM_MOISTURE) * schemes.column.thickness * WATER_DENSITY
+    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available, caught)

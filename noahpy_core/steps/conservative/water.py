@@ -1,0 +1,98 @@
+"""The water of a step after heat has been exchanged: canopy, uptake, and movement through the soil with its heat."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from noahpy_core.constants import FREEZING_POINT, WATER_DENSITY
+from noahpy_core.numerics import at_most, positive_part, safe_divide
+from noahpy_core.parameters import Parameters
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
+from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.state import SoilState, State
+from noahpy_core.steps.conservative.parts import CanopyWater, HeatStep, Moved, Schemes, Surroundings
+
+ROUND_OFF = 1.0e-14
+"""Share of a store that is left by round-off. [1]"""
+
+
+def canopy_water(
+    state: State, around: Surroundings, heat: HeatStep, parameters: Parameters, dt: Tensor | float
+) -> CanopyWater:
+    """The canopy after rain, dew and evaporation, and what passes it; both fall on bare ground.
+
+    Parameters
+    ----------
+    state : At the start of the step.
+    around : What is known before heat is exchanged.
+    heat : With the condensation and the evaporation of canopy water.
+    parameters : Of the step.
+    dt : Length of the step. [s]
+    """
+    bare, ground = 1.0 - around.snowy.cover, heat.on_ground
+    dew = bare * ground.condensation * (1.0 - ground.frost_share)
+    arriving = bare * around.rainfall + dew
+    caught = around.ground.vegetation_fraction * arriving
+    had = state.canopy_water + dt * caught
+    left = had - dt * bare * ground.canopy
+    # A canopy that gave all it had is dry: what round-off leaves would have a wet fraction of infinite slope.
+    filled = torch.where(left > ROUND_OFF * had, left, 0.0)
+    # Exactly full, not but for round-off: beyond, plants would have a negative share.
+    kept = at_most(filled, parameters.vegetation.canopy_capacity)
+    drip = (filled - kept) / dt
+    return CanopyWater(kept, drip, arriving - caught + drip)
+
+
+def moved_water(
+    schemes: Schemes, around: Surroundings, heat: HeatStep, supply: Tensor, parameters: Parameters,
+    dt: Tensor | float,
+) -> Moved:  # fmt: skip
+    """Soil after evaporation has been taken from it and water has moved through it with its heat.
+
+    Parameters
+    ----------
+    schemes : Of the slots.
+    around : What is known before heat is exchanged.
+    heat : With soil evaporation and transpiration.
+    supply : Water that reaches the ground, of rain and snow, ``[column]``. [kg m-2 s-1]
+    parameters : Of the step, resolved.
+    dt : Length of the step. [s]
+    """
+    store, thickness = heat.system.soil.store, schemes.column.thickness
+    temperature, ice = _phases(schemes, heat)
+
+    uptake = _uptake(around, heat)
+    liquid = store.total - ice - uptake * dt / (thickness * WATER_DENSITY)
+    # Where most of the water froze meanwhile, ice makes up for it, at the cost of the layer's heat.
+    thawed = positive_part(-liquid)
+    liquid, ice = liquid + thawed, positive_part(ice - thawed)
+    # Water leaves at the temperature of its layer, which therefore stays.
+    lost = WATER_HEAT * uptake * (temperature - FREEZING_POINT)
+    enthalpy = heat.soil_enthalpy - dt * lost
+
+    none = SoilDemand(torch.zeros_like(supply), torch.zeros_like(uptake))
+    water = schemes.soil_water(liquid, ice, supply, none, parameters, dt)
+    flux = torch.cat([(water.infiltration - water.exfiltration)[None], water.exchange, water.drainage[None]])
+    # Rain has the temperature of the air, water from the snow that of melting.
+    warmth = safe_divide(supply - heat.melt_water, supply) * (around.air.temperature - FREEZING_POINT)
+    moved = carry_heat(
+        soil_store(water.liquid + water.ice, thickness, parameters), water.ice, enthalpy, flux,
+        WATER_HEAT * water.infiltration * warmth, dt,
+    )  # fmt: skip
+    after = SoilState(moved.temperature, water.liquid, water.ice)
+    return Moved(after, water, uptake, moved.through, lost.sum(0))
+
+
+def _phases(schemes: Schemes, heat: HeatStep) -> tuple[Tensor, Tensor]:
+    """Temperature [K] and ice [m3 m-3] of the soil layers after heat has been exchanged."""
+    store = heat.system.soil.store
+    freezing_point = schemes.curve.freezing_point(store.total, heat.system.soil.curve_parameters())
+    return store.state(heat.soil_enthalpy, heat.at.temperature, heat.at.temperature >= freezing_point)
+
+
+def _uptake(around: Surroundings, heat: HeatStep) -> Tensor:
+    """Water that soil evaporation and roots take from each layer, ``[layer, column]``. [kg m-2 s-1]"""
+    bare, ground = 1.0 - around.snowy.cover, heat.on_ground
+    roots = bare * ground.plants * safe_divide(around.shares.roots, around.shares.roots.sum(0))
+    return torch.cat([(roots[0] + bare * ground.soil)[None], roots[1:]])
