@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from bmi_noahpy.observations.yearly import permafrost_table
     from bmi_noahpy.output.permafrost import active_layer_thickness, mean_ground_temperature, snow_days
     from bmi_noahpy.plot import plot_output
+    from bmi_noahpy.plot.panels import plot_section, plot_series
+    from bmi_noahpy.plot.runs import compare_runs
     from bmi_noahpy.runs.execute import RunSummary
     from bmi_noahpy.runs.in_memory import simulate
     from bmi_noahpy.runs.launch import Launch, launch
@@ -69,6 +71,8 @@ _HOMES = {
     "bmi_noahpy.observations.yearly": ("permafrost_table",),
     "bmi_noahpy.output.permafrost": ("active_layer_thickness", "mean_ground_temperature", "snow_days"),
     "bmi_noahpy.plot": ("plot_output",),
+    "bmi_noahpy.plot.panels": ("plot_section", "plot_series"),
+    "bmi_noahpy.plot.runs": ("compare_runs",),
     "bmi_noahpy.runs.execute": ("RunSummary",),
     "bmi_noahpy.runs.in_memory": ("simulate",),
     "bmi_noahpy.runs.launch": ("Launch", "launch"),
@@ -115,6 +119,7 @@ __all__ = [
     "calibration",
     "check_gradient_extension",
     "cli",
+    "compare_runs",
     "compare_step_lengths",
     "example",
     "launch",
@@ -125,6 +130,8 @@ __all__ = [
     "open_forcing",
     "permafrost_table",
     "plot_output",
+    "plot_section",
+    "plot_series",
     "prepare",
     "read_calibration",
     "read_configuration",

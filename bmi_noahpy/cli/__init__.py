@@ -11,6 +11,7 @@ import typer
 
 from bmi_noahpy.cli.calibration import calibrate, sensitivity
 from bmi_noahpy.cli.check import check
+from bmi_noahpy.cli.compare import compare
 from bmi_noahpy.cli.info import info, schema
 from bmi_noahpy.cli.init import init
 from bmi_noahpy.cli.messages import LogLevel, log_level
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Noah land surface model with permafrost physics: differentiable, batched, with a Basic Model Interface.",
 )
-for _command in (run, init, check, sweep, plot, table, calibrate, sensitivity, verify, info, schema):
+for _command in (run, init, check, sweep, plot, compare, table, calibrate, sensitivity, verify, info, schema):
     app.command()(_command)
 
 

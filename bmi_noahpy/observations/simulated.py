@@ -53,6 +53,10 @@ class Series:
         """The same times with other values."""
         return dataclasses.replace(self, values=values)
 
+    def with_units(self, units: str) -> Series:
+        """The same numbers called by other units."""
+        return dataclasses.replace(self, units=units)
+
     def daily(self) -> Series:
         """Means of calendar days; the series itself when its intervals are not shorter than a day."""
         if self.length >= 86400.0 or self.values.shape[0] == 0:
@@ -120,11 +124,26 @@ def read_column(path: str | Path, cell: tuple[int, int] | None = None) -> Column
     if not path.exists():
         raise FileNotFoundError(f"output file {path} does not exist. `noahpy run` makes one.")
     with _open(path) as data:
-        if not {"time", "time_bnds", "layer"} <= set(data.variables) or "step_seconds" not in data.attrs:
-            raise PlotError(f"{path}: not an output file of noahpy. Give the netCDF file that `noahpy run` wrote.")
-        if data.sizes["time"] == 0:
-            raise PlotError(f"{path}: holds no records. Run the model again.")
-        return _column(path, data, cell)
+        return column_of(data, str(path), cell)
+
+
+def column_of(data: xr.Dataset, source: str, cell: tuple[int, int] | None = None) -> ColumnOutput:
+    """One column of a dataset that a run wrote.
+
+    Parameters
+    ----------
+    source : For messages.
+    cell : As for `read_column`.
+
+    Raises
+    ------
+    PlotError : not an output of this program, no records, or no such cell.
+    """
+    if not {"time", "time_bnds", "layer"} <= set(data.variables) or "step_seconds" not in data.attrs:
+        raise PlotError(f"{source}: not an output of noahpy. Give the netCDF file that `noahpy run` wrote.")
+    if data.sizes["time"] == 0:
+        raise PlotError(f"{source}: holds no records. Run the model again.")
+    return _column(source, data, cell)
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -134,19 +153,19 @@ def _open(path: Path) -> xr.Dataset:
         raise PlotError(f"{path}: cannot be read as netCDF ({error}).") from error
 
 
-def _column(path: Path, data: xr.Dataset, cell: tuple[int, int] | None) -> ColumnOutput:
-    title = str(data.attrs.get("title", path.stem)).partition(":")[0]
+def _column(source: str, data: xr.Dataset, cell: tuple[int, int] | None) -> ColumnOutput:
+    title = str(data.attrs.get("title", Path(source).stem)).partition(":")[0]
     dims = tuple(dict.fromkeys((*data["lat"].dims, *data["lon"].dims)))
     if dims:
         shape = tuple(data.sizes[name] for name in dims)
         place = (cell or _first_computed(data, shape))[-len(shape) :]
         if any(index >= size for index, size in zip(place, shape, strict=True)):
             what = f"{shape[0]} rows, {shape[1]} columns" if len(shape) == 2 else f"{shape[0]} points"
-            raise PlotError(f"{path}: no cell {','.join(map(str, cell or place))}. The grid has {what}.")
+            raise PlotError(f"{source}: no cell {','.join(map(str, cell or place))}. The grid has {what}.")
         data = data.isel(dict(zip(dims, place, strict=True)))
         title = f"{title}, cell {','.join(map(str, place))}"
         if "cell_status" in data and int(data["cell_status"]) != COMPUTED:
-            raise PlotError(f"{path}: cell {','.join(map(str, place))} was not computed. Choose another one.")
+            raise PlotError(f"{source}: cell {','.join(map(str, place))} was not computed. Choose another one.")
     data = data.load()
     bounds = _layer_bounds(data)
     return ColumnOutput(

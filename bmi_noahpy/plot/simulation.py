@@ -35,10 +35,10 @@ def soil_figure(output: ColumnOutput) -> Figure | None:
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
     celsius = temperature.with_values(temperature.values - MELTING_POINT).daily()
     half_range = float(np.nanpercentile(np.abs(celsius.values), 99.5)) or 1.0
-    mesh = _section(axes[0], output, celsius, cmap="RdBu_r", norm=CenteredNorm(halfrange=half_range))
+    mesh = draw_section(axes[0], output, celsius, cmap="RdBu_r", norm=CenteredNorm(halfrange=half_range))
     figure.colorbar(mesh, ax=axes[0], label="soil temperature [°C]", extend="both", pad=0.01)
     if water is not None:
-        mesh = _section(axes[1], output, water.daily(), cmap="YlGnBu", vmin=0.0)
+        mesh = draw_section(axes[1], output, water.daily(), cmap="YlGnBu", vmin=0.0)
         figure.colorbar(mesh, ax=axes[1], label="liquid water [m³ m⁻³]", pad=0.01)
     for panel in axes:
         _isotherm(panel, output, celsius)
@@ -94,7 +94,8 @@ def energy_figure(output: ColumnOutput) -> Figure | None:
     return figure
 
 
-def _section(axes: Axes, output: ColumnOutput, series: Series, **colours: Any) -> QuadMesh:
+def draw_section(axes: Axes, output: ColumnOutput, series: Series, **colours: Any) -> QuadMesh:
+    """Values of a variable of the soil over time and depth."""
     middle = series.middle
     edges: Any = np.concatenate([series.begin[:1], middle[:-1] + np.diff(middle) // 2, series.end[-1:]])
     return axes.pcolormesh(edges, output.faces, series.values.T, shading="flat", rasterized=True, **colours)
