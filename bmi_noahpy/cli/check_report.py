@@ -47,6 +47,7 @@ def _lines(configuration: Configuration, run: Run) -> Iterator[str]:
         yield "Forcing: none; a framework has to supply it"
     else:
         yield from _records(run)
+        yield from _corrections(configuration)
     yield f"Soil: {_soil(configuration, run)}"
     yield f"Vegetation: {_vegetation(configuration, run)}"
     chosen = ", ".join(f"{slot}: {scheme}" for slot, scheme in _other_schemes(configuration))
@@ -66,6 +67,24 @@ def _records(run: Run) -> Iterator[str]:
     sun = _sun(run)
     if sun is not None:
         yield f"  sun highest at {sun[0]:.1f} h UTC, expected {sun[1]:.1f} h"
+
+
+def _corrections(configuration: Configuration) -> Iterator[str]:
+    """What is corrected, and what becomes of humidity and longwave radiation with the temperature."""
+    from bmi_noahpy.forcing.corrections import KEEP, PAIRS
+
+    given = {} if configuration.forcing is None else configuration.forcing.corrections
+    for name, parts in given.items():
+        shown = ", ".join(
+            f"{key} {value:g}" if isinstance(value, (int, float)) else f"{key} by column"
+            for key, value in parts.items()
+            if key != "keep"
+        )
+        yield f"  {name}: {shown}"
+        if name == "air_temperature":
+            kept = parts.get("keep", ())
+            rules = [KEEP[other if other in kept else usual] for usual, other in PAIRS if usual not in given]
+            yield from (f"    {rule}" for rule in rules)
 
 
 def _precipitation(run: Run) -> tuple[float, float | None]:

@@ -120,7 +120,7 @@ def _all_values(read: Read) -> Iterator[tuple[str, Any]]:
         yield from _values(read, (), section)
     yield from _values(read, COLUMN_VALUES)
     for name, parts in (read.get("forcing.corrections") or {}).items():
-        yield from ((f"forcing.corrections.{name}.{key}", value) for key, value in parts.items())
+        yield from ((f"forcing.corrections.{name}.{key}", value) for key, value in parts.items() if key != "keep")
 
 
 def _values(read: Read, keys: tuple[str, ...], overrides: str | None = None) -> Iterator[tuple[str, Any]]:

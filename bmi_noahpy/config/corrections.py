@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bmi_noahpy.config.errors import Problem, Problems, suggest
 from bmi_noahpy.config.values import Reader, Values, refuse_empty
-from bmi_noahpy.forcing.corrections import CORRECTABLE, correctable_units
+from bmi_noahpy.forcing.corrections import CORRECTABLE, KEEP, PAIRS, correctable_units
 
 
 def read_corrections(value: Any) -> dict[str, dict[str, Values]]:
-    """Quantity -> {factor, offset}; raises `Problems` with everything that is wrong."""
+    """Quantity -> {factor, offset, keep}; raises `Problems` with everything that is wrong."""
     if not isinstance(refuse_empty(value), Mapping):
         raise ValueError(f"must hold quantities, got {value!r}. Write it like {{precipitation: {{factor: 1.1}}}}.")
     problems, read = [], {}
@@ -24,13 +24,29 @@ def read_corrections(value: Any) -> dict[str, dict[str, Values]]:
             found, wrong = _read(name, given)
             read[name] = found
             problems += wrong
+    problems += _decided_twice(read)
     if problems:
         raise Problems(problems)
     return read
 
 
+def _decided_twice(read: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Quantities that follow from the temperature, and are corrected as well."""
+    kept = read.get("air_temperature", {}).get("keep", ())
+    return [
+        Problem("air_temperature.keep", f"{follows} changes {name}, which has a correction of its own. Keep one.")
+        for name, follows in PAIRS
+        if follows in kept and name in read
+    ]
+
+
 def _read(name: str, given: Mapping[Any, Any]) -> tuple[dict[str, Values], list[Problem]]:
-    readers = {"factor": Reader("1", (0.0, 1000.0)), "offset": Reader(correctable_units()[name])}
+    readers: dict[str, Callable[[Any], Any]] = {
+        "factor": Reader("1", (0.0, 1000.0)),
+        "offset": Reader(correctable_units()[name]),
+    }
+    if name == "air_temperature":
+        readers["keep"] = _read_keep
     found, wrong = {}, []
     for key, value in given.items():
         if key not in readers:
@@ -41,3 +57,15 @@ def _read(name: str, given: Mapping[Any, Any]) -> tuple[dict[str, Values], list[
         except ValueError as error:
             wrong.append(Problem(f"{name}.{key}", str(error)))
     return found, wrong
+
+
+def _read_keep(value: Any) -> tuple[str, ...]:
+    """What air keeps when its temperature is changed."""
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for name in given:
+        if name not in KEEP:
+            raise ValueError(f"{name!r} cannot be kept. {suggest(str(name), KEEP)}")
+    for pair in PAIRS:
+        if set(pair) <= set(given):
+            raise ValueError(f"{pair[0]} and {pair[1]} cannot both stay the same. Keep one.")
+    return given

@@ -104,5 +104,7 @@ class ForcingFile(Section):
         description="what the file lacks: {air_pressure: elevation [m], longwave_down: brutsaert or prata (clear sky)}",
     )
     corrections: Annotated[dict[str, Any], BeforeValidator(read_corrections)] = Field(
-        default={}, description="known biases, as {precipitation: {factor: 1.1}, longwave_down: {offset: 5}}"
+        default={},
+        description="known biases or a scenario, as {precipitation: {factor: 1.1}, air_temperature: {offset: 3, keep: "
+        "relative_humidity}}; keep: specific_humidity (else), relative_humidity, longwave_down (else), emissivity",
     )

@@ -21,14 +21,28 @@ NEVER_NEGATIVE = ("precipitation", "shortwave_down", "longwave_down", "wind_spee
 SNOWFALL = "snowfall"
 """Snow among the precipitation, of which gauges catch less: as the records say, else that of air below freezing."""
 CORRECTABLE = ("air_temperature", "air_pressure", *NEVER_NEGATIVE, SNOWFALL)
+KEEP = {
+    "specific_humidity": "vapour as given, at most 99 % of saturation",
+    "relative_humidity": "vapour in proportion to saturation over water",
+    "longwave_down": "longwave radiation as given",
+    "emissivity": "longwave radiation in proportion to the fourth power of the temperature",
+}
+"""What other air may keep when its temperature is corrected, in words; the first of each pair is usual."""
+PAIRS = (("specific_humidity", "relative_humidity"), ("longwave_down", "emissivity"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Correction:
-    """``factor * value + offset``, numbers or ``[column]``; the offset is in the unit of the quantity."""
+    """``factor * value + offset``, numbers or ``[column]``; the offset is in the unit of the quantity.
+
+    Parameters
+    ----------
+    keep : Of the air temperature: what of `KEEP` stays the same.
+    """
 
     factor: Tensor | float = 1.0
     offset: Tensor | float = 0.0
+    keep: tuple[str, ...] = ()
 
 
 def correctable_units() -> dict[str, str]:
@@ -43,7 +57,8 @@ def corrected(forcing: Forcing, corrections: Mapping[str, Correction]) -> Forcin
     "snowfall" changes the snow of records that have it, else the precipitation of steps whose air, as given, is below
     freezing, after that of all steps. A correction of precipitation changes its snow by the same factor.
     What cannot be negative is kept at or above zero, and air that was cooled keeps no more vapour than at 99 % of
-    saturation.
+    saturation. Air that is warmed or cooled otherwise keeps its specific humidity and longwave radiation, unless its
+    correction says that it keeps its relative humidity or its emissivity.
     """
     if not corrections:
         return forcing
@@ -56,8 +71,20 @@ def corrected(forcing: Forcing, corrections: Mapping[str, Correction]) -> Forcin
     result = dataclasses.replace(forcing, **changed)
     if "air_temperature" not in changed:
         return result
+    result = _as_kept(forcing, result, corrections["air_temperature"].keep)
     limit = HIGHEST_SATURATION * saturation_specific_humidity(result.air_temperature, result.air_pressure)
     return dataclasses.replace(result, specific_humidity=at_most(result.specific_humidity, limit))
+
+
+def _as_kept(before: Forcing, after: Forcing, keep: tuple[str, ...]) -> Forcing:
+    """Humidity and longwave radiation of air of another temperature."""
+    if "relative_humidity" in keep:
+        saturated = [saturation_specific_humidity(air.air_temperature, air.air_pressure) for air in (before, after)]
+        after = dataclasses.replace(after, specific_humidity=after.specific_humidity * saturated[1] / saturated[0])
+    if "emissivity" in keep:
+        warmer = (after.air_temperature / before.air_temperature) ** 4
+        after = dataclasses.replace(after, longwave_down=after.longwave_down * warmer)
+    return after
 
 
 def _snow(forcing: Forcing, precipitation: Tensor | None, corrections: Mapping[str, Correction]) -> dict[str, Tensor]:

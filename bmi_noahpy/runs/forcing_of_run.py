@@ -144,10 +144,16 @@ def forcing_series(
     return series
 
 
+_NEUTRAL = {"factor": 1.0, "offset": 0.0}
+
+
 def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
     given = {} if configuration.forcing is None else configuration.forcing.corrections
     return {
-        name: Correction(**{key: torch.as_tensor(select.values(value), dtype=dtype) for key, value in parts.items()})
+        name: Correction(
+            *(torch.as_tensor(select.values(parts.get(key, usual)), dtype=dtype) for key, usual in _NEUTRAL.items()),
+            keep=parts.get("keep", ()),
+        )
         for name, parts in given.items()
     }
 

@@ -146,7 +146,7 @@ def _why_apart(runs: Sequence[Run]) -> str | None:
                 return name
         if own.soil.thickness != first.soil.thickness:
             return "soil.thickness"
-        if _records(own) != _records(first):
+        if _records(own) != _records(first) or _kept(own) != _kept(first):
             return "forcing"
         assert run.forcing is not None
         assert runs[0].forcing is not None
@@ -165,6 +165,12 @@ def _records(configuration: Configuration) -> Any:
     assert configuration.forcing is not None
     place = (configuration.domain.latitude, configuration.domain.longitude)
     return place, configuration.forcing.model_copy(update={"corrections": {}})
+
+
+def _kept(configuration: Configuration) -> Any:
+    """What air keeps when its temperature is changed."""
+    assert configuration.forcing is not None
+    return configuration.forcing.corrections.get("air_temperature", {}).get("keep", ())
 
 
 def _joined(runs: Sequence[Run]) -> Run:
@@ -194,12 +200,11 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
     corrections = {}
     for name in corrected:
         own = [one.corrections.get(name, Correction()) for one in series]
-        corrections[name] = Correction(
-            *(
-                torch.cat([torch.as_tensor(getattr(one, part), dtype=first.dtype).reshape(-1) for one in own])
-                for part in ("factor", "offset")
-            )
+        factor, offset = (
+            torch.cat([torch.as_tensor(getattr(one, part), dtype=first.dtype).reshape(-1) for one in own])
+            for part in ("factor", "offset")
         )
+        corrections[name] = Correction(factor, offset, own[0].keep)
     vegetation = PrescribedVegetation(*(monthly(name) for name in ("fraction", "leaf_area_index", "snow_free_albedo")))
     return ForcingSeries(
         first.table, first.start, first.step, first.steps, vegetation,

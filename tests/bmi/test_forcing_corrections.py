@@ -52,6 +52,40 @@ def test_a_factor_of_snowfall_leaves_rain_alone(tmp_path):
     )
 
 
+def test_warmer_air_keeps_what_the_scenario_says(tmp_path):
+    plain = prepare(load_configuration(write_site(tmp_path))).forcing.block(0, 16)
+    usual = run_with(tmp_path, {"air_temperature": {"offset": 3}}).forcing.block(0, 16)
+    assert torch.equal(usual.specific_humidity, plain.specific_humidity)
+    assert torch.equal(usual.longwave_down, plain.longwave_down)
+    kept = {"air_temperature": {"offset": 3, "keep": ["relative_humidity", "emissivity"]}}
+    moist = run_with(tmp_path, kept).forcing.block(0, 16)
+
+    def relative(air):
+        return air.specific_humidity / saturation_specific_humidity(air.air_temperature, air.air_pressure)
+
+    torch.testing.assert_close(relative(moist), relative(plain).clamp(max=0.99), rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        moist.longwave_down / moist.air_temperature**4,
+        plain.longwave_down / plain.air_temperature**4,
+        rtol=1e-12,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("corrections", "words"),
+    [
+        ({"air_temperature": {"offset": 3, "keep": "relative_humidty"}}, "Did you mean 'relative_humidity'?"),
+        ({"air_temperature": {"offset": 3, "keep": ["specific_humidity", "relative_humidity"]}}, "cannot both stay"),
+        ({"air_temperature": {"offset": 3, "keep": "emissivity"}, "longwave_down": {"offset": 5}}, "Keep one"),
+        ({"precipitation": {"factor": 2, "keep": "emissivity"}}, "unknown key"),
+    ],
+)
+def test_a_scenario_that_contradicts_itself_is_refused(tmp_path, corrections, words):
+    with pytest.raises(ConfigurationError, match=words.replace("?", r"\?")):
+        run_with(tmp_path, corrections)
+
+
 def test_every_problem_of_corrections_is_named(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         run_with(

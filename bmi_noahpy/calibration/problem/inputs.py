@@ -78,7 +78,8 @@ class InputMaker:
             path, value = control.wanted.path, given[control.wanted.path]
             section, _, name = path.partition(".")
             if section == "forcing":
-                corrections[name] = Correction(**{control.wanted.mode: value[0]})
+                scaled = control.wanted.mode == "factor"
+                corrections[name] = Correction(factor=value[0]) if scaled else Correction(offset=value[0])
             elif section != "initial":
                 layered = bool(control.groups.shape[0] > 1)
                 parameters = replace_quantity(parameters, path, value if layered else value[0])
