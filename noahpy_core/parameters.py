@@ -190,6 +190,9 @@ class SnowParameters(Container):
         "m", "roughness length for momentum of snow", bounds=(1.0e-5, 0.5), optional=True
     )
     snow_emissivity: Tensor | None = quantity("1", "emissivity of snow", bounds=(0.8, 1.0), optional=True)
+    windless_exchange: Tensor | None = quantity(
+        "W m-2 K-1", "exchange of sensible heat over snow in calm air", bounds=(0.0, 10.0), optional=True
+    )
     viscosity: Tensor | None = quantity(
         "Pa s", "viscosity of snow at the melting point, of vanishing density", bounds=(1.0e5, 1.0e9), optional=True
     )
@@ -205,20 +208,27 @@ class SnowParameters(Container):
 
 
 LAYERED_SNOW = {
+    # All but 1/e of the ground under 5 kg m-2 (5 cm of new snow).
     "cover_scale": 5.0,
+    # Douville et al. 1995, doi:10.1007/BF00208760.
     "fresh_albedo": 0.85,
     "old_albedo": 0.5,
+    # Essery 2015, doi:10.5194/gmd-8-3867-2015: 1000 and 100 h, 10 kg m-2.
     "cold_ageing_time": 3.6e6,
     "melting_ageing_time": 3.6e5,
     "albedo_refresh": 10.0,
+    # Essery 2015.
     "liquid_holding": 0.03,
-    "snow_roughness": 0.005,
+    "snow_roughness": 0.01,
+    # Dozier and Warren 1982, doi:10.1029/WR018i005p01424: 0.97 to 1 by angle and band.
     "snow_emissivity": 0.98,
+    # None, as in Essery 2015. Jordan 1991 (SNTHERM.89, CRREL Special Report 91-16) has 2 W m-2 K-1.
+    "windless_exchange": 0.0,
+    # Anderson 1976 (NOAA Technical Report NWS 19): 0.01 h-1.
     "viscosity": 3.7e7,
     "metamorphism_rate": 2.8e-6,
 }
-"""Published values of the parameters that layered snow alone reads: Essery 2015, doi:10.5194/gmd-8-3867-2015, with
-viscosity and settling after Anderson 1976. They are not tuned to any site."""
+"""Published values of the parameters that layered snow alone reads. They are not tuned to any site."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

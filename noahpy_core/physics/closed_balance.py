@@ -44,6 +44,8 @@ class SnowSkin(NamedTuple):
     absorbed: Tensor
     """Shortwave and longwave radiation. [W m-2]"""
     emissivity: Tensor
+    windless: Tensor
+    """Exchange of sensible heat beside that of the wind. [W m-2 K-1]"""
     largest_sublimation: Tensor
     """What the top layer can give. [kg m-2 s-1]"""
 
@@ -123,7 +125,13 @@ def saturation(temperature: Tensor, pressure: Tensor, latent_heat: Tensor | floa
 
 
 def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
-    """Heat into the snow at a skin temperature [K]: vapour leaves and joins it as ice."""
+    """Heat into the snow at a skin temperature [K]: vapour leaves and joins it as ice.
+
+    Notes
+    -----
+    In very stable air turbulence ends and the skin cools tens of kelvin below the air. A windless exchange of sensible
+    heat, not of vapour, limits that (Jordan 1991, CRREL Special Report 91-16: 2 W m-2 K-1); by default there is none.
+    """
     exchange = transfer(skin.air, temperature)
     saturated, steeper = saturation(temperature, skin.pressure, LATENT_HEAT_ICE)
     deficit = saturated - skin.humidity
@@ -134,7 +142,7 @@ def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
     none = torch.zeros_like(vapour)
     return _assemble(
         skin, temperature, exchange, LATENT_HEAT_ICE * vapour, LATENT_HEAT_ICE * vapour_slope,
-        potential, (positive_part(vapour), none, none, positive_part(-vapour), torch.ones_like(vapour)),
+        potential, (positive_part(vapour), none, none, positive_part(-vapour), torch.ones_like(vapour)), skin.windless,
     )  # fmt: skip
 
 
@@ -192,11 +200,11 @@ def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Ten
 
 def _assemble(
     skin: SnowSkin | BareSkin, temperature: Tensor, exchange: Transfer, latent: Tensor, latent_slope: Tensor,
-    potential: Tensor, parts: tuple[Tensor, ...],
+    potential: Tensor, parts: tuple[Tensor, ...], windless: Tensor | float = 0.0,
 ) -> Balance:  # fmt: skip
     contrast = temperature - skin.air.potential_temperature
-    sensible = HEAT_CAPACITY_AIR * exchange.rate * contrast
-    sensible_slope = HEAT_CAPACITY_AIR * (exchange.slope * contrast + exchange.rate)
+    sensible = (HEAT_CAPACITY_AIR * exchange.rate + windless) * contrast
+    sensible_slope = HEAT_CAPACITY_AIR * (exchange.slope * contrast + exchange.rate) + windless
     cubed = skin.emissivity * STEFAN_BOLTZMANN * temperature * temperature * temperature
     emission = cubed * temperature
     soil, canopy, plants, condensation, frost_share = parts

@@ -115,11 +115,12 @@ def test_compiled_runs_agree_with_eager_ones_whatever_the_number_of_snow_layers(
 
 
 def test_a_column_does_not_depend_on_its_company():
+    # torch rounds powers differently inside and outside vector registers: groups of 16 have the same bits.
     after, _ = step(CASE)
-    some = CASE.select(slice(20, 45))
-    alone, _ = step(some)
-    for path, _ in quantities(State):
-        assert torch.equal(get_quantity(alone, path), get_quantity(after, path)[..., 20:45]), path
+    for part in (slice(16, 48), slice(96, 160)):
+        alone, _ = step(CASE.select(part))
+        for path, _ in quantities(State):
+            assert torch.equal(get_quantity(alone, path), get_quantity(after, path)[..., part]), path
 
 
 @pytest.mark.slow

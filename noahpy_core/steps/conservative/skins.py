@@ -25,6 +25,7 @@ def snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt
     snow, air = parameters.snow, around.air
     assert snow.snow_emissivity is not None
     assert snow.snow_roughness is not None
+    assert snow.windless_exchange is not None
     absorbed = (1.0 - around.snowy.albedo) * forcing.shortwave_down + snow.snow_emissivity * forcing.longwave_down
     return SnowSkin(
         air=surface_layer(air, snow.snow_roughness),
@@ -32,6 +33,7 @@ def snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt
         humidity=air.humidity,
         absorbed=absorbed,
         emissivity=snow.snow_emissivity,
+        windless=snow.windless_exchange,
         largest_sublimation=around.snowy.largest_sublimation(dt),
     )
 
