@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,14 +47,29 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
     if problem is not None:
         raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")
     try:
-        return xarray.open_dataset(path, **{"decode_timedelta": False, **options})
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        dataset = xarray.open_dataset(path, **{"decode_timedelta": False, **options})
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:160]
         if "decode" in reason or "time" in reason:
             raise NotNetcdf(
                 f"{path}: its times cannot be decoded ({reason}). Correct the units attribute of its time."
             ) from error
         raise NotNetcdf(f"{path}: cannot be read as netCDF ({reason}). Fetch or write it again.") from error
+    wrong = _scaled_by_no_number(dataset)
+    if wrong is not None:
+        dataset.close()
+        raise NotNetcdf(f"{path}: {wrong}")
+    return dataset
+
+
+def _scaled_by_no_number(dataset: xarray.Dataset) -> str | None:
+    """What is wrong about how numbers are packed; None when nothing is. It would be found only where they are read."""
+    for name, variable in dataset.variables.items():
+        for key in ("scale_factor", "add_offset"):
+            value = variable.encoding.get(key, 1.0)
+            if not (isinstance(value, numbers.Real) and math.isfinite(value)):
+                return f"{key} of {name} is {str(value)[:40]!r}, not a number. Correct the attribute."
+    return None
 
 
 def _what_it_is(path: Path) -> str | None:
