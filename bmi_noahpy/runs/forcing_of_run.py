@@ -144,16 +144,13 @@ def forcing_series(
     return series
 
 
-_NEUTRAL = {"factor": 1.0, "offset": 0.0}
-
-
 def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
+    def column(value: Any) -> torch.Tensor:
+        return torch.as_tensor(select.values(value), dtype=dtype)
+
     given = {} if configuration.forcing is None else configuration.forcing.corrections
     return {
-        name: Correction(
-            *(torch.as_tensor(select.values(parts.get(key, usual)), dtype=dtype) for key, usual in _NEUTRAL.items()),
-            keep=parts.get("keep", ()),
-        )
+        name: Correction(column(parts.get("factor", 1.0)), column(parts.get("offset", 0.0)), parts.get("keep", ()))
         for name, parts in given.items()
     }
 
