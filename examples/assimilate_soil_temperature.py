@@ -45,7 +45,7 @@ def read(model: Any, name: str) -> np.ndarray:
 
 def start(folder: Path, days: int, offsets: np.ndarray, schemes: dict[str, str] | None = None) -> BmiNoahPy:
     """The column of the built-in example once for each soil temperature offset of ``[row, member]``."""
-    path = write_example(folder)
+    path = write_example(folder, "noah-permafrost")
     sections = yaml.safe_load(path.read_text())
     rows, members = offsets.shape
     if offsets.size > 1:

@@ -57,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> Path:
 
 def daily_example(folder: Path, days: int) -> Configuration:
     """The built-in example from 1 September on, with daily steps."""
-    write_example(folder)
+    write_example(folder, "noah-permafrost")
     end = str(START + np.timedelta64(days, "D"))
     period = {"start": str(START), "end": end, "step": "1 day"}
-    return read_configuration({**example_configuration(), "period": period}, folder)
+    return read_configuration({**example_configuration("noah-permafrost"), "period": period}, folder)
 
 
 def estimate(configuration: Configuration, scheme: str, parameter: Input, day: int, result: Result) -> Estimates:

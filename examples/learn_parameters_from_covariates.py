@@ -260,7 +260,7 @@ def write_region(region: Region, values: Mapping[str, Tensor], folder: Path, day
     """The learned parameters as a domain file, and a configuration that uses them under the built-in weather."""
     layered = {path: value.expand(LAYERS, -1) if path.startswith("soil.") else value for path, value in values.items()}
     write_parameter_map(folder / "parameters.nc", layered, latitude=region.latitude, longitude=region.longitude)
-    path = write_example(folder)
+    path = write_example(folder, "noah-permafrost")
     sections = yaml.safe_load(path.read_text())
     first = np.datetime64("2020-06-10")
     sections["domain"] = {"file": "parameters.nc"}

@@ -72,8 +72,8 @@ def open_site(
     """
     with tempfile.TemporaryDirectory() as folder:
         if source is None:
-            write_example(folder)
-            plain: dict[str, Any] = example_configuration()
+            write_example(folder, "noah-permafrost")
+            plain: dict[str, Any] = example_configuration("noah-permafrost")
             base = Path(folder)
         else:
             plain = load_configuration(source).model_dump(mode="json")
@@ -156,7 +156,7 @@ def print_table(title: str, heads: Sequence[str], rows: Mapping[str, Sequence[fl
 
 def write_run(folder: Path, slot: str, scheme: Mapping[str, Any], days: int) -> Path:
     """The built-in example as a configuration that uses a learned scheme: ``noahpy run`` takes it."""
-    path = write_example(folder)
+    path = write_example(folder, "noah-permafrost")
     sections = yaml.safe_load(path.read_text())
     first = np.datetime64(sections["period"]["start"], "D")
     sections["period"]["end"] = f"{first + np.timedelta64(days - 1, 'D')}T21:00"

@@ -44,7 +44,7 @@ def read(model: Any, name: str) -> np.ndarray:
 
 def start_noahpy(folder: Path, hours: int) -> BmiNoahPy:
     """Columns of the built-in example, one grid cell each; the soil gets wetter from west to east."""
-    path = write_example(folder)
+    path = write_example(folder, "noah-permafrost")
     sections = yaml.safe_load(path.read_text())
     size = NODES_ACROSS * SPACING / 111_000.0  # of a cell [degrees]
     sections["domain"] = {

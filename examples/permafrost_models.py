@@ -53,7 +53,7 @@ def read(model: Any, name: str) -> np.ndarray:
 
 def start_noahpy(folder: Path, years: int) -> BmiNoahPy:
     """The column of the built-in example in every cell, in daily steps."""
-    path = write_example(folder)
+    path = write_example(folder, "noah-permafrost")
     sections = yaml.safe_load(path.read_text())
     sections["domain"] = {
         "latitude": (67.0 + 0.25 * np.arange(ROWS)).tolist(),

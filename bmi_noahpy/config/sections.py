@@ -203,6 +203,9 @@ class Snow(Section):
     """Snow cover."""
 
     key: ClassVar[str] = "snow"
+    layers: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        default=None, description="layers of the pack, of layered snow alone (preset conservative), 1 to 10; null: 3"
+    )
     deep_snow_albedo: Annotated[Values, _quantity(SnowParameters, "deep_snow_albedo", optional=True)] = Field(
         default=None, description="albedo of deep snow; null: that of the land cover class"
     )

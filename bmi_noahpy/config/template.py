@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +14,9 @@ from pydantic import BaseModel
 
 from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
 from bmi_noahpy.config.namelist import namelist_to_mapping
+from bmi_noahpy.config.schemes import PRESET
 from noahpy_core.options import Options
+from noahpy_core.presets import PRESETS, preset
 from noahpy_core.schemes import SLOTS
 
 COMMENT_COLUMN = 36
@@ -42,11 +44,12 @@ TEMPLATE: Mapping[str, Any] = {
         "minimum_fraction": 0.05,
         "maximum_fraction": 0.55,
     },
+    "schemes": {"preset": "conservative"},
     "general": {"deep_temperature": 269.0, "air_temperature_height": 2.0, "wind_height": 10.0},
     "initial": {
         "soil_temperature": [276.0, 275.5, 275.0, 274.5, 273.8, 273.0, 272.0, 271.0, 270.0, 269.5],
         "soil_moisture": [0.35, 0.35, 0.35, 0.35, 0.35, 0.35, 0.3, 0.3, 0.2, 0.2],
-        "soil_liquid": [0.35, 0.35, 0.35, 0.35, 0.35, 0.3, 0.1, 0.08, 0.03, 0.03],
+        "soil_liquid": "equilibrium",
         "skin_temperature": 276.0,
         "albedo": 0.16,
         "roughness_length": 0.05,
@@ -133,10 +136,22 @@ def _unused(name: str, section: type[BaseModel]) -> Iterator[str]:
 
 def _schemes(chosen: Mapping[str, Any]) -> Iterator[str]:
     yield "schemes:"
+    name = chosen.get(PRESET)
+    if name is not None:
+        about = f"all schemes at once: {', '.join(PRESETS)}; single ones beside it, as below, change it"
+        yield from _entry(PRESET, name, about, "  ")
     yield "  # one's own: package.module:Class, or {class: package.module:Class, arguments: {...}, weights: file.pt}"
+    below = vars(Options() if name is None else preset(name))
     for slot in Options.__dataclass_fields__:
-        name = chosen.get(slot, getattr(Options(), slot))
-        yield from _entry(slot, name, SLOTS[slot].choices.replace("'", ""), "  ")
+        lines = _entry(slot, chosen.get(slot, below[slot]), SLOTS[slot].choices.replace("'", ""), "  ")
+        yield from lines if name is None or slot in chosen else _commented(lines)
+
+
+def _commented(lines: Iterable[str]) -> Iterator[str]:
+    """Entries of a section that need only be uncommented."""
+    for line in lines:
+        text = line.removeprefix("  ")
+        yield line if text.startswith("#") else f"  # {text}"
 
 
 def _entry(key: str, value: Any, comment: str, indent: str) -> list[str]:

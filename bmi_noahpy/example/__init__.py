@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.example.initial import initial_state
 from bmi_noahpy.example.weather import INTERVAL, SEED, Site, weather
 from bmi_noahpy.forcing.table import ForcingTable
 
@@ -65,11 +66,15 @@ def example_table(seed: int = SEED, years: int = 2) -> ForcingTable:
     return weather(START, _end(years), seed)
 
 
-def example_configuration() -> dict[str, Any]:
+def example_configuration(preset: str = "conservative") -> dict[str, Any]:
     """The configuration of the example as plain numbers, strings and lists; its files are beside it.
 
     The initial state is that of 1 September after the model had been run through the same two years again and again:
     the ground has thawed to its greatest depth, and freezes from above soon after.
+
+    Parameters
+    ----------
+    preset : Set of schemes (`noahpy_core.preset`); each begins with a state of its own.
     """
     site = Site()
     last_step = _end(2) - INTERVAL
@@ -92,18 +97,20 @@ def example_configuration() -> dict[str, Any]:
             "air_temperature_height": 2.0,
             "wind_height": 10.0,
         },
-        "initial": _initial_state(),
+        "schemes": {"preset": preset},
+        "initial": initial_state(preset),
         "forcing": {"file": WEATHER_FILE, "format": "csv"},
         "output": {"file": OUTPUT_FILE, "every": 8},
     }
 
 
-def write_example(folder: Path | str) -> Path:
+def write_example(folder: Path | str, preset: str = "conservative") -> Path:
     """Write the weather (CSV) and the configuration (YAML) of the example.
 
     Parameters
     ----------
     folder : Created when it does not exist. Existing files of the same names are replaced.
+    preset : Set of schemes (`noahpy_core.preset`).
 
     Returns
     -------
@@ -115,7 +122,7 @@ def write_example(folder: Path | str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_table(example_table(), folder / WEATHER_FILE)
     path = folder / CONFIGURATION_FILE
-    text = yaml.safe_dump(example_configuration(), sort_keys=False, default_flow_style=None, width=110)
+    text = yaml.safe_dump(example_configuration(preset), sort_keys=False, default_flow_style=None, width=110)
     path.write_text(HEADING.format(seed=SEED, name=path.name) + text, encoding="utf-8")
     return path
 
@@ -140,29 +147,6 @@ def write_table(table: ForcingTable, path: Path) -> None:
         rows.writerow(["time_utc", *HEADERS.values()])
         for moment, *numbers in zip(table.times, *series, strict=True):
             rows.writerow([_minute(moment), *(f"{number:.12g}" for number in numbers)])
-
-
-def _initial_state() -> dict[str, Any]:
-    return {
-        "soil_temperature": [
-            276.0, 276.64, 277.16, 277.83, 278.23, 277.82, 276.32, 274.52, 272.96, 272.29,
-            271.78, 271.43, 271.1, 270.86, 270.7, 270.74, 270.82, 270.92, 271.01, 271.04,
-        ],
-        "soil_moisture": [
-            0.239, 0.24, 0.241, 0.241, 0.24, 0.234, 0.226, 0.22, 0.43, 0.43,
-            0.43, 0.098, 0.098, 0.091, 0.092, 0.094, 0.095, 0.096, 0.097, 0.26,
-        ],
-        "soil_liquid": [
-            0.239, 0.24, 0.241, 0.241, 0.24, 0.234, 0.226, 0.22, 0.222, 0.173,
-            0.159, 0.045, 0.035, 0.023, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02,
-        ],
-        "skin_temperature": 276.57,
-        "snow_depth": 0.0,
-        "snow_water_equivalent": 0.0,
-        "canopy_water": 0.0,
-        "albedo": 0.18,
-        "roughness_length": 0.1,
-    }  # fmt: skip
 
 
 def _end(years: int) -> np.datetime64:

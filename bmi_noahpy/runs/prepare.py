@@ -25,6 +25,7 @@ from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
+from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid, initial_state
 from noahpy_core.state import State
@@ -71,6 +72,7 @@ def prepare(
         model = NoahModel(column, configuration.schemes)
     except SchemeError as error:
         raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
+    snow_layers = _snow_layers(configuration, model)
     table, chosen, domain = open_records(configuration, chosen, check_forcing, records)
     select = Columns(configured_domain(configuration).columns, chosen)
     forcing = None if table is None else forcing_series(configuration, table, select, dtype)
@@ -79,7 +81,7 @@ def prepare(
         configuration=configuration,
         model=model,
         parameters=parameters,
-        initial_state=_initial_state(configuration, model, parameters, forcing, select),
+        initial_state=_initial_state(configuration, model, parameters, forcing, select, snow_layers),
         forcing=forcing,
         domain=domain,
         start=start,
@@ -165,12 +167,29 @@ SNOW_LAYERS = 3
 """Of a pack in layers: with fewer it melts late, with more nothing is gained."""
 
 
+def _snow_layers(configuration: Configuration, model: NoahModel) -> int:
+    """Layers of the pack; 0 for snow that has none.
+
+    Raises
+    ------
+    ConfigurationError : layers are given for snow that has none.
+    """
+    given = configuration.snow.layers
+    if isinstance(model.schemes["snow"], LayeredSnow):
+        return given or SNOW_LAYERS
+    if given is not None:
+        text = f"{given}, but the snow of these schemes has none. Remove it, or take schemes: {{preset: conservative}}."
+        raise ConfigurationError([Problem("snow.layers", text)], str(configuration.source or ""))
+    return 0
+
+
 def _initial_state(
     configuration: Configuration,
     model: NoahModel,
     parameters: Parameters,
     forcing: ForcingSeries | None,
     select: Columns,
+    snow_layers: int,
 ) -> State:
     initial, column, dtype = configuration.initial, model.column, model.column.thickness.dtype
     start = np.datetime64(configuration.period.start, "s")
@@ -206,5 +225,5 @@ def _initial_state(
         albedo=season(initial.albedo),
         roughness_length=season(initial.roughness_length),
         specific_humidity=humidity,
-        snow_layers=SNOW_LAYERS if model.options.snow == "layered" else 0,
+        snow_layers=snow_layers,
     )

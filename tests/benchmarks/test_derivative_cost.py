@@ -51,7 +51,7 @@ def test_a_direction_costs_a_few_runs(report: Report, scheme: str, columns: int,
 @pytest.fixture
 def component(tmp_path: Path) -> Any:
     model = BmiNoahPy()
-    model.initialize(str(write_example(tmp_path)))
+    model.initialize(str(write_example(tmp_path, "noah-permafrost")))
     for _ in range(5):
         model.update()
     return model

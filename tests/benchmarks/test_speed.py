@@ -93,7 +93,7 @@ def test_the_reference_keeps_its_water(soil_reference: SoilReference | None, rep
 @pytest.mark.benchmark(timer=time.process_time)
 def test_one_column_takes_steps_through_the_model_interface(measure, tmp_path: Path) -> None:
     component = BmiNoahPy()
-    component.initialize(str(write_example(tmp_path)))
+    component.initialize(str(write_example(tmp_path, "noah-permafrost")))
     component.update()
 
     def work() -> None:

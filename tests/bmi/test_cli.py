@@ -166,7 +166,7 @@ def test_without_arguments_the_example_runs_in_its_folder(tmp_path, monkeypatch)
 
     mapping = example.example_configuration()
     mapping["period"]["end"] = "2019-09-02T21:00"
-    monkeypatch.setattr(example, "example_configuration", lambda: mapping)
+    monkeypatch.setattr(example, "example_configuration", lambda preset: mapping)
     monkeypatch.chdir(tmp_path)
     result = call("run")
     assert result.exit_code == 0, result.output

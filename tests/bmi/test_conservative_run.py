@@ -10,7 +10,15 @@ import pytest
 import xarray as xr
 import yaml
 
-from bmi_noahpy import BmiNoahPy, ConfigurationError, launch, load_configuration, prepare
+from bmi_noahpy import (
+    BmiNoahPy,
+    ConfigurationError,
+    RestartError,
+    launch,
+    load_configuration,
+    prepare,
+    read_restart,
+)
 from bmi_noahpy.example import write_example
 from noahpy_core import preset
 
@@ -26,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def configured(folder: Path, name: str, days: int, **changes: Any) -> Path:
     """A file of the example in early winter with the preset."""
-    values = yaml.safe_load(next(folder.glob("*.yaml")).read_text())
+    values = yaml.safe_load((folder / "permafrost.yaml").read_text())
     values["period"] |= {"end": f"2019-09-{days:02d}T00:00"}
     values["output"] = {"file": f"{name}.nc", "every": 1, "variables": NAMES}
     values |= {"schemes": {"preset": "conservative"}, **changes}
@@ -92,3 +100,32 @@ def test_outputs_of_layered_snow_are_left_out_of_all_and_refused_by_name_without
     with xr.open_dataset(folder / "everything.nc") as data:
         assert "snow_layer" not in data.sizes
         assert "soil_temperature" in data
+
+
+def test_the_number_of_snow_layers_is_that_of_the_configuration_in_file_restart_and_component(folder):
+    two = {"snow": {"deep_snow_albedo": 0.72, "layers": 2}, "execution": "eager"}
+    path = configured(folder, "two", 2, **two, restart={"folder": "of_two", "every": "1 day", "keep": 1})
+    launch(load_configuration(path))
+    with xr.open_dataset(folder / "two.nc") as data:
+        assert data.sizes["snow_layer"] == 2
+    kept = next((folder / "of_two").glob("*.nc"))
+    assert read_restart(kept, prepare(load_configuration(path)).initial_state).state.snow.layer_mass.shape == (2, 1)
+    with pytest.raises(RestartError, match=r"snow"):
+        launch(load_configuration(configured(folder, "three", 4, restart={"from": f"of_two/{kept.name}"})))
+    model = BmiNoahPy()
+    model.initialize(str(path))
+    assert model.get_grid_size(model.get_var_grid("snowpack_layer__temperature")) == 2
+    assert len(model.get_value_ptr("snowpack_layer__mass-per-area_density")) == 2
+    model.finalize()
+
+
+@pytest.mark.parametrize(("layers", "text"), [(0, "layers: .*0"), (11, "layers: .*11"), (2.5, "layers: ")])
+def test_an_impossible_number_of_snow_layers_is_refused(folder, layers, text):
+    with pytest.raises(ConfigurationError, match=text):
+        load_configuration(configured(folder, "many", 2, snow={"layers": layers}))
+
+
+def test_snow_layers_of_noahs_snow_are_refused_with_the_preset(folder):
+    noah = {"schemes": {"preset": "noah-permafrost"}, "snow": {"layers": 3}}
+    with pytest.raises(ConfigurationError, match=r"snow.layers: 3, but .*preset: conservative"):
+        prepare(load_configuration(configured(folder, "noahs", 2, **noah)))

@@ -15,6 +15,7 @@ from bmi_noahpy.forcing.humidity import saturation_specific_humidity
 from bmi_noahpy.forcing.table import FORCING_METADATA, RawField, RawRecords
 from bmi_noahpy.runs.forcing_of_run import prescribed_vegetation
 from bmi_noahpy.runs.prepare import prepare
+from noahpy_core import simulation
 from noahpy_core.simulation import iterate
 
 
@@ -147,11 +148,11 @@ def test_the_written_configuration_is_the_one_in_the_program_and_can_be_run(tabl
     assert abs(state.soil.temperature - run.initial_state.soil.temperature)[4:].max() < 0.5
 
 
-def test_the_initial_state_is_thawed_above_frozen_ground():
+def test_the_initial_state_is_thawed_above_frozen_ground(tmp_path):
     initial = example_configuration()["initial"]
-    temperature, moisture, liquid = (
-        np.array(initial[key]) for key in ("soil_temperature", "soil_moisture", "soil_liquid")
-    )
+    temperature, moisture = (np.array(initial[key]) for key in ("soil_temperature", "soil_moisture"))
+    state = prepare(load_configuration(write_example(tmp_path))).initial_state.soil
+    liquid = state.liquid_water[:, 0].numpy()
     depth = np.cumsum(example_configuration()["soil"]["thickness"])
     thawed = temperature > 273.15
     assert 1.0 < depth[thawed].max() < 2.2
@@ -160,10 +161,29 @@ def test_the_initial_state_is_thawed_above_frozen_ground():
     assert (liquid[depth > 2.5] < moisture[depth > 2.5]).all()
 
 
+def test_two_years_keep_permafrost_under_an_active_layer_melt_the_snow_and_end_as_they_began(table, tmp_path):
+    run = prepare(load_configuration(write_example(tmp_path)))
+    found = simulation.run(
+        run.model, run.initial_state, run.forcing.block(0, run.steps), run.parameters, run.step,
+        outputs=["soil.temperature", "snow.water_equivalent", "enthalpy_residual", "numerical_water_source"],
+    ).outputs  # fmt: skip
+    temperature = found["soil.temperature"][..., 0].numpy()
+    snow = found["snow.water_equivalent"][:, 0].numpy()
+    month = table.times.astype("datetime64[M]").astype(int) % 12 + 1
+    depth = run.model.column.node_depth[:, 0].numpy()
+    assert found["enthalpy_residual"].abs().max() < 1e-8
+    assert found["numerical_water_source"].abs().max() == 0.0
+    assert (temperature[:, depth > 2.5] < 273.15).all()
+    assert (temperature[:, depth < 0.9].max(axis=0) > 273.65).all()
+    assert snow[month == 3].min() > 20.0
+    assert snow[month == 7].max() < 0.5  # of a fall of summer snow
+    assert np.abs(temperature[-1, depth > 1.5] - temperature[0, depth > 1.5]).max() < 0.05
+
+
 @pytest.mark.slow
 def test_two_years_of_daily_means_keep_permafrost_under_an_active_layer_and_melt_the_snow(table, tmp_path):
     """Daily steps, because eager three-hour steps take minutes."""
-    configuration = load_configuration(write_example(tmp_path))
+    configuration = load_configuration(write_example(tmp_path, "noah-permafrost"))
     run = prepare(configuration)
     vegetation = prescribed_vegetation(configuration)
     days = ForcingSeries(table, table.times[0], 86400.0, table.records // 8, vegetation)

@@ -11,6 +11,7 @@ from bmi_noahpy.config import Configuration, ConfigurationError, load_configurat
 from bmi_noahpy.config.errors import section_keys
 from bmi_noahpy.config.template import TEMPLATE, convert_namelist, render, write_template
 from bmi_noahpy.runs.prepare import prepare
+from noahpy_core.presets import preset
 from noahpy_core.processes import SCHEMES
 from noahpy_core.simulation import iterate
 
@@ -40,6 +41,8 @@ def with_unused_sections(text: str) -> str:
                 if not lines[place].startswith("# "):
                     break
                 lines[place] = lines[place].removeprefix("# ")
+        if any(line.startswith(f"  # {slot}: ") for slot in SCHEMES):
+            lines[number] = line.replace("# ", "", 1)
     return "\n".join(lines)
 
 
@@ -59,7 +62,18 @@ def test_template_has_every_key():
     for name, section in section_keys(Configuration).items():
         if section is not None:
             assert set(written[name]) == set(section_keys(section)), name
-    assert set(written["schemes"]) == set(SCHEMES)
+    assert set(written["schemes"]) == {"preset", *SCHEMES}
+
+
+def test_the_template_takes_the_conservative_column_and_its_schemes_stand_in_it_as_comments():
+    assert yaml.safe_load(render(TEMPLATE))["schemes"] == {"preset": "conservative"}
+    written = yaml.safe_load(with_unused_sections(render(TEMPLATE)))["schemes"]
+    assert written == {"preset": "conservative", **vars(preset("conservative"))}
+
+
+def test_a_scheme_that_is_chosen_beside_the_preset_is_no_comment():
+    text = render({**TEMPLATE, "schemes": {"preset": "noah-3.4.1", "turbulence": "yang2008"}})
+    assert yaml.safe_load(text)["schemes"] == {"preset": "noah-3.4.1", "turbulence": "yang2008"}
 
 
 def test_every_key_of_the_template_has_a_comment():

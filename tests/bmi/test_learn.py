@@ -22,8 +22,8 @@ CONDUCTIVITY = "noahpy_core.learning:LearnedThermalConductivity"
 
 
 def mapping(tmp_path, schemes, days=1):
-    write_example(tmp_path)
-    plain = example_configuration()
+    write_example(tmp_path, "noah-permafrost")
+    plain = example_configuration("noah-permafrost")
     plain["period"] = {"start": "2019-09-01T00:00", "end": f"2019-09-0{days}T00:00", "step": "1 day"}
     plain["schemes"] = schemes
     return plain
@@ -211,7 +211,7 @@ def test_a_configuration_with_a_learned_scheme_survives_writing_and_reading(tmp_
 
 
 def test_learned_parameters_in_a_map_reach_the_run(tmp_path):
-    columns, layers = 3, len(example_configuration()["soil"]["thickness"])
+    columns, layers = 3, len(example_configuration("noah-permafrost")["soil"]["thickness"])
     porosity = torch.linspace(0.5, 0.6, columns).double().expand(layers, -1)
     resistance = torch.tensor([50.0, 100.0, 150.0]).double()
     values = {"soil.porosity": porosity, "vegetation.minimum_stomatal_resistance": resistance}
