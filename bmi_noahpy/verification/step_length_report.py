@@ -111,7 +111,7 @@ def print_step_lengths(found: StepLengths, console: Console) -> None:
     if surface == NOAH:
         console.print(
             "Noah's schemes keep the exchange coefficients of the step before, and floors of theirs create water. The "
-            "same for the conservative column: --set schemes.preset=conservative",
+            'same for the conservative column: --set "schemes={preset: conservative}"',
             markup=False,
         )
 

@@ -103,7 +103,7 @@ def test_the_command_prints_what_is_created_and_writes_every_layer(folder: Path)
     result = CliRunner().invoke(app, [*arguments, "--execution", "eager"])
     assert result.exit_code == 0, result.output
     assert "water created mm a-1" in result.stdout
-    assert "--set schemes.preset=conservative" in result.stdout
+    assert "schemes={preset: conservative}" in result.stdout
     table = pd.read_csv(folder / "steps.csv")
     assert len(table[table.quantity == "soil.temperature"]) == 4
     assert set(table.step) == {86400.0}
