@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bmi_noahpy.gradient.protocol import SupportsGradient, SupportsTime
     from bmi_noahpy.gradient.torch_module import ComponentModule
     from bmi_noahpy.learn.files import write_parameter_map, write_weights
-    from bmi_noahpy.learn.training import TrainingError, train
+    from bmi_noahpy.learn.training import TrainingError, TrainingWarning, train
     from bmi_noahpy.observations.reading import read_observations
     from bmi_noahpy.observations.scores import scores
     from bmi_noahpy.observations.yearly import permafrost_table
@@ -65,7 +65,7 @@ _HOMES = {
     "bmi_noahpy.gradient.protocol": ("SupportsGradient", "SupportsTime"),
     "bmi_noahpy.gradient.torch_module": ("ComponentModule",),
     "bmi_noahpy.learn.files": ("write_parameter_map", "write_weights"),
-    "bmi_noahpy.learn.training": ("TrainingError", "train"),
+    "bmi_noahpy.learn.training": ("TrainingError", "TrainingWarning", "train"),
     "bmi_noahpy.observations.reading": ("read_observations",),
     "bmi_noahpy.observations.scores": ("scores",),
     "bmi_noahpy.observations.yearly": ("permafrost_table",),
@@ -113,6 +113,7 @@ __all__ = [
     "SupportsTime",
     "Sweep",
     "TrainingError",
+    "TrainingWarning",
     "__version__",
     "active_layer_thickness",
     "calibrate",

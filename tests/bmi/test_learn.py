@@ -13,7 +13,7 @@ from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
 from bmi_noahpy.config.template import render
 from bmi_noahpy.example import example_configuration, write_example
-from bmi_noahpy.learn import TrainingError, train, write_parameter_map, write_weights
+from bmi_noahpy.learn import TrainingError, TrainingWarning, train, write_parameter_map, write_weights
 from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.learning import LearnedEvaporation, LearnedThermalConductivity
 from noahpy_core.options import OwnScheme
@@ -66,6 +66,91 @@ def test_training_resumed_from_a_checkpoint_is_identical_to_one_never_interrupte
     again = train(resumed, resumed.loss, epochs=20, learning_rate=0.2, checkpoint=tmp_path / "training.pt")
     assert again == losses
     assert torch.equal(resumed.weights, expected.weights)
+
+
+def to_line(line: Line, slope: float, offset: float) -> torch.Tensor:
+    """Distance of a line from another one."""
+    target = torch.tensor([slope, offset], dtype=torch.float64)
+    return (line.weights - target).square().sum()
+
+
+def validated(epochs, **options):
+    """A line on its way to (2, -1), validated against one that it passes."""
+    line = Line()
+    found = train(
+        line, lambda epoch: to_line(line, 2.0, -1.0), epochs=epochs, learning_rate=0.2,
+        validation=lambda: to_line(line, 1.0, 2.0), **options,
+    )  # fmt: skip
+    return line, found
+
+
+def test_with_validation_the_weights_with_its_lowest_loss_are_kept():
+    line, losses = validated(60)
+    assert losses.best == int(np.argmin(losses.validation)) < 59
+    assert to_line(line, 1.0, 2.0).item() == min(losses.validation)
+    assert losses[-1] < losses[losses.best]
+
+
+def test_training_stops_when_validation_no_longer_improves():
+    line, losses = validated(200, patience=5)
+    assert losses.stopped
+    assert len(losses) == losses.best + 6 < 60
+    assert to_line(line, 1.0, 2.0).item() == min(losses.validation)
+
+
+@pytest.mark.parametrize("stop", [3, 20])
+def test_validation_and_stopping_go_on_identically_from_a_checkpoint(tmp_path, stop):
+    expected, losses = validated(200, patience=5)
+    validated(stop, patience=5, checkpoint=tmp_path / "training.pt")
+    line, again = validated(200, patience=5, checkpoint=tmp_path / "training.pt")
+    assert list(again) == list(losses)
+    assert (again.validation, again.best, again.stopped) == (losses.validation, losses.best, True)
+    assert torch.equal(line.weights, expected.weights)
+    with pytest.raises(ValueError, match=r"with validation\. Go on with the same arguments"):
+        trained(30, checkpoint=tmp_path / "training.pt")
+
+
+def test_the_test_is_taken_once_with_the_weights_that_are_kept():
+    taken = []
+
+    def score(line=None):
+        taken.append(1)
+        return 0.25
+
+    line = Line()
+    losses = train(
+        line, lambda epoch: to_line(line, 2.0, -1.0), epochs=5, validation=lambda: to_line(line, 2.0, -1.0),
+        test=lambda: to_line(line, 0.0, 0.0), built_in=score,
+    )  # fmt: skip
+    assert taken == [1]
+    assert losses.test == pytest.approx(to_line(line, 0.0, 0.0).item())
+    assert losses.built_in == 0.25
+
+
+def test_a_learned_scheme_that_is_no_better_than_the_built_in_one_is_told_of():
+    line = Line()
+    with pytest.warns(TrainingWarning, match=r"has a loss of 2, the built-in one 1: keep the built-in one"):
+        train(line, line.loss, epochs=1, test=lambda: 2.0, built_in=lambda: 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"patience": 3}, "patience: 3. .* needs validation"),
+        ({"patience": 0, "validation": lambda: 1.0}, "patience: 0"),
+        ({"built_in": lambda: 1.0}, "built_in: given without test"),
+    ],
+)
+def test_arguments_of_training_that_do_not_go_together_are_refused(options, text):
+    line = Line()
+    with pytest.raises(ValueError, match=text):
+        train(line, line.loss, epochs=1, **options)
+
+
+def test_a_validation_that_is_no_number_is_an_error_with_its_epoch():
+    line = Line()
+    with pytest.raises(TrainingError, match="epoch 0: validation or test gave nan"):
+        train(line, line.loss, epochs=1, validation=lambda: float("nan"))
 
 
 def test_training_through_the_model_resumes_identically(tmp_path):
