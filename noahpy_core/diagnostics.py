@@ -20,6 +20,7 @@ from noahpy_core.physics.snow import PackBalance
 from noahpy_core.physics.soil_heat import SoilHeat
 from noahpy_core.physics.soil_water import SoilWater
 from noahpy_core.physics.soil_water_richards import RichardsWater
+from noahpy_core.physics.sources import Sources
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -32,6 +33,9 @@ class StepParts(NamedTuple):
     canopy: Interception
     water: SoilWater | RichardsWater
     heat: SoilHeat
+    added: Sources
+    missing: Tensor | None
+    """Water that a sink of soil water asked for and did not find, ``[column]``. [kg m-2 s-1]"""
 
 
 def assemble_fluxes(
@@ -60,8 +64,13 @@ def assemble_fluxes(
     values["numerical_water_source"] = (
         parts.water.created + parts.canopy.created + (parts.snow.created - exchange.pack.removed) / dt
     )
+    if parts.missing is not None:
+        values["numerical_water_source"] = values["numerical_water_source"] + parts.missing
     lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"] + values["saturation_excess"]
     gained = forcing.precipitation + values["numerical_water_source"]
+    added = parts.added.all_water
+    if added is not None:
+        gained = gained + added
     values["water_residual"] = water_residual(before, after, column, gained, lost, dt)
     spent = (
         values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"] + balance.ground_heat
@@ -69,7 +78,10 @@ def assemble_fluxes(
         + values["numerical_heat_source"]
     )  # fmt: skip
     values["energy_residual"] = exchange.radiation - spent
-    values["soil_heat_residual"] = parts.heat.top_flux - parts.heat.bottom_flux - parts.heat.storage_change
+    arrived = parts.heat.top_flux - parts.heat.bottom_flux
+    if parts.added.heat is not None:
+        arrived = arrived + parts.added.heat.sum(0)
+    values["soil_heat_residual"] = arrived - parts.heat.storage_change
     return Fluxes(**values)
 
 

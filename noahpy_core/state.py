@@ -166,6 +166,34 @@ class Forcing(Container):
         optional=True,
     )
 
+    # What others add to the column; absent: nothing.
+    irrigation: Tensor | None = quantity(
+        "kg m-2 s-1", "water brought to the ground, under canopy and snow", bounds=(0.0, 1.0), optional=True
+    )
+    run_on: Tensor | None = quantity(
+        "kg m-2 s-1", "water that flows onto the ground from elsewhere", bounds=(0.0, 10.0), optional=True
+    )
+    soil_water_source: Tensor | None = quantity(
+        "kg m-2 s-1",
+        "water added to a soil layer, negative where it is taken",
+        dims=LAYER,
+        bounds=(-1.0, 1.0),
+        optional=True,
+    )
+    soil_heat_source: Tensor | None = quantity(
+        "W m-2",
+        "heat added to a soil layer, negative where it is taken",
+        dims=LAYER,
+        bounds=(-1.0e4, 1.0e4),
+        optional=True,
+    )
+    bottom_water_inflow: Tensor | None = quantity(
+        "kg m-2 s-1", "water rising into the lowest soil layer, negative downward", bounds=(-1.0, 1.0), optional=True
+    )
+    bottom_heat_inflow: Tensor | None = quantity(
+        "W m-2", "heat rising into the lowest soil layer besides conduction", bounds=(-1.0e4, 1.0e4), optional=True
+    )
+
     def at(self, step: int) -> Forcing:
         """The forcing of one step of a ``[time, column]`` series."""
         return map_tensors(lambda series: series[step], self)
@@ -283,6 +311,16 @@ class Fluxes(Container):
         "W m-2", "residual of the enthalpy budget of snow and soil", optional=True
     )
 
+
+ADDED = (
+    "irrigation",
+    "run_on",
+    "soil_water_source",
+    "soil_heat_source",
+    "bottom_water_inflow",
+    "bottom_heat_inflow",
+)
+"""Fields of `Forcing` that are added to a column besides weather."""
 
 CLOSURES = ("water_residual", "energy_residual", "soil_heat_residual", "enthalpy_residual")
 """Fluxes that close the budgets: round-off whatever the model is given, and without derivative."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_noahpy.component.grid_functions import GridFunctions
 from bmi_noahpy.component.grids import NUMBER
 from bmi_noahpy.component.introspection import Introspection
+from bmi_noahpy.component.lasting_inputs import LastingInputs
 from bmi_noahpy.component.serialization import NextGenNames, Serialization
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS, find_variable
 from bmi_noahpy.gradient.extension import GradientExtension
@@ -32,6 +33,7 @@ EXTENSIONS: dict[str, Callable[[Callable[[str], SteppedRun]], Any]] = {
     "gradient": GradientExtension,
     "serialization": Serialization,
     "introspection": Introspection,
+    "inputs": LastingInputs,
 }
 """Made from what gives the run behind the component."""
 

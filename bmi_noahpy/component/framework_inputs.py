@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 import torch
 from torch import Tensor
 
 from noahpy_core.quantities import quantities
-from noahpy_core.state import Forcing
+from noahpy_core.state import ADDED, Forcing
 
 OPTIONAL = ("leaf_area_index", "snow_free_albedo", "snowfall")
 """Fields of `Forcing` the model can do without."""
+ONCE = "once:"
+"""Before the field of a value for one call, where inputs are given as one mapping."""
+Lasting = Literal["hold", "call"]
+WIND = ("wind.x", "wind.y")
 
 
 class MissingInput(RuntimeError):
@@ -20,41 +26,69 @@ class MissingInput(RuntimeError):
         self.fields = fields
 
 
+class _Given(NamedTuple):
+    """Values for some columns."""
+
+    field: str
+    values: Tensor
+    where: Tensor
+
+
 class FrameworkInputs:
-    """What a framework has set, each value in force for its column until it is set again.
+    """What a framework has set, each value in force for its column until it is set again, or for one call.
 
     A column that was never set has the file's value. The wind is set either as a speed or as its components: whichever
-    came last counts. A component that was not set is, with a file, the file's speed for x and zero for y.
+    came last counts. A component that was not set is, with a file, the file's speed for x and zero for y. What adds
+    water or heat is zero where it was not set.
 
     Parameters
     ----------
     columns : Number of columns.
+    layers : Number of soil layers.
+    lasting : How long a value counts that is set: "hold", until it is set again, or "call", in the next one only.
+
+    Attributes
+    ----------
+    lasting_of : The same for single fields, where it differs.
     """
 
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-        self._set: dict[str, Tensor] = {}
+    def __init__(self, columns: int, layers: int, lasting: Lasting = "hold") -> None:
+        self._columns, self._layers = columns, layers
+        self._lasting: Lasting = lasting
+        self.lasting_of: dict[str, Lasting] = {}
+        self._held: dict[str, Tensor] = {}
+        self._once: list[_Given] = []
+        self._in_force = self._held
 
     def copy(self) -> FrameworkInputs:
         """The same values, independent of later changes."""
-        other = FrameworkInputs(self._columns)
-        other._set = dict(self._set)
-        return other
+        return self.with_values(self.values())
 
     def values(self) -> dict[str, Tensor]:
-        """What was set, by field, NaN in columns where nothing was."""
-        return dict(self._set)
+        """What was set, by field, NaN in columns where nothing was; what is for one call with `ONCE` before it."""
+        once = FrameworkInputs(self._columns, self._layers)
+        for given in self._once:
+            once._hold(given)
+        return {**self._held, **{ONCE + field: values for field, values in once._held.items()}}
 
     def with_values(self, values: dict[str, Tensor]) -> FrameworkInputs:
         """Inputs of as many columns, with these values in force."""
-        other = FrameworkInputs(self._columns)
-        other._set = dict(values)
+        other = FrameworkInputs(self._columns, self._layers, self._lasting)
+        other.lasting_of = dict(self.lasting_of)
+        other._held = {field: value for field, value in values.items() if not field.startswith(ONCE)}
+        once = {field.removeprefix(ONCE): value for field, value in values.items() if field.startswith(ONCE)}
+        other._once = [_Given(field, value, ~value.isnan()) for field, value in once.items()]
+        other._put_in_force()
         return other
+
+    def lasting(self, field: str) -> Lasting:
+        """How long a value of a field counts that is set from now on."""
+        return self.lasting_of.get(field, self._lasting)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever set."""
-        return not self._set
+        """Whether nothing is in force."""
+        return not self._in_force
 
     def set(self, field: str, values: Tensor, where: Tensor) -> None:
         """Put values in force.
@@ -62,24 +96,35 @@ class FrameworkInputs:
         Parameters
         ----------
         field : Field of `Forcing`, or "wind.x" or "wind.y".
-        values, where : Values ``[column]``, and the columns of bool that take them.
+        values, where : Values ``[column]``, or ``[layer, column]``, and those of bool that count.
         """
-        nothing = torch.full_like(values, torch.nan)
-        self._set[field] = torch.where(where, values, self._set.get(field, nothing))
-        replaced = ("wind.x", "wind.y") if field == "wind_speed" else ("wind_speed",) if "wind." in field else ()
-        for name in replaced:
-            if name in self._set:
-                self._set[name] = torch.where(where, nothing, self._set[name])
+        given = _Given(field, values, where)
+        if self.lasting(field) == "call":
+            self._once.append(given)
+            self._in_force = _with(self._in_force, given)
+        else:
+            self._hold(given)
+
+    def end_call(self) -> None:
+        """What was for one call is in force no more."""
+        if self._once:
+            self._once, self._in_force = [], self._held
+
+    def release(self, field: str) -> None:
+        """Put a field in force no more, so that the value of a file counts again."""
+        self._held = {name: value for name, value in self._held.items() if name != field}
+        self._once = [given for given in self._once if given.field != field]
+        self._put_in_force()
 
     def value(self, field: str, base: Forcing | None) -> Tensor | None:
-        """The value in force, ``[column]``; NaN or None where there is none.
+        """The value in force, ``[column]`` or ``[layer, column]``; NaN or None where there is none.
 
         Parameters
         ----------
         field : As in `set`.
         base : Forcing of the file, if there is one.
         """
-        if field in ("wind.x", "wind.y", "wind_speed"):
+        if field in (*WIND, "wind_speed"):
             return self._wind(field, base)
         return self._over(field, None if base is None else getattr(base, field))
 
@@ -97,6 +142,8 @@ class FrameworkInputs:
         """
         found: dict[str, Tensor | None] = {}
         for field, _ in quantities(Forcing):
+            if field in ADDED:
+                continue
             value, default = self.value(field, base), defaults.get(field)
             if default is not None:
                 value = default if value is None else torch.where(value.isnan(), default, value)
@@ -104,11 +151,35 @@ class FrameworkInputs:
         missing = tuple(field for field, value in found.items() if _is_missing(field, value))
         if missing:
             raise MissingInput(missing)
+        found |= self._added(found["air_temperature"])
         return Forcing(**found)  # type: ignore[arg-type]
+
+    def _hold(self, given: _Given) -> None:
+        """Until it is set again."""
+        self._held = _with(self._held, given)
+        self._put_in_force()
+
+    def _put_in_force(self) -> None:
+        """What is for one call goes before what is held."""
+        self._in_force = self._held
+        for given in self._once:
+            self._in_force = _with(self._in_force, given)
+
+    def _added(self, like: Tensor | None) -> dict[str, Tensor]:
+        """What adds water or heat: nothing, or all of it, so that one kernel serves any choice."""
+        if like is None or not any(field in self._in_force for field in ADDED):
+            return {}
+        shapes = {True: (self._layers, self._columns), False: (self._columns,)}
+        layered = {path: bool(facts["dims"]) for path, facts in quantities(Forcing)}
+        own = {field: self._in_force.get(field) for field in ADDED}
+        return {
+            field: like.new_zeros(shapes[layered[field]]) if value is None else torch.where(value.isnan(), 0.0, value)
+            for field, value in own.items()
+        }
 
     def _over(self, field: str, base: Tensor | None) -> Tensor | None:
         """What was set, above what the file has."""
-        own = self._set.get(field)
+        own = self._in_force.get(field)
         if own is None or base is None:
             return base if own is None else own
         return torch.where(own.isnan(), base, own)
@@ -116,13 +187,25 @@ class FrameworkInputs:
     def _wind(self, field: str, base: Forcing | None) -> Tensor | None:
         """Speed or component; a speed blows along x."""
         speed = self._over("wind_speed", None if base is None else base.wind_speed)
-        if field == "wind_speed" and not {"wind.x", "wind.y"} & set(self._set):
+        if field == "wind_speed" and not set(WIND) & set(self._in_force):
             return speed
         x = self._over("wind.x", speed)
         y = self._over("wind.y", None if speed is None else torch.zeros_like(speed))
         if field != "wind_speed":
             return x if field == "wind.x" else y
         return None if x is None or y is None else torch.hypot(x, y)
+
+
+def _with(values: dict[str, Tensor], given: _Given) -> dict[str, Tensor]:
+    """Values with others in some columns. A speed takes the place of components of the wind, and the reverse."""
+    field, new, where = given
+    nothing = torch.full_like(new, torch.nan)
+    changed = {**values, field: torch.where(where, new, values.get(field, nothing))}
+    replaced = WIND if field == "wind_speed" else ("wind_speed",) if field in WIND else ()
+    for name in replaced:
+        if name in changed:
+            changed[name] = torch.where(where, nothing, changed[name])
+    return changed
 
 
 def _is_missing(field: str, value: Tensor | None) -> bool:

@@ -13,9 +13,10 @@ from noahpy_core.state import Fluxes, Forcing, State
 class MassBalance:
     """Depths of water since the start, means over the columns, so that in - out - stored - leaked is round-off.
 
-    ``in`` is the water stored at the start and all precipitation; ``out`` evapotranspiration and runoff; ``stored`` the
-    water in soil, snow and canopy. ``leaked`` is what neither explains: minus the water that the floors of the original
-    model created, and minus the water that a caller added by setting states.
+    ``in`` is the water stored at the start, all precipitation and what was added besides; ``out`` evapotranspiration
+    and runoff; ``stored`` the water in soil, snow and canopy. ``leaked`` is what neither explains: minus the water that
+    the floors of the original model created, or a sink asked for in vain, and minus the water that a caller added by
+    setting states.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class MassBalance:
         if before is not self._known:
             self._leaked -= self._storage(before) - self._stored
         lost = fluxes.evapotranspiration, fluxes.surface_runoff, fluxes.drainage, fluxes.saturation_excess
-        self._in += _depth(forcing.precipitation) * step
+        self._in += _depth(forcing.precipitation, *_added(forcing)) * step
         self._out += _depth(*lost) * step
         self._leaked -= _depth(fluxes.numerical_water_source) * step
         self._stored = _depth(fluxes.soil_water_storage, after.snow.water_equivalent, after.canopy_water)
@@ -69,6 +70,12 @@ class MassBalance:
 
     def _storage(self, state: State) -> float:
         return _depth(water_storage(state, self._column))
+
+
+def _added(forcing: Forcing) -> list[Tensor]:
+    """Water that was added besides precipitation. [kg m-2 s-1]"""
+    given = (forcing.irrigation, forcing.run_on, forcing.soil_water_source, forcing.bottom_water_inflow)
+    return [part if part.ndim == 1 else part.sum(0) for part in given if part is not None]
 
 
 def _depth(*parts: Tensor) -> float:

@@ -14,10 +14,11 @@ from bmi_noahpy.gradient.host import Kind
 from bmi_noahpy.gradient.taken_step import Part, StepResult, TakenStep
 from noahpy_core.numerics import safe_divide
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
-from noahpy_core.state import CLOSURES, Fluxes, State
+from noahpy_core.state import CLOSURES, Fluxes, Forcing, State
 
 MEANS = tuple(path for path, facts in quantities(Fluxes) if facts["units"] in ("kg m-2 s-1", "W m-2"))
 """Rates are means over a call; other members of `Fluxes` are those of its last step."""
+LAYERED_FORCING = frozenset(path for path, facts in quantities(Forcing) if facts["dims"])
 FOLLOWING = ("leaf_area_index", "snow_free_albedo", "vegetation_fraction")
 """Fields of `Forcing` for which the model has a rule of its own; it shows what it used among the fluxes."""
 
@@ -146,12 +147,12 @@ class ForcingSource(Source):
 
     def result(self, result: StepResult) -> Tensor | None:
         given = None if result.forcing is None else getattr(result.forcing, self.path)
-        return self._of_the_model(result) if given is None else given.expand(result.state.skin_temperature.shape)
+        return self._of_the_model(result) if given is None else given.expand(_shape_of(self.path, result.state))
 
     def parts(self, name: str, scale: float, step: TakenStep) -> list[Part]:
         if getattr(step.forcing, self.path) is None:
             raise ValueError(f"{name} follows from other inputs. Set it with set_value to differentiate by it.")
-        return [Part(f"forcing.{self.path}", 1.0 / scale, step.state.skin_temperature.shape)]
+        return [Part(f"forcing.{self.path}", 1.0 / scale, _shape_of(self.path, step.state))]
 
     def _of_the_model(self, result: StepResult) -> Tensor | None:
         """What the model makes of an input that is not given."""
@@ -159,6 +160,23 @@ class ForcingSource(Source):
             return None
         value: Tensor = getattr(result.fluxes, self.path)
         return value
+
+
+class AddedSource(ForcingSource):
+    """A field of the forcing that adds water or heat: nothing unless it is set."""
+
+    missing = 0.0
+
+    def read(self, contents: Contents) -> Tensor | None:
+        value = contents.inputs.value(self.path, None)
+        return value if value is None else torch.where(value.isnan(), 0.0, value)
+
+    def parts(self, name: str, scale: float, step: TakenStep) -> list[Part]:
+        if getattr(step.forcing, self.path) is None:
+            raise ValueError(
+                f"{name} was not part of the step. Set it with set_value, to zero for instance, to differentiate by it."
+            )
+        return super().parts(name, scale, step)
 
 
 class WindSource(Source):
@@ -250,6 +268,7 @@ class CellSource(Source):
 SOURCES: dict[str, type[Source]] = {
     "state": StateSource,
     "forcing": ForcingSource,
+    "added": AddedSource,
     "wind": WindSource,
     "parameters": ParameterSource,
     "fluxes": FluxSource,
@@ -259,6 +278,11 @@ SOURCES: dict[str, type[Source]] = {
     "grid": CellSource,
 }
 """By the first part of what stands in the tables of `bmi_noahpy.component.variables`."""
+
+
+def _shape_of(field: str, state: State) -> torch.Size:
+    """Shape of a field of the forcing, with a value for each column."""
+    return (state.soil.ice if field in LAYERED_FORCING else state.skin_temperature).shape
 
 
 def with_bits(value: Tensor, stored: Tensor) -> Tensor:

@@ -68,6 +68,7 @@ class SteppedRun:
             layout=layout,
             cells=run.domain.places,
             step=run.step,
+            lasting=run.configuration.framework_inputs,
             first_forcing=None if run.forcing is None else run.forcing.at(0),
             recording=self.recording,
         )
@@ -103,6 +104,7 @@ class SteppedRun:
                 self.last_call = (*self.last_call[-1:], taken) if number else (taken,)
                 if count > 1:
                     mean.add(fluxes)
+            self.values.end_call()
         finally:
             if mean.count > 1:
                 self.values.show_means(mean.value(), mean.count * self.run.step)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.component.contents import Contents
-from bmi_noahpy.component.framework_inputs import FrameworkInputs
+from bmi_noahpy.component.framework_inputs import FrameworkInputs, Lasting
 from bmi_noahpy.component.grids import NUMBER
 from bmi_noahpy.component.layout import Integers, Layout
 from bmi_noahpy.component.mass_balance import MassBalance
 from bmi_noahpy.component.overwrites import Overwrite
-from bmi_noahpy.component.sources import StateSource, TotalWaterSource
+from bmi_noahpy.component.sources import StateSource, TotalWaterSource, WindSource
 from bmi_noahpy.component.value_checks import (
     Floats,
     Mask,
@@ -49,6 +49,7 @@ class ValueStore:
     layout : The columns, and where a caller sees them.
     cells : Place of each column in the flattened grid.
     step : Length of a time step. [s]
+    lasting : How long inputs count that a caller sets.
     first_forcing : Forcing of the first step when a file gives it, shown until the first step is done. Without one the
         surface humidity of the initial state is a guess that gives way to the humidity of the air.
     recording : Is told of states that are set.
@@ -63,6 +64,7 @@ class ValueStore:
         layout: Layout,
         cells: Integers,
         step: float,
+        lasting: Lasting,
         first_forcing: Forcing | None,
         recording: Recording,
     ) -> None:
@@ -76,7 +78,7 @@ class ValueStore:
             state=state,
             parameters=self._expanded(parameters),
             column=column,
-            inputs=FrameworkInputs(columns),
+            inputs=FrameworkInputs(columns, column.layers, lasting),
             balance=MassBalance(state, column),
             guessed=torch.ones_like(state.skin_temperature, dtype=torch.bool) if first_forcing is None else None,
             forcing=first_forcing,
@@ -205,6 +207,17 @@ class ValueStore:
         contents.snow_was_set, contents.guessed = False, None
         self._refresh()
 
+    def end_call(self) -> None:
+        """What was set for one call counts no more."""
+        self.contents.inputs.end_call()
+        self._refresh()
+
+    def release(self, variable: Variable) -> None:
+        """What was set of an input counts no more."""
+        self.accept_written()
+        self.contents.inputs.release(field_of(variable))
+        self._refresh()
+
     def show_means(self, fluxes: Fluxes, span: float) -> None:
         """Show the mean over several steps, `span` seconds in all, in place of the fluxes of the last one."""
         self.contents.fluxes, self.contents.span = fluxes, span
@@ -287,6 +300,19 @@ class ValueStore:
             if value is not None and value.shape != (shape := self._shapes[GRIDS[facts["dims"]]]):
                 holder = replace_quantity(holder, path, value.expand(shape).clone())
         return holder
+
+
+def field_of(variable: Variable) -> str:
+    """What `FrameworkInputs` calls an input.
+
+    Raises
+    ------
+    RefusedValue : It is no input.
+    """
+    if variable.source.kind != "input":
+        raise RefusedValue(variable.name, "is no input. See get_extension('introspection').get_variable_set('inputs').")
+    path = variable.source.path
+    return f"wind.{path}" if isinstance(variable.source, WindSource) else path
 
 
 def _differs(values: Floats, published: Floats) -> Mask:

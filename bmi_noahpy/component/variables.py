@@ -47,6 +47,16 @@ ALTERNATIVES = (
 """Other names of the inputs, and an input that the model can do without. They are not in `get_input_var_names`, because
 a framework would then demand them."""
 
+ADDITIONS = (
+    ("land_surface_water_irrigation__mass_flux", "added.irrigation"),
+    ("land_surface_water_run-on__mass_flux", "added.run_on"),
+    ("soil_layer_water_source__mass_flux", "added.soil_water_source"),
+    ("soil_layer_heat_source__energy_flux", "added.soil_heat_source"),
+    ("soil_profile_bottom_water_inflow__mass_flux", "added.bottom_water_inflow"),
+    ("soil_profile_bottom_heat_inflow__energy_flux", "added.bottom_heat_inflow"),
+)
+"""Inputs that add water or heat, zero unless set; in no list of names for the same reason."""
+
 OUTPUTS = (
     # soil
     ("soil__temperature", "state.soil.temperature"),
@@ -240,7 +250,7 @@ def _table() -> dict[str, Variable]:
     parameters = [source.removeprefix("parameters.") for source in metadata if source.startswith("parameters.")]
     declared: tuple[tuple[Role, tuple[tuple[str, ...], ...]], ...] = (
         ("input", INPUTS),
-        ("alternative", ALTERNATIVES),
+        ("alternative", (*ALTERNATIVES, *ADDITIONS)),
         ("output", OUTPUTS),
         ("parameter", tuple((_parameter_name(path), f"parameters.{path}") for path in parameters)),
         ("alternative", OF_SCHEMES),
@@ -255,13 +265,14 @@ def _metadata() -> dict[str, dict[str, Any]]:
     from bmi_noahpy.component.derived import DERIVED
     from noahpy_core.parameters import Parameters
     from noahpy_core.quantities import quantities
-    from noahpy_core.state import Fluxes, Forcing, State
+    from noahpy_core.state import ADDED, Fluxes, Forcing, State
 
     containers = {"state": State, "forcing": Forcing, "fluxes": Fluxes, "parameters": Parameters}
     found = {f"{root}.{path}": facts for root, cls in containers.items() for path, facts in quantities(cls)}
     for path, derived in DERIVED.items():
         found[f"derived.{path}"] = vars(derived)
     found["total.moisture"] = found.pop("derived.moisture")
+    found |= {f"added.{field}": found[f"forcing.{field}"] for field in ADDED}
     fastest = found["forcing.wind_speed"]["bounds"][1]
     wind = {"units": found["forcing.wind_speed"]["units"], "dims": (), "bounds": (-fastest, fastest)}
     for component, way in (("x", "eastward"), ("y", "northward")):
@@ -294,7 +305,8 @@ def _parameter_name(path: str) -> str:
 
 
 OPTIONAL_PATHS = frozenset(
-    {"leaf_area_index", "snow_free_albedo", "vegetation_fraction"}
+    {"leaf_area_index", "snow_free_albedo", "vegetation_fraction", "snowfall"}
+    | {place.partition(".")[2] for _, place in ADDITIONS}
     | {f"soil.{name}" for name in ("field_capacity", "wilting_point", "dry_limit", "saturated_diffusivity")}
 )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
@@ -74,6 +74,10 @@ class Configuration(Section):
         default="auto", description="auto: the quickest way; eager: step by step in Python; compiled: or not at all"
     )
     device: Device = Field(default="cpu", description="cpu, or a graphics processor: cuda, cuda:1 (steps are eager)")
+    framework_inputs: Literal["hold", "call"] = Field(
+        default="hold",
+        description="inputs that a framework sets: hold until they are set again, or for the next call of update only",
+    )
     restart: RestartFile | None = None
     spin_up: SpinUp | None = None
     _source: Path | None = PrivateAttr(default=None)

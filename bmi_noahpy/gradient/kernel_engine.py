@@ -13,7 +13,7 @@ from torch.autograd import forward_ad
 from bmi_noahpy.gradient.engine import Pulled, Seeds
 from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
 from bmi_noahpy.gradient.protocol import STATE
-from bmi_noahpy.gradient.recorded import RecordedStep
+from bmi_noahpy.gradient.recorded import Fields, RecordedStep
 from bmi_noahpy.gradient.result_seeds import DirectResults, ResultSeeds
 from bmi_noahpy.gradient.step import changed_result, pull_back
 from bmi_noahpy.gradient.taken_step import StepResult
@@ -39,7 +39,7 @@ class KernelEngine:
         self._model, self._like, self._parameters = model, like, parameters
         self._dt, self._find = dt, find
         self._direct = DirectResults(find, like, model.column)
-        self._pulls: dict[tuple[str, ...], StepPull] = {}
+        self._pulls: dict[Fields, StepPull] = {}
         self._by_parameters: dict[str, Tensor] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -76,7 +76,7 @@ class KernelEngine:
         if late:
             self._add_indirect(record, pull, start, late, span, ends)
         by_forcing = pull.pull(start, record.inputs, ends.adjoint, ends.fluxes, self._by_parameters)
-        entered = {f"forcing.{field}": row for field, row in zip(record.fields, by_forcing, strict=True)}
+        entered = {f"forcing.{field}": row for field, row in record.by_field(by_forcing).items()}
         for path, more in ends.forcing.items():
             entered[path] = entered[path] + more
         if record.starts_as_kept:
@@ -89,7 +89,12 @@ class KernelEngine:
         here, moved = dict(core), {path: torch.zeros_like(value) for path, value in core.items()}
         moved |= {path: change.to(flat).reshape(here[path].shape) for path, change in changes.items() if path in core}
         before, change = self._changed_start(record, flat, here, moved)
-        fields = torch.stack([moved[f"forcing.{field}"] for field in record.fields])
+        fields = torch.cat(
+            [
+                moved[f"forcing.{field}"] if layers else moved[f"forcing.{field}"][None]
+                for field, layers in record.fields
+            ]
+        )
         given = {path.removeprefix("parameters."): value for path, value in changes.items() if path not in core}
         values, pushed = pull.push(before, record.inputs, change, fields, {k: v.to(flat) for k, v in given.items()})
         found: dict[str, Tensor | None] = {}
@@ -105,10 +110,8 @@ class KernelEngine:
         if late:
             with forward_ad.dual_level(), torch.no_grad():
                 results = {path: forward_ad.make_dual(value, pushed[path]) for path, value in values.items()}
-                forcing = {
-                    field: forward_ad.make_dual(row, fields[k])
-                    for k, (field, row) in enumerate(zip(record.fields, record.inputs, strict=False))
-                }
+                rows, changed = record.by_field(record.inputs), record.by_field(fields)
+                forcing = {field: forward_ad.make_dual(row, changed[field]) for field, row in rows.items()}
                 result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
                 found |= {name: changed_result(name, self._find, result) for name in late}
         return [found[name] for name in names]
@@ -155,7 +158,7 @@ class KernelEngine:
     ) -> None:
         """Add the seeds of outputs that are computed from several results, or from forcing."""
         results = {path: value.requires_grad_() for path, value in pull.results(start, record.inputs).items()}
-        fields = {path: row.detach().requires_grad_() for path, row in zip(record.fields, record.inputs, strict=False)}
+        fields = {path: row.detach().requires_grad_() for path, row in record.by_field(record.inputs).items()}
         with torch.enable_grad():
             result = self._result(results, dataclasses.replace(record.forcing(), **fields), span)
             leaves = results | {f"forcing.{path}": row for path, row in fields.items()}

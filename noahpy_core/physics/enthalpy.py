@@ -70,6 +70,7 @@ class EnthalpySoilHeat(ModelPart):
         conductivity: Tensor,
         parameters: Parameters,
         dt: Tensor | float,
+        source: Tensor | None = None,
     ) -> SoilHeat:
         """Advance soil temperature and phase by one step; arguments as for `HeatLimitedSoilHeat`.
 
@@ -80,6 +81,7 @@ class EnthalpySoilHeat(ModelPart):
         conductivity : Thermal conductivity of each layer; the first is not used. [W m-1 K-1]
         parameters : Of soil and deep boundary.
         dt : Length of the step. [s]
+        source : Heat that others add to each layer, ``[layer, column]``. [W m-2]
 
         Raises
         ------
@@ -88,6 +90,8 @@ class EnthalpySoilHeat(ModelPart):
         soil, total = parameters.soil, liquid + ice
         coefficients = heat_conduction(liquid, ice, coupling, conductivity, self.column, parameters)
         system = self._system(coefficients, temperature, liquid, coupling, parameters.general.deep_temperature, dt)
+        if source is not None:
+            system = system._replace(right=system.right + source * dt)
         start = solve_freezing(self.curve, system, temperature, total, soil)
         new_temperature = self._implicit_derivative(start, system, total, soil)
         new_liquid, _ = self.curve.equilibrium(new_temperature, total, soil)

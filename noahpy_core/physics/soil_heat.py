@@ -142,7 +142,7 @@ class HeatLimitedSoilHeat(ModelPart):
 
     def forward(
         self, temperature: Tensor, liquid: Tensor, ice: Tensor, coupling: Coupling, conductivity: Tensor,
-        parameters: Parameters, dt: Tensor | float,
+        parameters: Parameters, dt: Tensor | float, source: Tensor | None = None,
     ) -> SoilHeat:  # fmt: skip
         """Advance soil temperature and phase by one step.
 
@@ -152,6 +152,7 @@ class HeatLimitedSoilHeat(ModelPart):
         coupling : To the surface.
         conductivity : Thermal conductivity of each layer; the first is not used. [W m-1 K-1]
         dt : [s]
+        source : Heat that others add to each layer, ``[layer, column]``. [W m-2]
         """
         deep = parameters.general.deep_temperature
         coefficients = heat_conduction(liquid, ice, coupling, conductivity, self.column, parameters)
@@ -159,6 +160,8 @@ class HeatLimitedSoilHeat(ModelPart):
         top_flux = coefficients.top * (coupling.temperature - temperature[0])
         bottom_flux = coefficients.bottom * (temperature[-1] - deep)
         convergence = torch.cat([top_flux[None], inner_flux]) - torch.cat([inner_flux, bottom_flux[None]])
+        if source is not None:
+            convergence = convergence + source
 
         melted = self._melt(temperature, liquid, ice, coupling, convergence * dt, parameters)
         right = convergence * dt - melted * FUSION * self.column.thickness

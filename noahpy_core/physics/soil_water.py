@@ -36,11 +36,14 @@ class SoilDemand(NamedTuple):
     """Evaporation of the first layer, ``[column]``."""
     roots: Tensor
     """Uptake of each layer, ``[layer, column]``."""
+    source: Tensor | None = None
+    """Water that others add to each layer, negative where it is taken, ``[layer, column]``; None: none."""
 
     @property
     def by_layer(self) -> Tensor:
-        """What is asked of each layer."""
-        return torch.cat([self.roots[:1] + self.soil, self.roots[1:]])
+        """What is asked of each layer, less what is added to it."""
+        asked = torch.cat([self.roots[:1] + self.soil, self.roots[1:]])
+        return asked if self.source is None else asked - self.source
 
 
 class Boundary(NamedTuple):

@@ -85,8 +85,11 @@ class RichardsSoilWater(ModelPart):
         assert soil.wilting_point is not None
         capacity = self._subgrid(liquid, ice, supply, parameters, dt)
         admitted = supply if capacity is None else at_most(supply, capacity)
+        old = liquid
+        if demand.source is not None:
+            old = liquid + demand.source * dt / (self.column.thickness * WATER_DENSITY)
         flow = Flow(
-            old=liquid,
+            old=old,
             thickness=self.column.thickness.expand_as(liquid),
             soil_demand=demand.soil / WATER_DENSITY,
             root_demand=demand.roots / WATER_DENSITY,

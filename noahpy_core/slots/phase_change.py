@@ -56,7 +56,7 @@ class LimitedPhaseChange(Limited):
 
     def forward(
         self, temperature: Tensor, liquid: Tensor, ice: Tensor, coupling: Coupling, conductivity: Tensor,
-        parameters: Parameters, dt: Tensor | float,
+        parameters: Parameters, dt: Tensor | float, source: Tensor | None = None,
     ) -> SoilHeat:  # fmt: skip
         """Soil at the end of the step, with the liquid water the scheme proposes as far as the limits let it.
 
@@ -67,6 +67,7 @@ class LimitedPhaseChange(Limited):
         conductivity : Thermal conductivity of each layer; the first is not used. [W m-1 K-1]
         parameters : Of soil and deep boundary.
         dt : Length of the step. [s]
+        source : Heat that others add to each layer, ``[layer, column]``; the scheme does not see it. [W m-2]
         """
         proposal = self.scheme(temperature, liquid, ice, coupling, conductivity, parameters, dt)
         wanted = proposal.liquid if isinstance(proposal, SoilHeat) else proposal
@@ -76,6 +77,8 @@ class LimitedPhaseChange(Limited):
         top_flux = coefficients.top * (coupling.temperature - temperature[0])
         bottom_flux = coefficients.bottom * (temperature[-1] - deep)
         heat = (torch.cat([top_flux[None], inner_flux]) - torch.cat([inner_flux, bottom_flux[None]])) * dt
+        if source is not None:
+            heat = heat + source * dt
 
         conducted = temperature + solve_conduction(coefficients, heat, dt)
         highest = at_least(at_least(conducted, temperature), FREEZING_POINT)

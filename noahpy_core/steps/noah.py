@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 
 from torch import Tensor
@@ -28,9 +29,10 @@ from noahpy_core.physics.canopy import Interception, intercept
 from noahpy_core.physics.energy_balance import SurfaceBalance, SurfaceInput
 from noahpy_core.physics.evaporation import potential_evaporation
 from noahpy_core.physics.snow import PackBalance, Snowpack
-from noahpy_core.physics.soil_heat import SoilHeat
+from noahpy_core.physics.soil_heat import Coupling, SoilHeat
 from noahpy_core.physics.soil_water import SoilDemand, SoilWater
 from noahpy_core.physics.soil_water_richards import RichardsWater
+from noahpy_core.physics.sources import Sources, placed_water, sources
 from noahpy_core.physics.surface import (
     Ground,
     Surface,
@@ -84,6 +86,7 @@ class NoahStep(ModelPart):
         self.evaporation = evaporation
         self.soil_thermal = soil_thermal
         self.soil_heat = phase_change
+        self._takes_heat = "source" in inspect.signature(getattr(phase_change, "forward", phase_change)).parameters
         self.soil_water = soil_water
         self.snow = snow
 
@@ -114,6 +117,7 @@ class NoahStep(ModelPart):
             )
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
         soil, transitions = state.soil, self.transitions
+        added = sources(forcing, soil.temperature)
         exchange = self._exchange(state, forcing, parameters, dt)
         given = self._surface_input(exchange)
 
@@ -134,7 +138,7 @@ class NoahStep(ModelPart):
             parameters.vegetation.canopy_capacity,
             dt,
         )
-        water = self._soil_water(soil, canopy, exchange.evaporation, parameters, dt)
+        water, missing = self._soil_water(soil, canopy, exchange.evaporation, added, parameters, dt)
         if isinstance(water, RichardsWater):
             asked = exchange.evaporation
             exchange = exchange._replace(evaporation=evaporation_from(asked, water.soil_evaporation, water.root_uptake))
@@ -147,7 +151,7 @@ class NoahStep(ModelPart):
             soil.temperature[0], over_snow.ground_heat, given.half_layer, exchange.conduction.conductivity
         )
         coupling = energy_balance.merged_coupling(exchange.presence, under_snow, bare, transitions)
-        heat = self.soil_heat(soil.temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt)
+        heat = self._soil_heat(soil.temperature, water, coupling, conductivity, added.heat, parameters, dt)
         on_ground = energy_balance.bare_balance(given, bare, heat.temperature[0])
         balance = transitions.merge(exchange.presence, over_snow, on_ground)
 
@@ -155,7 +159,7 @@ class NoahStep(ModelPart):
             exchange.pack, snow_left, over_snow.skin_temperature, under_snow.temperature, exchange.surface.snow_age, dt
         )
         after = self._new_state(exchange, balance, canopy, heat, settled)
-        parts = StepParts(exchange, balance, snow_left, canopy, water, heat)
+        parts = StepParts(exchange, balance, snow_left, canopy, water, heat, added, missing)
         return after, assemble_fluxes(parts, state, after, forcing, parameters, self.column, dt)
 
     # --- before snow and ground -------------------------------------------------------------------------------------
@@ -259,11 +263,40 @@ class NoahStep(ModelPart):
         soil: SoilState,
         canopy: Interception,
         evaporation: Evaporation,
+        added: Sources,
         parameters: Parameters,
         dt: Tensor | float,
-    ) -> SoilWater | RichardsWater:
-        demand = SoilDemand(evaporation.soil, evaporation.roots)
-        return self.soil_water(soil.liquid_water, soil.ice, canopy.throughfall, demand, parameters, dt)
+    ) -> tuple[SoilWater | RichardsWater, Tensor | None]:
+        """Soil water after the step, and what a sink asked for and did not find. [kg m-2 s-1]"""
+        supply = canopy.throughfall if added.ground is None else canopy.throughfall + added.ground
+        demand, missing = SoilDemand(evaporation.soil, evaporation.roots), None
+        if added.water is not None:
+            placed = placed_water(
+                added.water, soil.liquid_water, soil.ice, parameters.soil.porosity, self.column.thickness, dt
+            )
+            demand, missing = demand._replace(source=placed.source), placed.missing
+            supply = supply + placed.surplus
+        return self.soil_water(soil.liquid_water, soil.ice, supply, demand, parameters, dt), missing
+
+    def _soil_heat(
+        self,
+        temperature: Tensor,
+        water: SoilWater | RichardsWater,
+        coupling: Coupling,
+        conductivity: Tensor,
+        source: Tensor | None,
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> SoilHeat:
+        given = (temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt)
+        if source is None:
+            return self.soil_heat(*given)
+        if not self._takes_heat:
+            raise ValueError(
+                f"soil_heat_source: the scheme {type(self.soil_heat).__name__} in the slot phase_change takes no heat "
+                "from others. Give its forward() an argument source [W m-2], or leave the source out."
+            )
+        return self.soil_heat(*given, source=source)
 
     # --- results ----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 from bmi_noahpy import BmiNoahPy
 from bmi_noahpy.component.variables import variables
 from bmi_noahpy.gradient.conformance.report import check_gradient_extension
+from noahpy_core.state import ADDED
 
 REGIMES = {
     #          air    skin   soil   total  liquid snow  depth  rain    sun
@@ -25,11 +26,17 @@ OF_LAYERS = ("snow.layer_", "snow.albedo")
 
 
 def causes(extension) -> list[str]:
-    """Everything a step can be differentiated by: parameters, inputs under all their names, states."""
+    """Everything a step can be differentiated by: parameters, inputs under all their names, states.
+
+    What adds water and heat is not part of a step until it is set; `test_bmi_additions` differentiates by it.
+    """
     settable = [
         variable.name
         for variable in variables().values()
-        if variable.settable and variable.role != "parameter" and not variable.source.path.startswith(OF_LAYERS)
+        if variable.settable
+        and variable.role != "parameter"
+        and variable.source.path not in ADDED
+        and not variable.source.path.startswith(OF_LAYERS)
     ]
     return [*extension.get_parameter_names(), *settable, gradients.STATE]
 

@@ -24,7 +24,7 @@ class StepPull:
     """One step of a model in kernels, again, back and with its change, from states and forcing in flat form.
 
     A state in flat form is ``[row, column]``: the parts of `State` in order, a row for each layer. Forcing in flat form
-    has a row for each field that is there.
+    likewise, of the fields that are there.
 
     Parameters
     ----------
@@ -53,8 +53,12 @@ class StepPull:
         self._inputs[: self._states, 1] = 1
         self._inputs[: self._states, 2] = [self.columns if layers else 0 for _, layers, _ in self._program.rows]
         self._forcing = slice(self._states, self._states + len(self.fields))
-        self._inputs[self._forcing, 1] = 1
-        self._forcing_offsets = np.arange(len(self.fields)) * row
+        lengths = [length for source, length in self._program.sources if source[0] == "forcing"]
+        self._forcing_layout = np.array([[1, self.columns if length else 0] for length in lengths])
+        self._inputs[self._forcing, 1:3] = self._forcing_layout
+        rows = [max(length, 1) for length in lengths]
+        self._forcing_rows = sum(rows)
+        self._forcing_offsets = (np.cumsum(rows) - rows) * row
         self._outputs = self._program.output_table({}, self.columns)
         self._cotangents, self._gradients = self._outputs.copy(), np.zeros_like(self._inputs)
         self._advance = ForwardCall(self._program, self.columns, self._inputs, self._outputs)
@@ -118,7 +122,7 @@ class StepPull:
         self._reverse = self._reverse or ReverseCall(*self._back)
         seeds = {name: seed.contiguous()[None] for name, seed in cotangents.items()}
         self._cotangents[:] = self._program.output_table(seeds, self.columns) if seeds else 0
-        by_forcing = torch.zeros((len(self.fields), self.columns), dtype=self.dtype)
+        by_forcing = torch.zeros((self._forcing_rows, self.columns), dtype=self.dtype)
         self._make_room(parameters)
         self._gradients[self._forcing, 0] = by_forcing.data_ptr() + self._forcing_offsets
         self._point_to(flat, forcing)
@@ -145,7 +149,7 @@ class StepPull:
         self._changes[: self._states, 0] = change.data_ptr() + self._state_offsets
         self._changes[: self._states, 1:] = self._inputs[: self._states, 1:]
         self._changes[self._forcing, 0] = forcing_change.data_ptr() + self._forcing_offsets
-        self._changes[self._forcing, 1] = 1
+        self._changes[self._forcing, 1:3] = self._forcing_layout
 
         layers = [length for _, length in self._program.results]
         lengths = [max(length, 1) for length in layers]
@@ -173,7 +177,7 @@ class StepPull:
         if self._room is not parameters:
             room: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
             self._gradients[:] = self._program.input_table(room, self.columns, own=False)
-            self._gradients[self._forcing, 1] = 1
+            self._gradients[self._forcing, 1:3] = self._forcing_layout
             self._room = parameters
 
     def _point_to(self, flat: Tensor, forcing: Tensor) -> None:

@@ -20,10 +20,13 @@ from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
+from noahpy_core.quantities import quantities
 from noahpy_core.run_checks import check_step_length
 from noahpy_core.state import Fluxes, Forcing, State
 
 Maker = Callable[[Iterator[Tensor]], Any]
+
+_OPTIONAL_FORCING = operator.attrgetter(*(path for path, facts in quantities(Forcing) if facts["optional"]))
 
 
 class CompiledStep:
@@ -72,12 +75,7 @@ class CompiledStep:
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
         like = state.skin_temperature
-        absent = (
-            forcing.leaf_area_index is None,
-            forcing.snow_free_albedo is None,
-            forcing.snowfall is None,
-            state.snow.layer_mass is None,
-        )
+        absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), state.snow.layer_mass is None
         # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
         key = (like.shape, like.dtype, absent, id(dt))
         prepared = self._prepared

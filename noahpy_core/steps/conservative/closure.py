@@ -13,7 +13,7 @@ from noahpy_core.steps.conservative.parts import ConservativeParts
 
 
 def water_closure(
-    values: dict[str, Tensor], precipitation: Tensor, before: State, after: State, column: SoilColumn,
+    values: dict[str, Tensor], gained: Tensor, before: State, after: State, column: SoilColumn,
     dt: Tensor | float,
 ) -> dict[str, Tensor]:  # fmt: skip
     """Residual of the column's water, ``[column]``. [kg m-2 s-1]
@@ -21,7 +21,7 @@ def water_closure(
     Parameters
     ----------
     values : Fluxes of the step by name.
-    precipitation : ``[column]``. [kg m-2 s-1]
+    gained : Precipitation and what others add, ``[column]``. [kg m-2 s-1]
     before, after : State at the start and end.
     column : Soil layers.
     dt : Length of the step. [s]
@@ -32,7 +32,7 @@ def water_closure(
     pack = (after.snow.layer_mass - before.snow.layer_mass).sum(0)
     stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
     lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"]
-    return {"water_residual": stored / dt - (precipitation - lost)}
+    return {"water_residual": stored / dt - (gained - lost)}
 
 
 def energy_closure(
@@ -61,6 +61,9 @@ def energy_closure(
     spent = values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"]
     spent = spent + values["ground_heat_flux"]
     arriving = values["ground_heat_flux"] - values["deep_heat_flux"]
+    given = parts.around.added.heat
+    if given is not None:
+        into_soil, arriving = into_soil + given.sum(0), arriving + given.sum(0)
     return {
         "energy_residual": values["absorbed_radiation"] - spent,
         "soil_heat_residual": values["soil_heat_flux"] - values["deep_heat_flux"] + into_soil - soil_gain,

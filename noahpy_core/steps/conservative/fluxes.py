@@ -42,12 +42,20 @@ def conservative_fluxes(
     none = torch.zeros_like(after.skin_temperature)
     values |= dict.fromkeys(("numerical_water_source", "numerical_heat_source", "freezing_rain_heat"), none)
     values["melt_heat"] = LATENT_HEAT_FUSION * values["snow_melt"]
-    values |= water_closure(values, forcing.precipitation, before, after, column, dt)
+    if parts.moved.missing is not None:
+        values["numerical_water_source"] = parts.moved.missing
+    values |= water_closure(values, _gained(parts, values, forcing), before, after, column, dt)
     values |= energy_closure(parts, values, before, after, parameters, column, dt)
     values["snow_temperature"] = parts.heat.snow_temperature
     values["snow_liquid_water"] = parts.heat.layers.liquid
     values["snow_outflow"] = parts.heat.melt_water
     return Fluxes(**values)
+
+
+def _gained(parts: ConservativeParts, values: dict[str, Tensor], forcing: Forcing) -> Tensor:
+    """Precipitation and what others add, ``[column]``. [kg m-2 s-1]"""
+    added = parts.around.added.all_water
+    return forcing.precipitation if added is None else forcing.precipitation + added + values["numerical_water_source"]
 
 
 def _water(parts: ConservativeParts, dt: Tensor | float) -> dict[str, Tensor]:

@@ -99,7 +99,7 @@ def heat_system(
     top, between, bare = _conductances(schemes, state, around, parameters)
     return System(
         snow=SnowRows(rows.mass, rows.enthalpy, held, largest),
-        soil=_soil_rows(schemes, state, parameters),
+        soil=_soil_rows(schemes, state, around, parameters, dt),
         snow_skin=snow_skin(forcing, around, parameters, dt),
         bare_skin=bare_skin(state, forcing, around, dt),
         cover=snowy.cover,
@@ -111,11 +111,14 @@ def heat_system(
     )
 
 
-def _soil_rows(schemes: Schemes, state: State, parameters: Parameters) -> SoilRows:
+def _soil_rows(
+    schemes: Schemes, state: State, around: Surroundings, parameters: Parameters, dt: Tensor | float
+) -> SoilRows:
     soil = state.soil
     store = soil_store(soil.moisture, schemes.column.thickness, parameters)
+    start, given = store.enthalpy(soil.temperature, soil.ice), around.added.heat
     return SoilRows(
-        start=store.enthalpy(soil.temperature, soil.ice),
+        start=start if given is None else start + dt * given,
         store=store,
         b=parameters.soil.clapp_hornberger_b,
         suction=parameters.soil.saturated_suction,

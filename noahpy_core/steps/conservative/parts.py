@@ -16,6 +16,7 @@ from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LayeredSnow, SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
+from noahpy_core.physics.sources import Sources
 from noahpy_core.physics.surface import Ground
 from noahpy_core.state import SoilState
 
@@ -47,6 +48,7 @@ class Surroundings(NamedTuple):
     """Liquid water of each soil layer above the smallest. [kg m-2]"""
     caught: Tensor
     """Rain that the canopy catches. [kg m-2 s-1]"""
+    added: Sources
 
 
 class HeatStep(NamedTuple):
@@ -90,7 +92,9 @@ class Moved(NamedTuple):
     through: Tensor
     """Heat carried through each face, ``[layer + 1, column]``. [W m-2]"""
     evaporated_heat: Tensor
-    """Of the water that evaporated. [W m-2]"""
+    """Of the water that evaporated, less that of water others added to the layers. [W m-2]"""
+    missing: Tensor | None
+    """Water that a sink asked for and did not find, ``[column]``. [kg m-2 s-1]"""
 
 
 class ConservativeParts(NamedTuple):

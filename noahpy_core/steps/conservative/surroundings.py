@@ -10,6 +10,7 @@ from noahpy_core.numerics import at_most, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.sources import sources
 from noahpy_core.physics.surface import snow_free_ground
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.parts import Schemes, Surroundings
@@ -45,4 +46,5 @@ def surroundings(
     one = torch.ones_like(snowfall)
     shares = schemes.evaporation(soil, wet, ground, one, one, parameters)
     available = positive_part(soil.liquid_water - MINIMUM_MOISTURE) * schemes.column.thickness * WATER_DENSITY
-    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available, caught)
+    added = sources(forcing, soil.temperature)
+    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available, caught, added)

@@ -10,6 +10,7 @@ from noahpy_core.numerics import at_most, positive_part, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
 from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.physics.sources import placed_water
 from noahpy_core.state import SoilState, State
 from noahpy_core.steps.conservative.parts import CanopyWater, HeatStep, Moved, Schemes, Surroundings
 
@@ -45,7 +46,7 @@ def canopy_water(
 
 
 def moved_water(
-    schemes: Schemes, around: Surroundings, heat: HeatStep, supply: Tensor, parameters: Parameters,
+    schemes: Schemes, around: Surroundings, heat: HeatStep, throughfall: Tensor, parameters: Parameters,
     dt: Tensor | float,
 ) -> Moved:  # fmt: skip
     """Soil after evaporation has been taken from it and water has moved through it with its heat.
@@ -55,7 +56,7 @@ def moved_water(
     schemes : Of the slots.
     around : What is known before heat is exchanged.
     heat : With soil evaporation and transpiration.
-    supply : Water that reaches the ground, of rain and snow, ``[column]``. [kg m-2 s-1]
+    throughfall : Rain and dew that reach the ground, ``[column]``. [kg m-2 s-1]
     parameters : Of the step, resolved.
     dt : Length of the step. [s]
     """
@@ -68,20 +69,32 @@ def moved_water(
     thawed = positive_part(-liquid)
     liquid, ice = liquid + thawed, positive_part(ice - thawed)
     # Water leaves at the temperature of its layer, which therefore stays.
-    lost = WATER_HEAT * uptake * (temperature - FREEZING_POINT)
+    left, source, brought, missing = uptake, None, around.added.ground, None
+    if around.added.water is not None:
+        placed = placed_water(around.added.water, liquid, ice, parameters.soil.porosity, thickness, dt)
+        left, source, missing = uptake - placed.source, placed.source, placed.missing
+        brought = placed.surplus if brought is None else brought + placed.surplus
+    lost = WATER_HEAT * left * (temperature - FREEZING_POINT)
     enthalpy = heat.soil_enthalpy - dt * lost
 
-    none = SoilDemand(torch.zeros_like(supply), torch.zeros_like(uptake))
-    water = schemes.soil_water(liquid, ice, supply, none, parameters, dt)
+    supply = throughfall + heat.melt_water
+    if brought is not None:
+        supply = supply + brought
+    demand = SoilDemand(torch.zeros_like(supply), torch.zeros_like(uptake), source)
+    water = schemes.soil_water(liquid, ice, supply, demand, parameters, dt)
     flux = torch.cat([(water.infiltration - water.exfiltration)[None], water.exchange, water.drainage[None]])
     # Rain has the temperature of the air, water from the snow that of melting.
-    warmth = safe_divide(supply - heat.melt_water, supply) * (around.air.temperature - FREEZING_POINT)
+    air = around.air.temperature - FREEZING_POINT
+    warmth = safe_divide(supply - heat.melt_water, supply) * air
+    if brought is not None:
+        # Water brought is liquid: not colder than melting.
+        warmth = safe_divide(throughfall * air + brought * positive_part(air), supply)
     moved = carry_heat(
         soil_store(water.liquid + water.ice, thickness, parameters), water.ice, enthalpy, flux,
         WATER_HEAT * water.infiltration * warmth, dt,
     )  # fmt: skip
     after = SoilState(moved.temperature, water.liquid, water.ice)
-    return Moved(after, water, uptake, moved.through, lost.sum(0))
+    return Moved(after, water, uptake, moved.through, lost.sum(0), missing)
 
 
 def _phases(schemes: Schemes, heat: HeatStep) -> tuple[Tensor, Tensor]:
