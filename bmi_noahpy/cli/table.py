@@ -18,6 +18,9 @@ def table(
     xlsx: Annotated[
         Path | None, typer.Option(help="Write the table to a spreadsheet (needs noahpy[spreadsheet]).")
     ] = None,
+    observations: Annotated[
+        Path | None, typer.Option(help="Observed depths of thaw, as of CALM sites, for a column beside the simulated.")
+    ] = None,
     cell: Cell = None,
     debug: Debug = False,
 ) -> None:
@@ -25,7 +28,7 @@ def table(
     with reported(debug=debug or context.obj):
         from bmi_noahpy.observations.yearly import permafrost_table
 
-        found = permafrost_table(output, cell=read_cell(cell))
+        found = permafrost_table(output, cell=read_cell(cell), observations=observations)
         written = [path for path in (csv, xlsx) if path is not None]
         if csv is not None:
             found.to_csv(csv, index=False, float_format="%.6g")

@@ -42,7 +42,10 @@ def read_text(path: Path, time: TimeSpec | None = None, text: TextOptions | None
     label = spec.label or clock.label or table.layout.label
     if label == "end" and stamps.size > 1:
         stamps = stamps - np.median(np.diff(np.sort(stamps)).astype("timedelta64[s]").astype(np.int64)) * SECONDS
-    names = [name for name in table.names if name not in clock.columns and name not in time_like(table.names)]
+    known = {*clock.columns, *time_like(table.names)}
+    if table.layout.flags:
+        known |= {name for name in table.names if name.startswith("flag ")}
+    names = [name for name in table.names if name not in known]
     return _series(table, names, stamps, WINDOWS.get(label or ""))
 
 
@@ -65,6 +68,10 @@ def _series(table: TextTable, names: list[str], stamps: Times, window: str | Non
             numbers = table.numbers(name)
         except TableError as error:
             raise PlotError(str(error)) from error
+        doubtful = int(table.doubtful(name).sum())
+        if doubtful:
+            text = f"{where}: {doubtful} of {len(numbers)} values are flagged as not good, and left out."
+            warnings.warn(text, ObservationWarning, stacklevel=4)
         values = in_own_units(numbers, column.units or table.layout.units.get(name), column.quantity, where)
         series = finished(where, name, column.quantity, column.depth, stamps, values, window)
         if series is None:

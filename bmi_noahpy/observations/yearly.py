@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy.observations.simulated import ColumnOutput, PlotError, Series, read_column
+from bmi_noahpy.observations.thaw import read_thaw_depths
 from bmi_noahpy.output.permafrost import SNOW_ON_THE_GROUND
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,11 @@ NEEDED = ("soil_temperature", "soil_liquid_water", "soil_ice")
 
 
 def permafrost_table(
-    output: str | Path | ColumnOutput, *, depths: Sequence[float] = DEPTHS, cell: tuple[int, int] | None = None
+    output: str | Path | ColumnOutput,
+    *,
+    depths: Sequence[float] = DEPTHS,
+    cell: tuple[int, int] | None = None,
+    observations: str | Path | None = None,
 ) -> pd.DataFrame:
     """One row for each calendar year, in local days (solar time of the longitude).
 
@@ -37,13 +42,14 @@ def permafrost_table(
     output : Output file of a run with ``soil.temperature``, ``soil.liquid_water`` and ``soil.ice``.
     depths : Where dates are wanted; those below the soil are left out. [m]
     cell : Row and column of a grid, from 0.
+    observations : Observed depths of thaw (see `bmi_noahpy.observations.thaw.read_thaw_depths`), in a column beside.
 
     Returns
     -------
     Per year: days in the file, active layer [m] (see `thaw_depth`), mean temperature of the top and the lowest layer
     [degC], days with snow and highest snow [m] where the file has snow; at each depth first day of the longest thaw,
     first day of freezing after it, and days within 0.2 K of freezing. Years of fewer than 360 days have no means and no
-    active layer.
+    active layer. Observed depths are ``observed_active_layer_m``.
 
     Raises
     ------
@@ -64,7 +70,11 @@ def permafrost_table(
         chosen = days.astype("datetime64[Y]") == year
         values = {name: found.values[chosen] for name, found in daily.items()}
         rows.append(_year(column, days[chosen], values, None if depth is None else depth[chosen], depths))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if observations is not None:
+        observed = read_thaw_depths(observations).set_index("year")["thaw_depth_m"]
+        table.insert(3, "observed_active_layer_m", table["year"].map(observed))
+    return table
 
 
 def thaw_depth(liquid: Floats, ice: Floats, faces: Floats) -> float:

@@ -123,29 +123,51 @@ def _smet(path: Path, lines: Sequence[str]) -> Layout:
 
 
 def _ismn(path: Path, lines: Sequence[str]) -> Layout:
-    """Station, place and depth in the first line; date, hour, value and flags in the others."""
+    """Station, place and depth in the first line; date, hour, value and flags in the others, in UTC.
+
+    Values whose quality flag is not G (good) count as missing.
+    """
     head = lines[0].split()
     numbers = [field for field in head if is_number(field)]
-    latitude, longitude, altitude, top, bottom = numbers[-5:] if len(numbers) >= 5 else [""] * 5
-    variable = _ismn_variable(path)
-    column = f"{variable}_{(float(top or 0) + float(bottom or 0)) / 2:g}m"
+    latitude, longitude, altitude, top, bottom = numbers[-5:]
+    name, units, buried = _ismn_variable(path)
+    column = f"{name}_{abs(float(top) + float(bottom)) / 2:g}m" if buried else name
     width = len(lines[1].split())
+    names = ("date", "time", column, *(f"flag {number}" for number in range(1, width - 2)))[:width]
     return Layout(
         kind="ISMN",
         separator=SPACES,
         decimal=".",
-        names=("date", "time", column, *(f"flag {number}" for number in range(1, width - 2)))[:width],
-        units={column: "degC" if variable == "soil_temperature" else "m3 m-3"},
+        names=names,
+        units={column: units} if units else {},
         first_row=1,
         missing=(-9999.0,),
+        flags={column: "flag 1"} if "flag 1" in names else {},
         facts={"name": head[2], "latitude": latitude, "longitude": longitude, "altitude": altitude},
     )
 
 
-def _ismn_variable(path: Path) -> str:
-    """``sm`` and ``ts`` in the names of ISMN files: ``NET_NET_STATION_sm_0.05_0.05_sensor_from_to.stm``."""
-    parts = path.stem.split("_")
-    return "soil_temperature" if "ts" in parts else "soil_moisture"
+ISMN_VARIABLES = {
+    # Buried probes see liquid water.
+    "sm": ("theta", "m3 m-3", True),
+    "ts": ("soil_temperature", "degC", True),
+    "tsf": ("tskin", "degC", False),
+    "sd": ("snow_depth", "mm", False),
+    "sweq": ("swe", "kg m-2", False),
+}
+"""Variable in the name of an ISMN file -> name of its column, units, and whether it has a depth."""
+_ISMN_NAME = re.compile(r"_([a-z]+)_-?\d+\.\d+_-?\d+\.\d+_")
+
+
+def _ismn_variable(path: Path) -> tuple[str, str | None, bool]:
+    """The variable in the name of a file: ``NET_NET_STATION_sm_0.050000_0.050000_sensor_from_to.stm``."""
+    found = _ISMN_NAME.search(path.name)
+    if found is None:
+        raise TableError(
+            f"{path}: an ISMN file whose name does not say its variable, as '..._sm_0.050000_0.050000_...'. Give it "
+            "back the name it was fetched with."
+        )
+    return ISMN_VARIABLES.get(found[1], (f"ISMN {found[1]}", None, False))
 
 
 def _is_ismn(lines: Sequence[str]) -> bool:

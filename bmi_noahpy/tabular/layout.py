@@ -14,7 +14,10 @@ from bmi_noahpy.tabular.lines import SPACES, fields_of, is_moment, is_number, is
 SEPARATORS = ("\t", ";", ",", SPACES)
 SAMPLE = 400
 """Lines that are looked at to find the layout."""
-TIME_WORDS = frozenset({"time", "date", "datetime", "timestamp", "date/time", "date time"})
+FIRST_NAMES = frozenset(
+    {"time", "date", "datetime", "timestamp", "date/time", "date time", "date/depth", "node", "point", "id", "x"}
+)
+"""Names of a first column after which the others may be numbers: depths of a borehole, years of a grid of nodes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Layout:
     scales : Column -> (factor, offset) to the units it states.
     utc_offset : Local time minus UTC that the header declares. [h]
     kinds : Column -> "mean", "instant" or "sum", where the header says so.
+    flags : Column -> the column of its quality, which begins with G where the value is good.
     facts : Other statements of the header: name, latitude, longitude, altitude.
     """
 
@@ -68,6 +72,7 @@ class Layout:
     scales: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     utc_offset: float | None = None
     kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    flags: Mapping[str, str] = dataclasses.field(default_factory=dict)
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -115,7 +120,7 @@ def _separator(path: Path, lines: Sequence[str], begin: int, options: TextOption
 
 def _is_data(fields: Sequence[str], width: int | None) -> Sequence[str] | None:
     """The fields of a line when they are those of a record; None otherwise."""
-    if len(fields) < 2 or (width is not None and len(fields) != width) or fields[0].lower() in TIME_WORDS:
+    if len(fields) < 2 or (width is not None and len(fields) != width) or fields[0].lower() in FIRST_NAMES:
         return None
     present = [field for field in fields if field]
     values = sum(map(is_value, present))

@@ -69,9 +69,17 @@ class TextTable:
                 f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()!r}, not a number. "
                 "Correct it, or say what stands for missing values."
             ) from None
-        values[np.isin(values, self.missing)] = np.nan
+        values[np.isin(values, self.missing) | self.doubtful(name)] = np.nan
         factor, offset = self.layout.scales.get(name, (1.0, 0.0))
         return values if (factor, offset) == (1.0, 0.0) else values * factor + offset
+
+    def doubtful(self, name: str) -> NDArray[np.bool_]:
+        """Which records of a column have a flag that calls them anything but good."""
+        flag = self.layout.flags.get(name)
+        if flag is None:
+            return np.zeros(len(self.frame), dtype=np.bool_)
+        good: NDArray[np.bool_] = self.frame[flag].str.strip().str.upper().str.startswith("G").to_numpy(dtype=np.bool_)
+        return ~good
 
     def coded(self, name: str) -> dict[float, int]:
         """How often each code of a missing value stands in a column."""

@@ -74,3 +74,9 @@ def test_an_output_without_ice_is_refused_with_the_key_to_add():
     bare = column()
     with pytest.raises(PlotError, match=r"lacks soil.ice. Add it to output.variables"):
         permafrost_table(dataclasses.replace(bare, data=bare.data.drop_vars("soil_ice")))
+
+
+def test_an_observed_depth_of_thaw_stands_beside_the_simulated_one(tmp_path):
+    (tmp_path / "calm.csv").write_text("year,ALT_cm\n2019,110\n2020,125\n")
+    table = permafrost_table(column(), observations=tmp_path / "calm.csv")
+    assert table["observed_active_layer_m"].tolist() == [1.25]
