@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bmi_noahpy.config.errors import Problem
 from bmi_noahpy.config.extent import NO_PHYSICS, Read, column_count, grid_shape, of_columns, region_of, wrong_classes
 from bmi_noahpy.config.limit_checks import EXTENT, check_limits
+from bmi_noahpy.config.maps import check_numbering
 from bmi_noahpy.config.run_checks import check_restart, check_spin_up
 from bmi_noahpy.config.sections import EQUILIBRIUM
 from bmi_noahpy.config.values import column_values
@@ -315,5 +316,7 @@ def _snow(read: Read) -> Iterator[Problem]:
 
 
 Check = Callable[[Read], Iterator[Problem]]
-_INDEPENDENT: tuple[Check, ...] = (_period, _given_twice, _files, _output, check_restart, check_spin_up)
+_INDEPENDENT: tuple[Check, ...] = (
+    _period, _given_twice, _files, _output, check_restart, check_spin_up, check_numbering,
+)  # fmt: skip
 _CONTENTS: tuple[Check, ...] = (_vegetation, _soil_water, _snow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,6 +65,9 @@ def with_maps(mapping: Mapping[str, Any], region: Region) -> dict[str, Any]:
     """Sections in which the maps of a region stand in the place of what they give otherwise."""
     merged = dict(mapping)
     merged["domain"] = {**mapping["domain"], "file": region}
+    for path, value in region.says.items():
+        section, key = path.split(".")
+        merged[section] = {key: value, **_section(merged, section)}
     for path, values in region.maps.items():
         section, *keys = path.split(".")
         place = merged[section] = dict(_section(merged, section))
@@ -73,6 +76,19 @@ def with_maps(mapping: Mapping[str, Any], region: Region) -> dict[str, Any]:
             place = place[key]
         place[keys[-1]] = values
     return merged
+
+
+def check_numbering(read: Mapping[str, Any]) -> Iterator[Problem]:
+    """Classes of a file in one numbering, and a table in another."""
+    region = read.get("domain.file")
+    for key, said in getattr(region, "says", {}).items():
+        table = read.get(key)
+        if key.endswith(".table") and isinstance(table, str) and not table.startswith(said):
+            yield Problem(
+                key,
+                f"{table!r}, but the classes of {region} are numbered as in {said!r}. Write {said}, a table of your "
+                "own, or remove this key.",
+            )
 
 
 def _section(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:

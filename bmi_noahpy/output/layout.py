@@ -54,6 +54,11 @@ class Layout:
         """Value of the CF attribute ``coordinates`` of a variable without layers."""
         return "" if self.domain.kind == "grid" else "lat lon"
 
+    @property
+    def mapping(self) -> dict[str, str]:
+        """The attribute that names the coordinate reference system, where there is one."""
+        return {} if self.domain.projection is None else {"grid_mapping": self.domain.projection.name}
+
     def array(self, tensor: Any) -> NDArray[np.float64]:
         """A copy of ``[..., column]`` values in the shape they have in the file."""
         values = _numpy(tensor)
@@ -154,6 +159,9 @@ def _horizontal(dataset: netCDF4.Dataset, layout: Layout) -> None:
         variable = dataset.createVariable(name, "f8", (name,))
         variable.setncatts({**side.attributes, "axis": name.upper()})
         variable[:] = side.values
+    if domain.projection is not None:
+        mapping = dataset.createVariable(domain.projection.name, "i4", ())
+        mapping.setncatts(dict(domain.projection.attributes))
     if not domain.complete:
         _status(dataset, layout)
 
@@ -169,7 +177,7 @@ def _status(dataset: netCDF4.Dataset, layout: Layout) -> None:
     }
     if layout.coordinates:
         attributes["coordinates"] = layout.coordinates
-    variable.setncatts(attributes)
+    variable.setncatts(attributes | layout.mapping)
     variable[...] = layout.domain.status
 
 
@@ -229,7 +237,7 @@ def _attributes(source: Any, layout: Layout, dims: tuple[str, ...]) -> dict[str,
         coordinates.append("layer_depth")
     if coordinates:
         attributes["coordinates"] = " ".join(coordinates)
-    return attributes
+    return attributes | layout.mapping
 
 
 def _parameters(group: netCDF4.Group, layout: Layout, parameters: Parameters) -> None:
@@ -240,7 +248,7 @@ def _parameters(group: netCDF4.Group, layout: Layout, parameters: Parameters) ->
             continue
         variable = group.createVariable(path.replace(".", "_"), "f8", layout.dimensions(metadata["dims"]))
         attributes = {key: metadata[key] for key in ("units", "long_name", "standard_name") if metadata[key]}
-        variable.setncatts(attributes)
+        variable.setncatts(attributes | layout.mapping)
         variable[...] = layout.array(value)
 
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_noahpy.region.projection import Projection
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Kind = Literal["column", "grid", "curvilinear", "points"]
@@ -48,6 +50,7 @@ class Domain:
     cells : Place in the flattened grid of each column, rising; None when every cell is a column.
     invalid : Places of the cells that were left out because something about them cannot be computed.
     axes : Coordinates of the sides of a curvilinear grid by "y" and "x", where they are known.
+    projection : The coordinate reference system of these, and of the file.
     """
 
     kind: Kind
@@ -56,6 +59,7 @@ class Domain:
     cells: Integers | None = None
     invalid: Integers | None = None
     axes: Mapping[str, Axis] = dataclasses.field(default_factory=dict)
+    projection: Projection | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from bmi_noahpy.files.sizes import MOST_CELLS, TooLarge, check_shape
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.domain import Axis, Domain, Floats, Kind
+from bmi_noahpy.region.hrldas import in_own_names, is_hrldas
 from bmi_noahpy.region.map_target import MapTarget, likely_slips
+from bmi_noahpy.region.projection import Projection, ProjectionError, find_projection, geographic, sides_of
 
 READING_ERRORS = (
     ArithmeticError,
@@ -47,11 +49,13 @@ class Region:
     path : The file.
     domain : Its land cells.
     maps : Dotted key of a configuration -> map over the land cells.
+    says : Dotted key -> what the file says of it beside its maps, where the configuration says nothing.
     """
 
     path: Path
     domain: Domain
     maps: Mapping[str, CellMap]
+    says: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __str__(self) -> str:
         return str(self.path)
@@ -74,7 +78,7 @@ class Region:
             key: dataclasses.replace(given, values=given.values[..., left], domain=domain)
             for key, given in self.maps.items()
         }
-        return Region(self.path, domain, maps)
+        return Region(self.path, domain, maps, self.says)
 
 
 def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
@@ -85,6 +89,9 @@ def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
     dimension of layers or months. `targets` says by the name of a variable what it sets; units come from the attribute
     ``units``, else they are those of the model; other variables are ignored. A variable ``land_mask``,
     ``landmask``, ``mask`` or of standard name ``land_binary_mask`` is 1 (or above one half) where the model is run.
+
+    A projected grid may have coordinates ``y`` and ``x`` only: latitudes and longitudes follow from its projection.
+    Files of HRLDAS and WRF are read by their own names (`bmi_noahpy.region.hrldas`).
 
     Raises
     ------
@@ -105,6 +112,9 @@ def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
 
 
 def _region(data: Any, path: Path, targets: Mapping[str, MapTarget]) -> Region:
+    says: dict[str, Any] = {}
+    if is_hrldas(data):
+        data, says = in_own_names(data)
     domain, dims = _geometry(data, path)
     domain = _on_land(data, domain, dims, path)
     maps: dict[str, CellMap] = {}
@@ -118,11 +128,14 @@ def _region(data: Any, path: Path, targets: Mapping[str, MapTarget]) -> Region:
         maps[target.path] = CellMap(values, domain, name, _units(data[name], target))
     for name, meant in likely_slips(map(str, data.variables), targets).items():
         warnings.warn(f"{path}: variable {name!r} is ignored. Did you mean {meant!r}?", stacklevel=5)
-    return Region(path, domain, maps)
+    return Region(path, domain, maps, says)
 
 
 def _geometry(data: Any, path: Path) -> tuple[Domain, tuple[str, ...]]:
     """All cells of the file, and the names of its horizontal dimensions."""
+    projection = find_projection(data)
+    if projection is not None and not any(_coordinate_names(data, name) for name in COORDINATES):
+        return _projected(data, projection, path)
     latitude, longitude = (_coordinate(data, name, path) for name in COORDINATES)
     if latitude.dims == longitude.dims:
         if latitude.ndim not in (1, 2):
@@ -150,12 +163,38 @@ def _geometry(data: Any, path: Path) -> tuple[Domain, tuple[str, ...]]:
         for side, name in zip("yx", dims, strict=False)
         if kind == "curvilinear" and name in data.variables and data[name].dims == (name,)
     }
-    return Domain(kind, latitude.values.astype(np.float64), longitude.values.astype(np.float64), axes=axes), dims
+    places = (latitude.values.astype(np.float64), longitude.values.astype(np.float64))
+    return Domain(kind, *places, axes=axes, projection=projection), dims
+
+
+def _projected(data: Any, projection: Projection, path: Path) -> tuple[Domain, tuple[str, ...]]:
+    """A grid that has coordinates of its projection only."""
+    sides = sides_of(data)
+    if set(sides) != {"y", "x"}:
+        raise DomainFileError(f"{path}: no latitudes and longitudes, and no coordinates y and x. Add either.")
+    values = {side: one.values.astype(np.float64) for side, one in sides.items()}
+    try:
+        check_shape((values["y"].size, values["x"].size), MOST_CELLS)
+        latitude, longitude = geographic(projection, values["y"], values["x"])
+    except (TooLarge, ProjectionError) as error:
+        raise DomainFileError(f"{path}: {error}") from None
+    outside = ~(np.isfinite(latitude) & np.isfinite(longitude) & (np.abs(latitude) <= 90.0))
+    if outside.any():
+        raise DomainFileError(
+            f"{path}: {int(outside.sum())} cells have no place on Earth. Correct y, x or the projection."
+        )
+    axes = {side: Axis(values[side], dict(one.attrs)) for side, one in sides.items()}
+    dims = (str(sides["y"].dims[0]), str(sides["x"].dims[0]))
+    return Domain("curvilinear", latitude, longitude, axes=axes, projection=projection), dims
+
+
+def _coordinate_names(data: Any, wanted: str) -> list[str]:
+    names = [str(n) for n, v in data.variables.items() if v.attrs.get("standard_name") == wanted]
+    return names + [str(n) for n in data.variables if str(n).lower() in COORDINATES[wanted]]
 
 
 def _coordinate(data: Any, wanted: str, path: Path) -> Any:
-    names = [str(n) for n, v in data.variables.items() if v.attrs.get("standard_name") == wanted]
-    names += [str(n) for n in data.variables if str(n).lower() in COORDINATES[wanted]]
+    names = _coordinate_names(data, wanted)
     if not names:
         raise DomainFileError(
             f"{path}: no {wanted} among {', '.join(map(str, data.variables))}. Call it {COORDINATES[wanted][0]!r}, or "
