@@ -57,6 +57,8 @@ class Flow(NamedTuple):
     drainage_factor: Tensor
     """Share of the lowest layer's conductivity that drains. [1]"""
     dt: Tensor
+    upstream: Tensor
+    """1 where gravity acts with the conductivity of the upper layer alone, 0 where it is fitted. [1]"""
 
 
 class System(NamedTuple):
@@ -103,7 +105,7 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
     """
     none = torch.zeros_like(u[:1])
     water = water_of(Dual(u, torch.ones_like(u) if jacobian else None), pores, unknown)
-    exchange = exchange_between(water, pores, flow.thickness)
+    exchange = exchange_between(water, pores, flow.thickness, flow.upstream)
     capacity, ponded = _surface(water, pores, flow)
 
     infiltration = torch.where(ponded, capacity.value, flow.supply)
@@ -160,20 +162,21 @@ def _given(content: Dual, minimum: Tensor | float) -> Dual:
     return choose(above, torch.ones_like(part.value), rising)
 
 
-def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor) -> Dual:
+def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor, upstream: Tensor) -> Dual:
     """Downward flux from each layer to the next, ``[layer - 1, column]``. [m s-1]
 
     Parameters
     ----------
     water, pores : Of all layers, ``[layer, column]``.
     thickness : ``[layer, column]``. [m]
+    upstream : 1 where gravity is that of the upper layer, else 0, ``[column]``. [1]
 
     Notes
     -----
     Each soil's own Kirchhoff potential between the two heads drives the flow through its half layer; the two halves are
     in series. Gravity acts with K between the values at the two heads, fitted exponentially: half of each in fine
-    layers, that of the upper one in coarse ones. So the flux grows with the upper and falls with the lower unknown
-    however thick the layers are.
+    layers, that of the upper one in coarse ones. So within one soil the flux grows with the upper and falls with the
+    lower unknown however thick the layers are.
     """
     up, lo = water.upper(), water.lower()
     above, below = pores.rows(None, -1), pores.rows(1, None)
@@ -195,7 +198,7 @@ def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor) -> Dual:
     suction = -choose(wetter, up.head, lo.head)
     rate_above, rate_below = _growth_of_conductivity(suction, above), _growth_of_conductivity(suction, below)
     peclet = (part * (rate_above - rate_below) + rate_below) * distance
-    weight = exponential_weight(peclet)
+    weight = exponential_weight(peclet) * (1.0 - upstream) + upstream
     gravity = at_lower_head + weight * (at_upper_head - at_lower_head)
     flux = diffusion * (1.0 / distance) + gravity
     # Over wet ground the fitted gravity can exceed what a layer with little mobile water has to give.

@@ -119,7 +119,9 @@ def carry_heat(
     Water leaves a layer at the layer's new temperature. The matrix is an M-matrix because the heat capacity grows by
     what flows in and shrinks by what flows out: a uniform temperature stays uniform, no temperature overshoots.
     """
-    down, rise = WATER_HEAT * positive_part(flux), WATER_HEAT * positive_part(-flux)
+    # Halves of |q| + q: water that starts to move where all is at rest takes heat along in the derivative too, while
+    # that of the positive part is 0 at 0.
+    down, rise = 0.5 * WATER_HEAT * (flux.abs() + flux), 0.5 * WATER_HEAT * (flux.abs() - flux)
     capacity = store.thickness * store.capacity(ice)
     # Counted from the melting point, where liquid water has no enthalpy.
     right = enthalpy + store.thickness * FUSION * ice

@@ -17,6 +17,10 @@ from noahpy_core.physics.richards import Flow, System
 from noahpy_core.physics.richards_solver import solve_richards
 from noahpy_core.physics.soil_water import SoilDemand
 
+PARTS = 2
+"""Of a step, solved one after the other: halving the step where it matters most, in coarse soil and with long steps,
+for half as much again as one part costs."""
+
 
 class RichardsWater(NamedTuple):
     """Soil water after the step, ``[layer, column]`` [m3 m-3], and its fluxes, ``[column]`` [kg m-2 s-1].
@@ -85,21 +89,37 @@ class RichardsSoilWater(ModelPart):
         assert soil.wilting_point is not None
         capacity = self._subgrid(liquid, ice, supply, parameters, dt)
         admitted = supply if capacity is None else at_most(supply, capacity)
-        old = liquid
-        if demand.source is not None:
-            old = liquid + demand.source * dt / (self.column.thickness * WATER_DENSITY)
+        pores = frozen_pore_space(soil, liquid, ice)
         flow = Flow(
-            old=old,
+            old=liquid,
             thickness=self.column.thickness.expand_as(liquid),
             soil_demand=demand.soil / WATER_DENSITY,
             root_demand=demand.roots / WATER_DENSITY,
             root_minimum=at_least(soil.wilting_point, MINIMUM_MOISTURE).expand_as(liquid),
             supply=admitted / WATER_DENSITY,
             drainage_factor=parameters.general.drainage_factor.expand_as(supply),
-            dt=dt + torch.zeros_like(supply),
+            dt=(dt + torch.zeros_like(supply)) / PARTS,
+            upstream=torch.zeros_like(supply),
         )
-        system = solve_richards(frozen_pore_space(soil, liquid, ice), flow)
-        return _balanced(system, flow, ice, supply)
+        parts: list[Balance] = []
+        for _ in range(PARTS):
+            if demand.source is not None:
+                flow = flow._replace(old=flow.old + demand.source * flow.dt / (flow.thickness * WATER_DENSITY))
+            parts.append(balanced(solve_richards(pores, flow), flow, pores[2]))
+            flow = flow._replace(old=parts[-1].content)
+        mean = [sum(rates[1:], rates[0]) * (WATER_DENSITY / PARTS) for rates in zip(*parts, strict=True)]
+        found = Balance(*mean)._replace(content=flow.old)
+        return RichardsWater(
+            liquid=found.content,
+            ice=ice,
+            infiltration=found.infiltration,
+            exfiltration=found.exfiltration,
+            surface_runoff=supply - found.infiltration,
+            exchange=found.exchange,
+            drainage=found.drainage,
+            soil_evaporation=found.soil_evaporation,
+            root_uptake=found.root_uptake,
+        )
 
     def _subgrid(
         self, liquid: Tensor, ice: Tensor, supply: Tensor, parameters: Parameters, dt: Tensor | float
@@ -113,11 +133,30 @@ class RichardsSoilWater(ModelPart):
         return at_least(capacity, conductivity * WATER_DENSITY)
 
 
-def _balanced(system: System, flow: Flow, ice: Tensor, supply: Tensor) -> RichardsWater:
+class Balance(NamedTuple):
+    """Water at the end of a part of the step, and the rates in it that lead there to the last digit. [m3 m-3, m s-1]"""
+
+    content: Tensor
+    infiltration: Tensor
+    exfiltration: Tensor
+    exchange: Tensor
+    drainage: Tensor
+    soil_evaporation: Tensor
+    root_uptake: Tensor
+
+
+def balanced(system: System, flow: Flow, room: Tensor) -> Balance:
     """Fluxes between layers from the balance of the layers below, so that nothing is left over.
 
-    What the iteration left undone, of the size of round-off, goes into the infiltration of ponded ground and into the
-    water of the first layer otherwise, whose infiltration is then exactly the supply.
+    What the iteration left undone, of the size of round-off, goes into the infiltration of ponded ground. Elsewhere,
+    where the infiltration is exactly the supply, the first layer keeps as much of it as it has room for, and the rest
+    leaves at the surface.
+
+    Parameters
+    ----------
+    system : At the root.
+    flow : Of this part.
+    room : Pores without ice, ``[layer, column]``. [m3 m-3]
     """
     thickness, dt = flow.thickness, flow.dt
     soil_sink = torch.cat([system.soil_evaporation[None], torch.zeros_like(flow.old[1:])])
@@ -127,17 +166,15 @@ def _balanced(system: System, flow: Flow, ice: Tensor, supply: Tensor) -> Richar
     left = flow.supply - entered
     ponded = system.ponded & (left > 0.0)
     surface = torch.where(ponded, entered, flow.supply)
-    correction = torch.where(ponded, 0.0, left * dt / thickness[0]).detach()
-    content = torch.cat([(system.content[0] + correction)[None], system.content[1:]])
-    infiltration = positive_part(surface) * WATER_DENSITY
-    return RichardsWater(
-        liquid=content,
-        ice=ice,
-        infiltration=infiltration,
-        exfiltration=positive_part(-surface) * WATER_DENSITY,
-        surface_runoff=supply - infiltration,
-        exchange=(entered - from_top[:-1]) * WATER_DENSITY,
-        drainage=system.drainage * WATER_DENSITY,
-        soil_evaporation=system.soil_evaporation * WATER_DENSITY,
-        root_uptake=system.root_uptake * WATER_DENSITY,
+    undone = torch.where(ponded, 0.0, left * dt / thickness[0]).detach()
+    kept = at_most(undone, at_least(room[0] - system.content[0], 0.0).detach())
+    pressed_out = (undone - kept) * thickness[0] / dt
+    return Balance(
+        content=torch.cat([(system.content[0] + kept)[None], system.content[1:]]),
+        infiltration=positive_part(surface),
+        exfiltration=positive_part(-surface) + pressed_out,
+        exchange=entered - from_top[:-1],
+        drainage=system.drainage,
+        soil_evaporation=system.soil_evaporation,
+        root_uptake=system.root_uptake,
     )

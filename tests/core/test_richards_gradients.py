@@ -31,15 +31,20 @@ def inputs_of(case: WaterCase) -> Inputs:
     }  # fmt: skip
 
 
-def weighted_results(case: WaterCase, given: Inputs) -> Tensor:
-    """A sum of all results with fixed weights, ``[column]``."""
+def with_inputs(case: WaterCase, given: Inputs) -> WaterCase:
+    """The same columns with these inputs."""
     diffusivity = given["b"] * given["conductivity"] * given["suction"] / given["porosity"]
     case = case.with_soil(
         clapp_hornberger_b=given["b"], saturated_suction=given["suction"], porosity=given["porosity"],
         saturated_hydraulic_conductivity=given["conductivity"], saturated_diffusivity=diffusivity,
     )  # fmt: skip
     demand = SoilDemand(given["soil"], given["roots"])
-    water = dataclasses.replace(case, liquid=given["liquid"], supply=given["supply"], demand=demand).step()
+    return dataclasses.replace(case, liquid=given["liquid"], supply=given["supply"], demand=demand)
+
+
+def weighted_results(case: WaterCase, given: Inputs) -> Tensor:
+    """A sum of all results with fixed weights, ``[column]``."""
+    water = with_inputs(case, given).step()
     layers = torch.tensor([1.0, -0.7, 0.4, 1.3], dtype=torch.float64)[:, None]
     fluxes = water.infiltration + 0.7 * water.drainage + 1.3 * water.soil_evaporation
     fluxes = fluxes + (layers * water.root_uptake).sum(0) + 0.3 * water.exchange.sum(0)

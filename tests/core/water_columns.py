@@ -54,6 +54,7 @@ class WaterCase:
             supply=self.supply / 1000.0,
             drainage_factor=self.parameters.general.drainage_factor,
             dt=self.dt,
+            upstream=torch.zeros_like(self.dt),
         )
 
     def primary(self) -> tuple[Tensor, ...]:

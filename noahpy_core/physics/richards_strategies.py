@@ -1,0 +1,95 @@
+"""How Newton's method for the Richards equation goes on where whole steps cycle."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Strategy(NamedTuple):
+    """Turns of steps that start short and become whole.
+
+    Short steps end a cycle, whole ones converge, and those between lead over the kinks. What a layer passes on can set
+    in within millimetres of head, which a step leaps over: then it stops where the neighbour starts to conduct on the
+    way up, or where the neighbour ceases to be full on the way down.
+
+    Parameters
+    ----------
+    rounds : After which the next strategy starts, from the beginning.
+    whole : Rounds of whole steps at first.
+    turn : Rounds of each turn; the last five are whole steps.
+    share : Of the first step of the first turn.
+    shorter : From the first step of one turn to that of the next.
+    up, down : Whether such leaps are stopped, after the whole steps.
+    pond : Whether full layers start at rest below a pond, else just full.
+    upstream : Whether gravity acts with the conductivity of the upper layer alone. Then a flux grows with the water
+        above and falls with that below whatever the two soils are, which the fitted one does not between very
+        different soils.
+    """
+
+    rounds: int
+    whole: int
+    turn: int
+    share: float
+    shorter: float
+    up: bool
+    down: bool
+    pond: bool
+    upstream: bool
+
+
+STRATEGIES = (
+    Strategy(100, 12, 12, 0.3, 0.8, up=True, down=False, pond=False, upstream=False),
+    Strategy(200, 5, 30, 0.1, 0.5, up=True, down=True, pond=True, upstream=False),
+    Strategy(100, 5, 20, 0.2, 0.5, up=False, down=True, pond=True, upstream=False),
+    Strategy(200, 5, 30, 0.1, 0.5, up=True, down=True, pond=True, upstream=True),
+    Strategy(400, 5, 60, 0.05, 0.5, up=True, down=True, pond=False, upstream=True),
+)
+LIMIT = sum(strategy.rounds for strategy in STRATEGIES)
+"""Largest number of tridiagonal solves of a step."""
+WHOLE = 5.0
+"""Rounds of whole steps at the end of a turn."""
+SHORTEST = 1.0e-3
+"""Share of the Newton step below which none is shortened."""
+
+
+class Advice(NamedTuple):
+    """What the strategies say for a round, ``[column]``."""
+
+    share: Tensor
+    """Of the Newton step."""
+    up: Tensor
+    down: Tensor
+    upstream: Tensor
+    again: Tensor
+    """Whether to start again instead, with the next strategy."""
+    pond: Tensor
+    """From which start."""
+
+
+def advice(count: Tensor) -> Advice:
+    """By the number of rounds done, ``[column]``."""
+    no = torch.zeros_like(count, dtype=torch.bool)
+    yes = ~no
+    given = Advice(torch.ones_like(count), no, no, no, no, no)
+    first = 0.0
+    for strategy in STRATEGIES:
+        late = count - (first + strategy.whole)
+        turns = torch.clamp(late / strategy.turn, min=0.0).to(torch.int64).to(count.dtype)
+        position = (late - strategy.turn * turns) / (strategy.turn - WHOLE)
+        shortest = torch.clamp(strategy.share * strategy.shorter**turns, min=SHORTEST)
+        short = torch.exp(torch.log(shortest) * torch.clamp(1.0 - position, min=0.0))
+        now, turning = count >= first, late >= 0.0
+        last = count == first - 1.0
+        first += strategy.rounds
+        given = Advice(
+            share=torch.where(now, torch.where(turning, short, 1.0), given.share),
+            up=torch.where(now, turning if strategy.up else no, given.up),
+            down=torch.where(now, turning if strategy.down else no, given.down),
+            upstream=torch.where(now, yes if strategy.upstream else no, given.upstream),
+            again=given.again | last,
+            pond=given.pond | last if strategy.pond else given.pond,
+        )
+    return given
