@@ -90,8 +90,12 @@ class RichardsSoilWater(ModelPart):
         capacity = self._subgrid(liquid, ice, supply, parameters, dt)
         admitted = supply if capacity is None else at_most(supply, capacity)
         pores = frozen_pore_space(soil, liquid, ice)
+        old = liquid
+        if demand.source is not None:
+            # Whole before the first part: a sink was limited to what the layers hold then.
+            old = liquid + demand.source * dt / (self.column.thickness * WATER_DENSITY)
         flow = Flow(
-            old=liquid,
+            old=old,
             thickness=self.column.thickness.expand_as(liquid),
             soil_demand=demand.soil / WATER_DENSITY,
             root_demand=demand.roots / WATER_DENSITY,
@@ -103,8 +107,6 @@ class RichardsSoilWater(ModelPart):
         )
         parts: list[Balance] = []
         for _ in range(PARTS):
-            if demand.source is not None:
-                flow = flow._replace(old=flow.old + demand.source * flow.dt / (flow.thickness * WATER_DENSITY))
             parts.append(balanced(solve_richards(pores, flow), flow, pores[2]))
             flow = flow._replace(old=parts[-1].content)
         mean = [sum(rates[1:], rates[0]) * (WATER_DENSITY / PARTS) for rates in zip(*parts, strict=True)]
