@@ -12,7 +12,7 @@ from torch.export import register_dataclass
 from noahpy_core.column import SoilColumn
 from noahpy_core.containers import Container
 from noahpy_core.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
-from noahpy_core.quantities import container, quantity
+from noahpy_core.quantities import container, get_quantity, quantities, quantity
 from noahpy_core.state import LAYER
 
 MINERAL, GRAVEL, BEDROCK = 0, 1, 2
@@ -143,6 +143,12 @@ class VegetationParameters(Container):
     maximum_albedo: Tensor = quantity("1", "albedo at minimum fraction", bounds=(0.0, 1.0))
     minimum_roughness_length: Tensor = quantity("m", "roughness length at minimum fraction", bounds=(1.0e-5, 10.0))
     maximum_roughness_length: Tensor = quantity("m", "roughness length at maximum fraction", bounds=(1.0e-5, 10.0))
+    litter_area_index: Tensor | None = quantity(
+        "1", "area of litter on bare soil, which resists its evaporation", bounds=(0.0, 10.0), optional=True
+    )
+    moss_resistance: Tensor | None = quantity(
+        "s m-1", "resistance of moss on bare soil to its evaporation", bounds=(0.0, 2000.0), optional=True
+    )
 
     def root_fraction(self, column: SoilColumn) -> Tensor:
         """Thickness of each rooted layer over the depth of the root zone (Noah: RTDIS). [1]"""
@@ -265,3 +271,23 @@ class Parameters(Container):
 
 for _cls in (SoilParameters, VegetationParameters, SnowParameters, GeneralParameters, Parameters):
     register_dataclass(_cls)
+
+
+def in_effect(parameters: Parameters, path: str) -> Tensor:
+    """A parameter as the model takes it, ``[column]`` or ``[layer, column]``.
+
+    One that is not given follows from others, or has its published value; organic matter, litter and moss are none.
+
+    Parameters
+    ----------
+    parameters : Those of a run.
+    path : As ``soil.porosity``.
+    """
+    given: Tensor | None = get_quantity(parameters, path)
+    if given is not None:
+        return given
+    resolved = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())
+    followed: Tensor | None = get_quantity(resolved, path)
+    layered = bool(dict(quantities(Parameters))[path]["dims"])
+    like = parameters.soil.porosity if layered else parameters.snow.full_cover_snow
+    return torch.zeros_like(like) if followed is None else followed

@@ -13,6 +13,7 @@ from bmi_noahpy.component.derived import DERIVED
 from bmi_noahpy.gradient.host import Kind
 from bmi_noahpy.gradient.taken_step import Part, StepResult, TakenStep
 from noahpy_core.numerics import safe_divide
+from noahpy_core.parameters import in_effect
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.state import CLOSURES, Fluxes, Forcing, State
 
@@ -197,17 +198,13 @@ class WindSource(Source):
 
 
 class ParameterSource(Source):
-    """A parameter. Where it was not given, shown is the value that follows from others; no organic matter is zero."""
+    """A parameter. Where it was not given, shown is what the model takes for it."""
 
     kind = "parameter"
 
     def read(self, contents: Contents) -> Tensor:
         parameters = contents.parameters
-        value: Tensor | None = get_quantity(parameters, self.path)
-        if value is None:
-            followed = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())
-            value = get_quantity(followed, self.path)
-        return torch.zeros_like(parameters.soil.porosity) if value is None else value
+        return in_effect(parameters, self.path)
 
     def write(self, contents: Contents, value: Tensor, where: Tensor) -> None:
         new = torch.where(where, value, self.read(contents))

@@ -13,10 +13,14 @@ from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.parameters import LAYERED_SNOW
+from noahpy_core.physics.soil_cover import PARAMETERS
 from noahpy_core.state import SnowState
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+OF_COVER = tuple(f"vegetation.{name}" for name in PARAMETERS)
+"""What lies on the soil: read by the closed surface balance alone."""
+
 FOLLOWS_FROM_LAYERS = ("snow.water_equivalent", "snow.depth")
 ROUND_OFF = 1.0e-9
 """Soil water that exceeds the porosity by no more is full. [m3 m-3]"""
@@ -144,7 +148,7 @@ def check_effect(variable: Variable, *, layered: bool) -> None:
 
     Parameters
     ----------
-    layered : Whether the snow of the run has layers.
+    layered : Whether the run is that of the conservative column, with layers of snow.
     """
     kind, path = variable.source.kind, variable.source.path
     if layered and kind == "state" and path in FOLLOWS_FROM_LAYERS:
@@ -157,6 +161,11 @@ def check_effect(variable: Variable, *, layered: bool) -> None:
         raise RefusedValue(
             variable.name,
             "belongs to snow of several layers, which this run has not. Use schemes: {preset: conservative}.",
+        )
+    if not layered and path in OF_COVER:
+        raise RefusedValue(
+            variable.name,
+            "is read by the closed surface balance, which this run has not. Use schemes: {preset: conservative}.",
         )
 
 

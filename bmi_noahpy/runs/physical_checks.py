@@ -10,6 +10,8 @@ from torch import Tensor
 
 from bmi_noahpy.config.errors import ConfigurationError, Problem
 from noahpy_core.constants import FREEZING_POINT
+from noahpy_core.physics.soil_cover import parameters_of_cover
+from noahpy_core.steps.noah import NoahStep
 
 if TYPE_CHECKING:
     from bmi_noahpy.runs.run import Run
@@ -27,7 +29,7 @@ def check_physics(run: Run) -> None:
     A lowest layer beyond the deep boundary has a negative conductance to it, a roughness above the measuring height a
     logarithm of less than 1, and ice in warm soil takes its heat of fusion from the soil around it in the first steps.
     """
-    found = [*_deep_boundary(run), *_roughness(run), *_ice(run)]
+    found = [*_deep_boundary(run), *_roughness(run), *_ice(run), *_cover(run)]
     if found:
         raise ConfigurationError(found, str(run.configuration.source or ""))
 
@@ -79,6 +81,16 @@ def _ice(run: Run) -> Iterator[Problem]:
             f"{float(soil.temperature[layer, column]):g} K. There is none above {FREEZING_POINT:g} K: write "
             "equilibrium, or as much as soil_moisture.",
         )
+
+
+def _cover(run: Run) -> Iterator[Problem]:
+    if isinstance(run.model.schemes["surface_balance"], NoahStep):
+        for name in parameters_of_cover(run.parameters.vegetation):
+            yield Problem(
+                f"vegetation.parameters.{name}",
+                "is read by the closed surface balance, which these schemes have not. Remove it, or take schemes: "
+                "{preset: conservative}.",
+            )
 
 
 def _first(wrong: Tensor) -> int:

@@ -64,6 +64,8 @@ class BareSkin(NamedTuple):
     plant_share: Tensor
     plant_resistance: Tensor
     """[s m-1]"""
+    soil_resistance: Tensor
+    """Of what lies on the soil. [s m-1]"""
     largest_soil: Tensor
     """What the stores can give. [kg m-2 s-1]"""
     largest_canopy: Tensor
@@ -161,17 +163,14 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     potential_slope = exchange.slope * deficit + exchange.rate * steeper
     wet = deficit > 0
 
-    soil, soil_slope = _limited(skin.soil_share * potential, skin.soil_share * potential_slope, skin.largest_soil)
+    soil, soil_slope = _in_series(
+        skin.soil_share, skin.soil_resistance, skin, exchange, deficit, steeper, skin.largest_soil
+    )
     canopy, canopy_slope = _limited(
         skin.canopy_share * potential, skin.canopy_share * potential_slope, skin.largest_canopy
     )
-    # In series with the leaves: g/(1 + g r/rho).
-    series = 1.0 / (1.0 + exchange.rate * skin.plant_resistance / skin.density)
-    through = skin.plant_share * series
-    plants, plants_slope = _limited(
-        through * potential,
-        through * (series * exchange.slope * deficit + exchange.rate * steeper),
-        skin.largest_plant,
+    plants, plants_slope = _in_series(
+        skin.plant_share, skin.plant_resistance, skin, exchange, deficit, steeper, skin.largest_plant
     )
     evaporated = torch.where(wet, soil + canopy + plants, 0.0)
     evaporated_slope = torch.where(wet, soil_slope + canopy_slope + plants_slope, 0.0)
@@ -189,6 +188,22 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     # Shares and limits are for what evaporates: condensation needs no store.
     parts = tuple(torch.where(wet, part, 0.0) for part in (soil, canopy, plants))
     return _assemble(skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen))
+
+
+def _in_series(
+    share: Tensor, resistance: Tensor, skin: BareSkin, exchange: Transfer, deficit: Tensor, steeper: Tensor,
+    largest: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """A share of the potential evaporation through a resistance in series with the air, and its slope.
+
+    The conductance of both is g/(1 + g r/rho).
+    """
+    series = 1.0 / (1.0 + exchange.rate * resistance / skin.density)
+    through = share * series
+    potential = exchange.rate * deficit
+    return _limited(
+        through * potential, through * (series * exchange.slope * deficit + exchange.rate * steeper), largest
+    )
 
 
 def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:

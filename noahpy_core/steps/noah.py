@@ -29,6 +29,7 @@ from noahpy_core.physics.canopy import Interception, intercept
 from noahpy_core.physics.energy_balance import SurfaceBalance, SurfaceInput
 from noahpy_core.physics.evaporation import potential_evaporation
 from noahpy_core.physics.snow import PackBalance, Snowpack
+from noahpy_core.physics.soil_cover import parameters_of_cover
 from noahpy_core.physics.soil_heat import Coupling, SoilHeat
 from noahpy_core.physics.soil_water import SoilDemand, SoilWater
 from noahpy_core.physics.soil_water_richards import RichardsWater
@@ -108,12 +109,18 @@ class NoahStep(ModelPart):
 
         Raises
         ------
-        ValueError : the state has snow layers.
+        ValueError : the state has snow layers, or parameters are given that this step does not read.
         """
         if state.snow.layer_mass is not None:
             raise ValueError(
                 "snow: the state has snow layers, and Noah's step has none. "
                 "Make it with noahpy_core.initial_state(..., snow_layers=0), or choose the preset 'conservative'."
+            )
+        unread = parameters_of_cover(parameters.vegetation)
+        if unread:
+            raise ValueError(
+                f"vegetation.{unread[0]}: Noah's step has no resistance of what lies on the soil. Leave it out, or "
+                "choose the preset 'conservative'."
             )
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
         soil, transitions = state.soil, self.transitions

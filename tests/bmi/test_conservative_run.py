@@ -119,6 +119,34 @@ def test_the_number_of_snow_layers_is_that_of_the_configuration_in_file_restart_
     model.finalize()
 
 
+def test_litter_and_moss_come_from_the_configuration_and_through_the_component(folder):
+    cover = {"parameters": {"litter_area_index": 0.5, "moss_resistance": "100 s m-1"}}
+    values = yaml.safe_load((folder / "permafrost.yaml").read_text())["vegetation"] | cover
+    path = configured(folder, "covered", 2, vegetation=values, execution="eager")
+    model = BmiNoahPy()
+    model.initialize(str(path))
+    assert model.get_value_ptr("land_vegetation__moss_resistance") == 100.0
+    model.set_value("land_vegetation__moss_resistance", np.array([200.0]))
+    model.update()
+    assert model.get_value_ptr("land_vegetation__litter_area_index") == 0.5
+    model.finalize()
+
+
+def test_litter_is_refused_where_no_scheme_reads_it(folder):
+    values = yaml.safe_load((folder / "permafrost.yaml").read_text())["vegetation"]
+    noah = {"schemes": {"preset": "noah-permafrost"}, "vegetation": values | {"parameters": {"litter_area_index": 0.5}}}
+    with pytest.raises(
+        ConfigurationError, match=r"vegetation.parameters.litter_area_index: is read by.*preset: conservative"
+    ):
+        prepare(load_configuration(configured(folder, "bare", 2, **noah)))
+    model = BmiNoahPy()
+    model.initialize(str(configured(folder, "noahs", 2, schemes={"preset": "noah-permafrost"}, execution="eager")))
+    assert model.get_value_ptr("land_vegetation__litter_area_index") == 0.0
+    with pytest.raises(ValueError, match=r"land_vegetation__litter_area_index.*preset: conservative"):
+        model.set_value("land_vegetation__litter_area_index", np.array([0.5]))
+    model.finalize()
+
+
 @pytest.mark.parametrize(("layers", "text"), [(0, "layers: .*0"), (11, "layers: .*11"), (2.5, "layers: ")])
 def test_an_impossible_number_of_snow_layers_is_refused(folder, layers, text):
     with pytest.raises(ConfigurationError, match=text):

@@ -62,6 +62,7 @@ def test_every_physical_parameter_is_there(extension):
         if variable.source.path.partition(".")[2] not in LAYERED_SNOW  # of snow that this run has not
     }
     expected -= {"soil__organic_matter", "soil__organic_solids"}  # none is configured
+    expected -= {"land_vegetation__litter_area_index", "land_vegetation__moss_resistance"}
     assert set(extension.get_parameter_names()) == expected
     assert {"soil_at-reference-depth__temperature", "snowpack__deep_snow_albedo", gradients.POROSITY} <= expected
     assert len(expected) > 40

@@ -42,9 +42,6 @@ OFFSETS = (
 DERIVED = ("field_capacity", "wilting_point", "dry_limit", "saturated_diffusivity")
 """Soil parameters that may follow from others."""
 
-ORGANIC = ("organic_matter", "organic_solids")
-"""Soil parameters that mineral soil does not have; a calibration of them begins from none."""
-
 FACTOR_BOUNDS = (0.5, 2.0)
 LAYERED_GROUPINGS = ("layer", "each")
 

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bmi_noahpy.calibration.file.specs import ORGANIC, Wanted, parameter_metadata
+from bmi_noahpy.calibration.file.specs import Wanted, parameter_metadata
 from bmi_noahpy.calibration.intervals import position_of, unknown_of
 from bmi_noahpy.config.values import column_values
 from bmi_noahpy.runs.run import Run
-from noahpy_core.quantities import get_quantity
+from noahpy_core.parameters import in_effect
 
 UNTOUCHED = -1
 FACTOR_STEP = 0.2
@@ -154,9 +154,7 @@ def base_values(run: Run, wanted: Sequence[Wanted]) -> dict[str, Tensor]:
         elif section == "initial":
             value = initial_value(run, name)
         else:
-            value = get_quantity(run.parameters, one.path)
-            if value is None and name in ORGANIC:
-                value = torch.zeros_like(run.parameters.soil.porosity)
+            value = in_effect(run.parameters, one.path)
         values[one.path] = value if value.ndim == 2 else value[None]
     return values
 

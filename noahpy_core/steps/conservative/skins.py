@@ -9,6 +9,7 @@ from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
 from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.soil_cover import resistance_of_cover
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.parts import Surroundings
 
@@ -38,13 +39,15 @@ def snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt
     )
 
 
-def bare_skin(state: State, forcing: Forcing, around: Surroundings, dt: Tensor | float) -> BareSkin:
+def bare_skin(
+    state: State, forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float
+) -> BareSkin:
     """Shares of soil, canopy and plants, and the most each can give; the top layer is shared by soil and roots.
 
     Parameters
     ----------
     state : At the start of the step.
-    forcing : Of the step.
+    forcing, parameters : Of the step, resolved.
     around : What is known before heat is exchanged.
     dt : Length of the step. [s]
     """
@@ -61,6 +64,7 @@ def bare_skin(state: State, forcing: Forcing, around: Surroundings, dt: Tensor |
         canopy_share=shares.canopy,
         plant_share=positive_part(shares.roots.sum(0)),
         plant_resistance=around.resistance.resistance,
+        soil_resistance=resistance_of_cover(parameters.vegetation, air, ground.roughness_length),
         largest_soil=of_top / dt,
         largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
         largest_plant=largest_plant / dt,

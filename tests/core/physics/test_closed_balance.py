@@ -26,8 +26,8 @@ def bare_skin(**changes: Tensor) -> BareSkin:
     given = {
         "air": layer(), "pressure": column(PRESSURE), "humidity": column(HUMIDITY), "density": column(1.1),
         "absorbed": column(500.0), "emissivity": column(0.96), "soil_share": column(0.3), "canopy_share": column(0.2),
-        "plant_share": column(0.4), "plant_resistance": column(80.0), "largest_soil": column(1.0),
-        "largest_canopy": column(1.0), "largest_plant": column(1.0),
+        "plant_share": column(0.4), "plant_resistance": column(80.0), "soil_resistance": column(0.0),
+        "largest_soil": column(1.0), "largest_canopy": column(1.0), "largest_plant": column(1.0),
     }  # fmt: skip
     return BareSkin(**{**given, **changes})
 
@@ -72,11 +72,12 @@ def test_each_store_gives_at_most_what_it_has():
 
 
 @pytest.mark.parametrize("temperature", [230.0, 265.0, 272.4, 273.0, 274.0, 277.9, 278.1, 285.0, 320.0])
-@pytest.mark.parametrize("kind", ["bare", "limited", "snow"])
+@pytest.mark.parametrize("kind", ["bare", "covered", "limited", "snow"])
 def test_the_slope_is_that_of_differences(temperature, kind):
     limited = bare_skin(largest_soil=column(1.0e-6))
     function = {
         "bare": lambda t: bare_balance(bare_skin(), t),
+        "covered": lambda t: bare_balance(bare_skin(soil_resistance=column(300.0)), t),
         "limited": lambda t: bare_balance(limited, t),
         "snow": lambda t: snow_balance(snow_skin(), t),
     }[kind]
