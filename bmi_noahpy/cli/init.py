@@ -21,6 +21,10 @@ def init(
     preset: Annotated[
         str | None, typer.Option(help="Convention that the records follow (`noahpy info presets`).")
     ] = None,
+    vegetation: Annotated[
+        str | None,
+        typer.Option(help="Land cover by name or number (`noahpy info tables`); tundra and taiga get organic soil."),
+    ] = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
 ) -> None:
@@ -28,25 +32,29 @@ def init(
     with reported(debug=debug or context.obj):
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists. Use --overwrite to replace it, or give another name.")
-        for guess in _write_configuration(path, source, preset, overwrite):
+        for guess in _write_configuration(path, source, preset, vegetation, overwrite):
             error_console().print(f"Guess: {guess}.", markup=False)
         console = output_console()
         console.print(f"Wrote {path}. See what it reads with: noahpy check {path}", markup=False)
         console.print(f"Run it with: noahpy run {path}", markup=False)
 
 
-def _write_configuration(path: Path, source: Path | None, preset: str | None, overwrite: bool) -> tuple[str, ...]:
+def _write_configuration(
+    path: Path, source: Path | None, preset: str | None, vegetation: str | None, overwrite: bool
+) -> tuple[str, ...]:
     """Write a configuration, and say what was guessed."""
     from bmi_noahpy.config.template import convert_namelist, write_template
 
     if source is None:
-        write_template(path, overwrite=overwrite)
+        write_template(path, overwrite=overwrite, vegetation=vegetation)
         return ()
     from bmi_noahpy.config.data_files import looks_like_records
 
     if preset is None and not looks_like_records(source):
+        if vegetation is not None:
+            raise ValueError("--vegetation: a forcing file of Noah has its own. Leave it out.")
         convert_namelist(source, path, overwrite=overwrite)
         return ()
     from bmi_noahpy.config.from_records import write_from_records
 
-    return write_from_records(source, path, preset=preset, overwrite=overwrite)[1]
+    return write_from_records(source, path, preset=preset, overwrite=overwrite, vegetation=vegetation)[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import textwrap
 from pathlib import Path
@@ -10,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from bmi_noahpy.config.template import TEMPLATE, WIDTH, render
+from bmi_noahpy.config.template import WIDTH, render, template_of
 from bmi_noahpy.forcing.first_look import FirstLook, look_at
 
 GUESS = "# guess: "
 
 
 def write_from_records(
-    source: str | Path, path: str | Path, *, preset: str | None = None, overwrite: bool = False
+    source: str | Path,
+    path: str | Path,
+    *,
+    preset: str | None = None,
+    overwrite: bool = False,
+    vegetation: str | None = None,
 ) -> tuple[Path, tuple[str, ...]]:
     """Write a commented YAML file that runs a file of records, with the mapping that is found in it.
 
@@ -25,6 +29,7 @@ def write_from_records(
     ----------
     source : A text table or a netCDF file.
     preset : Convention that it follows, if it is known.
+    vegetation : Land cover, by name or number of the table usgs; None: that of the template.
 
     Returns
     -------
@@ -39,7 +44,7 @@ def write_from_records(
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists. Choose another name, or allow to overwrite it.")
     look = look_at(source, preset)
-    mapping, guesses = _mapping(look, source, path, preset)
+    mapping, guesses = _mapping(look, template_of(vegetation), source, path, preset)
     lines = [f"{GUESS}{guess}." for guess in guesses]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="#   ")]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +52,9 @@ def write_from_records(
     return path, guesses
 
 
-def _mapping(look: FirstLook, source: Path, path: Path, preset: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    mapping: dict[str, Any] = copy.deepcopy(dict(TEMPLATE))
+def _mapping(
+    look: FirstLook, mapping: dict[str, Any], source: Path, path: Path, preset: str | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     mapping["name"] = source.stem
     guesses = list(look.guesses)
     mapping["domain"] = {**mapping["domain"], **look.place}

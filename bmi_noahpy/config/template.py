@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import textwrap
 import warnings
@@ -9,15 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 import yaml
 from pydantic import BaseModel
 
 from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
 from bmi_noahpy.config.namelist import namelist_to_mapping
+from bmi_noahpy.config.organic_profiles import MARK, default_profile
 from bmi_noahpy.config.schemes import PRESET
+from bmi_noahpy.config.sections import Soil
+from noahpy_core.errors import ClassError
 from noahpy_core.options import Options
 from noahpy_core.presets import PRESETS, preset
 from noahpy_core.schemes import SLOTS
+from noahpy_core.tables import class_number, vegetation_class_names, vegetation_parameters
+
+ORGANIC_MATERIAL, SILT_LOAM = 17, 8
+"""Classes of the table noah."""
 
 COMMENT_COLUMN = 36
 WIDTH = 120
@@ -60,14 +69,57 @@ TEMPLATE: Mapping[str, Any] = {
 """What stands in the template; every other key has its default there."""
 
 
-def write_template(path: str | Path, *, overwrite: bool = False) -> Path:
+def write_template(path: str | Path, *, overwrite: bool = False, vegetation: str | None = None) -> Path:
     """Write a commented YAML file with every key, to be adapted to a site.
+
+    Parameters
+    ----------
+    path : The file.
+    overwrite : Whether an existing one is replaced.
+    vegetation : Land cover, by name or number of the table usgs; None: herbaceous tundra.
 
     Raises
     ------
     FileExistsError : the file exists and may not be replaced.
+    ValueError : there is no such land cover.
     """
-    return _write(path, TEMPLATE, overwrite)
+    return _write(path, template_of(vegetation), overwrite)
+
+
+def template_of(vegetation: str | None = None) -> dict[str, Any]:
+    """What stands in the template for a land cover; for tundra and taiga with the default profile of organic matter.
+
+    Parameters
+    ----------
+    vegetation : By name or number of the table usgs; None: herbaceous tundra.
+
+    Raises
+    ------
+    ValueError : there is no such land cover.
+    """
+    mapping: dict[str, Any] = copy.deepcopy(dict(TEMPLATE))
+    soil = mapping["soil"]
+    if vegetation is not None:
+        mapping["vegetation"]["class"] = _class_of(vegetation)
+    organic = [number == ORGANIC_MATERIAL for number in soil["classes"]]
+    profile = default_profile(mapping["vegetation"]["class"], soil["thickness"], organic=organic)
+    if profile is None:
+        soil["classes"] = [SILT_LOAM if peat else number for number, peat in zip(soil["classes"], organic, strict=True)]
+    else:
+        soil["parameters"] = {"organic_matter": profile}
+    return mapping
+
+
+def _class_of(vegetation: str) -> int:
+    names = vegetation_class_names("usgs")
+    try:
+        number = int(vegetation) if vegetation.strip().isdigit() else class_number(vegetation, names)
+        vegetation_parameters(torch.tensor([number]), table="usgs", minimum_fraction=0.0, maximum_fraction=1.0)
+    except ClassError as error:
+        raise ValueError(f"--vegetation: {vegetation}: {error.reason}") from None
+    except ValueError as error:
+        raise ValueError(f"--vegetation: {error}") from None
+    return number
 
 
 def convert_namelist(source: str | Path, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -125,6 +177,8 @@ def _section(section: type[BaseModel], values: Mapping[str, Any]) -> Iterator[st
         default = field.get_default(call_default_factory=True)
         value = values.get(key, default.model_dump() if isinstance(default, BaseModel) else default)
         yield from _entry(key, value, field.description or "", "  ")
+        if section is Soil and key == "parameters" and "organic_matter" in value:
+            yield from (f"  # {line}" for line in textwrap.wrap(f"organic_matter: {MARK}", WIDTH - 4))
 
 
 def _unused(name: str, section: type[BaseModel]) -> Iterator[str]:

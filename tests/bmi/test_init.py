@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -9,7 +10,8 @@ from configurations import VALID, write_weather
 
 from bmi_noahpy.config import Configuration, ConfigurationError, load_configuration, read_configuration
 from bmi_noahpy.config.errors import section_keys
-from bmi_noahpy.config.template import TEMPLATE, convert_namelist, render, write_template
+from bmi_noahpy.config.organic_profiles import default_profile
+from bmi_noahpy.config.template import TEMPLATE, convert_namelist, render, template_of, write_template
 from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.presets import preset
 from noahpy_core.processes import SCHEMES
@@ -47,7 +49,7 @@ def with_unused_sections(text: str) -> str:
 
 
 def test_sections_that_act_by_being_there_are_comments_that_need_only_be_uncommented(tmp_path):
-    text = render(TEMPLATE)
+    text = render(template_of())
     assert {"restart", "spin_up"}.isdisjoint(yaml.safe_load(text))
     write_weather(tmp_path / "forcing.csv")
     configuration = read_configuration(yaml.safe_load(with_unused_sections(text)), tmp_path)
@@ -58,7 +60,7 @@ def test_sections_that_act_by_being_there_are_comments_that_need_only_be_uncomme
 
 
 def test_template_has_every_key():
-    written = yaml.safe_load(with_unused_sections(render(TEMPLATE)))
+    written = yaml.safe_load(with_unused_sections(render(template_of())))
     for name, section in section_keys(Configuration).items():
         if section is not None:
             assert set(written[name]) == set(section_keys(section)), name
@@ -66,25 +68,25 @@ def test_template_has_every_key():
 
 
 def test_the_template_takes_the_conservative_column_and_its_schemes_stand_in_it_as_comments():
-    assert yaml.safe_load(render(TEMPLATE))["schemes"] == {"preset": "conservative"}
-    written = yaml.safe_load(with_unused_sections(render(TEMPLATE)))["schemes"]
+    assert yaml.safe_load(render(template_of()))["schemes"] == {"preset": "conservative"}
+    written = yaml.safe_load(with_unused_sections(render(template_of())))["schemes"]
     assert written == {"preset": "conservative", **vars(preset("conservative"))}
 
 
 def test_a_scheme_that_is_chosen_beside_the_preset_is_no_comment():
-    text = render({**TEMPLATE, "schemes": {"preset": "noah-3.4.1", "turbulence": "yang2008"}})
+    text = render({**template_of(), "schemes": {"preset": "noah-3.4.1", "turbulence": "yang2008"}})
     assert yaml.safe_load(text)["schemes"] == {"preset": "noah-3.4.1", "turbulence": "yang2008"}
 
 
 def test_every_key_of_the_template_has_a_comment():
-    lines = render(TEMPLATE).splitlines()
+    lines = render(template_of()).splitlines()
     for number, line in enumerate(lines):
         if line.startswith("  ") and ": " in line and not line.strip().startswith("#"):
             assert "# " in line or lines[number - 1].strip().startswith("# "), line
 
 
 def test_lines_of_the_template_are_not_overlong():
-    assert max(map(len, render(TEMPLATE).splitlines())) <= 120
+    assert max(map(len, render(template_of()).splitlines())) <= 120
 
 
 def test_rendering_keeps_the_configuration(tmp_path):
@@ -112,7 +114,7 @@ def test_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
     with pytest.raises(FileExistsError, match=r"run\.yaml exists"):
         write_template(path)
     assert path.read_text() == "mine"
-    assert write_template(path, overwrite=True).read_text() == render(TEMPLATE)
+    assert write_template(path, overwrite=True).read_text() == render(template_of())
 
 
 def test_file_without_a_namelist_is_refused(tmp_path):
@@ -148,3 +150,38 @@ def test_converted_namelist_gives_the_same_run(shared, tmp_path):
         states.append(state)
     assert torch.equal(states[0].soil.temperature, states[1].soil.temperature)
     assert torch.equal(states[0].skin_temperature, states[1].skin_temperature)
+
+
+def test_tundra_and_taiga_get_a_profile_of_organic_matter_that_is_marked_as_a_default(tmp_path):
+    for name in ("herbaceous tundra", "evergreen needleleaf forest", "22"):
+        text = write_template(tmp_path / "run.yaml", vegetation=name, overwrite=True).read_text()
+        share = yaml.safe_load(text)["soil"]["parameters"]["organic_matter"]
+        assert share == [0.0, 0.0, 0.261, 0.22, 0.178, 0.15, 0.108, 0.108, 0.0, 0.0]
+        assert "# organic_matter: default profile for tundra and taiga" in text
+    write_weather(tmp_path / "forcing.csv")
+    read = load_configuration(tmp_path / "run.yaml", ["period.end=2020-09-01T21:00"])
+    assert read.soil.parameters["organic_matter"][2] == 0.261
+
+
+def test_other_land_cover_has_mineral_soil(tmp_path):
+    text = write_template(tmp_path / "run.yaml", vegetation="grassland").read_text()
+    plain = yaml.safe_load(text)
+    assert plain["soil"]["parameters"] == {}
+    assert 17 not in plain["soil"]["classes"]
+    assert "default profile" not in text
+
+
+def test_the_default_profile_has_the_carbon_of_the_inventory():
+    share = default_profile(14, [0.1, 0.2, 0.7, 1.0, 1.0, 2.0])
+    carbon = 130.0 * np.cumsum(np.array(share) * [0.1, 0.2, 0.7, 1.0, 1.0, 2.0]) * 18.782
+    assert carbon[[1, 2, 4]] == pytest.approx([191.29, 495.80, 1024.00], rel=0.005)
+    assert carbon[-1] == carbon[-2]
+    assert default_profile(20, [1.0, 1.0], table="modis") is not None
+    assert default_profile(7, [1.0, 1.0]) is None
+
+
+@pytest.mark.parametrize(("name", "text"), [("tundar", "tundar"), ("16", "water"), ("99", "99")])
+def test_land_cover_that_there_is_not_is_refused(tmp_path, name, text):
+    with pytest.raises(ValueError, match=rf"--vegetation: .*{text}"):
+        write_template(tmp_path / "run.yaml", vegetation=name)
+    assert not (tmp_path / "run.yaml").exists()
