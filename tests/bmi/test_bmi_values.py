@@ -229,10 +229,10 @@ def test_every_parameter_can_be_read_and_set_before_the_first_update(model, laye
 
 @pytest.mark.parametrize("name", OF_LAYERED_SNOW)
 def test_a_parameter_of_snow_layers_is_refused_where_there_are_none(model, name):
-    values = cases.read(model, name)
+    (low, high), values = variables()[name].bounds, cases.read(model, name)
     model.set_value(name, values)
     with pytest.raises(ValueError, match=rf"{name}: belongs to snow of several layers.*preset: conservative"):
-        model.set_value(name, 0.9 * values + 0.05)
+        model.set_value(name, np.full(values.shape, low + 0.3 * (high - low)))
 
 
 @pytest.mark.parametrize("name", ["snowpack__leq_depth", "snowpack__depth"])
