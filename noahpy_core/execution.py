@@ -11,7 +11,7 @@ from noahpy_core.state import Fluxes, Forcing, State
 
 Step = Callable[[State, Forcing, Parameters, Any], tuple[State, Fluxes]]
 EXECUTIONS = ("auto", "eager", "compiled")
-"""compiled: kernels generated from the model, for built-in schemes on the CPU; eager: torch; auto: the better one."""
+"""compiled: kernels generated from the model, for built-in schemes; eager: torch; auto: the better one."""
 
 
 def check_execution(execution: str) -> None:

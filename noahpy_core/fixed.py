@@ -7,13 +7,18 @@ changed in such an object afterwards is felt by eager steps only, so it is refus
 from __future__ import annotations
 
 from abc import ABCMeta
+from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 CHANGEABLE = frozenset({"training"})
 """What torch itself assigns (`train`, `eval`) and no scheme looks at."""
 PACKAGE = __name__.partition(".")[0]
+
+
+def _is_built_in(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == PACKAGE
 
 
 class _FixedConstants(ABCMeta):
@@ -24,7 +29,7 @@ class _FixedConstants(ABCMeta):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         constant = isinstance(getattr(cls, name, None), int | float | tuple)
-        if constant and cls.__module__.partition(".")[0] == PACKAGE:
+        if constant and _is_built_in(cls):
             raise AttributeError(
                 f"{cls.__name__}.{name} is a constant of a built-in scheme, which compiled steps would not follow. "
                 f"Derive a class of your own that has {name} = {value!r}, and give it to NoahModel in `processes`."
@@ -45,6 +50,18 @@ class ModelPart(nn.Module, metaclass=_FixedConstants):
     def __delattr__(self, name: str) -> None:
         self._refuse(name)
         super().__delattr__(name)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Convert or move all tensors (`torch.nn.Module.to`); tables of built-in schemes keep all their digits."""
+        tables = dict(self._buffers) if _is_built_in(type(self)) else {}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, table in tables.items():
+            moved = self._buffers[name]
+            # A step reads tables in its own number type. Rounded here, they would stay so after another conversion,
+            # and compiled steps would not follow.
+            if table is not None and moved is not None and moved.dtype != table.dtype:
+                self._buffers[name] = table.to(moved.device)
+        return self
 
     def _refuse(self, name: str) -> None:
         place = self.__dict__.get("_fixed")

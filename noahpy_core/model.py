@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +52,18 @@ class NoahModel(ModelPart):
             if slot not in self.supplied:
                 fix(slot, scheme)
         fix("model", self)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """Convert or move all tensors (`torch.nn.Module.to`), the layers of the soil too."""
+        super()._apply(fn, recurse)
+        old, thickness = self.column, fn(self.column.thickness)
+        if thickness is not old.thickness:
+            column = SoilColumn(thickness)
+            # The schemes have the same layers, not equal ones: derivatives by them must meet.
+            for part in self.modules():
+                if part.__dict__.get("column") is old:
+                    part.__dict__["column"] = column
+        return self
 
     @property
     def schemes(self) -> Mapping[str, Any]:

@@ -173,7 +173,7 @@ def run(
     checkpoint_every : Spacing of checkpoints in steps, if not by memory.
     truncate_every : Cut the gradient in time every so many steps (default: never).
     execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
-        so if the model is made of built-in schemes, on the CPU, and not under `vmap` or `grad` of `torch.func`.
+        so if the model is made of built-in schemes, and not under `vmap` or `grad` of `torch.func`.
 
     Raises
     ------

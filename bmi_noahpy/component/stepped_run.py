@@ -26,7 +26,7 @@ from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.gradient.recording import Recording
 from bmi_noahpy.gradient.taken_step import TakenStep
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
 from bmi_noahpy.runs.run import Run
 from noahpy_core.execution import Step, step_function
@@ -50,6 +50,7 @@ class SteppedRun:
 
     def __init__(self, path: Path) -> None:
         self.run: Run = prepare(load_configuration(path.resolve()))
+        warn_of_device(self.run, "a component steps")
         self.steps_taken = 0
         self.recording = Recording()
         run, column = self.run, self.run.model.column

@@ -73,7 +73,7 @@ class Configuration(Section):
     execution: Execution = Field(
         default="auto", description="auto: the quickest way; eager: step by step in Python; compiled: or not at all"
     )
-    device: Device = Field(default="cpu", description="cpu, or a graphics processor: cuda, cuda:1 (steps are eager)")
+    device: Device = Field(default="cpu", description="cpu, or a graphics processor: cuda, cuda:1")
     framework_inputs: Literal["hold", "call"] = Field(
         default="hold",
         description="inputs that a framework sets: hold until they are set again, or for the next call of update only",

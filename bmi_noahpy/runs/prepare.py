@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, get_args
 
 import numpy as np
@@ -103,6 +104,23 @@ def _device(name: str) -> torch.device:
             text = f"{name!r}, but PyTorch finds {torch.cuda.device_count()} graphics processors here. Use cpu, or "
             raise ConfigurationError([Problem("device", text + "install a PyTorch build for the processor at hand.")])
     return torch.device(name)
+
+
+def warn_of_device(run: Run, what: str) -> None:
+    """Warn that something takes its steps on the CPU, when the configuration names another device.
+
+    Parameters
+    ----------
+    run : Prepared.
+    what : Takes the steps, with its verb: "a calibration steps".
+    """
+    if run.device.type != "cpu":
+        warnings.warn(
+            f"device: '{run.device}' is where `noahpy run` computes; {what} on the CPU. Leave `device` out, or set it "
+            "to cpu, for the same without this warning.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _parameters(configuration: Configuration, select: Columns, layers: int, dtype: torch.dtype) -> Parameters:

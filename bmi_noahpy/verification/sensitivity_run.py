@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.verification.sensitivity_names import Input
 from noahpy_core.model import NoahModel
@@ -130,6 +130,7 @@ def open_run(configuration: Configuration, phase_change: str) -> ColumnRun:
     ValueError : The configuration has more than one column.
     """
     prepared = prepare(configuration)
+    warn_of_device(prepared, "sensitivities step")
     if prepared.domain.columns != 1:
         raise ValueError(f"sensitivities: the run has {prepared.domain.columns} columns. Give one of a single column.")
     options = dataclasses.replace(prepared.model.options, phase_change=phase_change)

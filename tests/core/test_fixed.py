@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import abc
 import copy
+import dataclasses
 import pickle
 
 import pytest
 import torch
-from random_columns import random_case
-from torch import nn
+from random_columns import layered, random_case
+from torch import Tensor, nn
 
-from noahpy_core import NoahModel, Options, step_function
+from noahpy_core import NoahModel, Options, preset, step_function
 from noahpy_core.compiled import why_not_compiled
 from noahpy_core.fixed import ModelPart
 from noahpy_core.options import SLOTS
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
+from noahpy_core.state import map_tensors
 
 CASE = random_case(18, seed=3)
 ARGUMENTS = (CASE.state, CASE.forcing, CASE.parameters, CASE.dt)
@@ -137,6 +139,37 @@ def test_a_copy_of_a_model_is_fixed_and_steps_alike(copied):
         copy_of.options = Options()
     with pytest.raises(AttributeError, match="cannot be changed"):
         copy_of.schemes["turbulence"].ITERATIONS = 1
+
+
+@pytest.mark.parametrize("name", ["noah-permafrost", "noah-3.4.1", "conservative"])
+def test_a_model_in_another_number_type_has_its_layers_and_all_digits_of_its_tables(name):
+    conservative = name == "conservative"
+    case = dataclasses.replace(CASE, state=layered(CASE.state)) if conservative else CASE
+    trees = (case.state, case.forcing, case.parameters)
+    single = [map_tensors(Tensor.float, tree) for tree in trees]
+    converted, built = (
+        NoahModel(case.column, preset(name)).float(),
+        NoahModel(case.column.to(dtype=torch.float32), preset(name)),
+    )
+    assert converted.column.thickness.dtype == torch.float32
+    assert CASE.column.thickness.dtype == torch.float64
+
+    one, other = (model(*single, case.dt.float())[0] for model in (converted, built))
+    assert torch.equal(one.soil.temperature, other.soil.temperature)
+    quick = step_function(converted, "compiled")(*single, case.dt.float())[0]
+    assert torch.allclose(quick.soil.temperature, one.soil.temperature, rtol=1e-4)
+
+    there_and_back, never = (
+        converted.double()(*trees, case.dt)[0],
+        NoahModel(case.column, preset(name))(*trees, case.dt)[0],
+    )
+    assert torch.allclose(there_and_back.soil.temperature, never.soil.temperature, rtol=1e-5)
+
+
+def test_tables_of_schemes_keep_their_digits():
+    model = NoahModel(CASE.column, Options(turbulence="chen1997"))
+    before = model.schemes["turbulence"].table.clone()
+    assert torch.equal(model.float().double().schemes["turbulence"].table, before)
 
 
 def test_what_torch_does_with_modules_still_works():

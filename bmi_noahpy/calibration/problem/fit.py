@@ -19,7 +19,7 @@ from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, 
 from bmi_noahpy.calibration.problem.matching import match, within
 from bmi_noahpy.calibration.problem.objectives import losses, residual_scales, robust_weights
 from bmi_noahpy.calibration.problem.targets import Target, outputs_of
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.run import Run
 from noahpy_core.compiled import why_not_compiled
 from noahpy_core.errors import ConvergenceError
@@ -86,6 +86,7 @@ class Fit:
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self.run: Run = prepare(calibration.run)
+        warn_of_device(self.run, "a calibration steps")
         wanted = list(calibration.parameters.values())
         self.controls = build_controls(self.run, wanted)
         self.maker = InputMaker(self.run, self.controls)

@@ -23,7 +23,7 @@ from bmi_noahpy.calibration.problem.inputs import InputMaker, Inputs, Repeated, 
 from bmi_noahpy.calibration.problem.targets import OUTPUTS, Level, Steps, level_of
 from bmi_noahpy.config import ConfigurationError, Problem, load_mapping
 from bmi_noahpy.config.merging import with_settings
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.run import Run
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
@@ -123,6 +123,7 @@ def analyse(calibration: Calibration, *, say: Callable[[str], None] = lambda tex
     """
     begin, asked = time.perf_counter(), calibration.sensitivity
     run = prepare(calibration.run)
+    warn_of_device(run, "sensitivities step")
     if run.domain.columns > 1:
         raise ConfigurationError([Problem("run.domain", "is a grid. Take one of its columns.")])
     controls = build_controls(run, list(calibration.parameters.values()))

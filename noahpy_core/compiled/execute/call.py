@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from noahpy_core.compiled.emit.builder import ARGUMENTS
-from noahpy_core.compiled.execute.library import Function, vector_bytes
+from noahpy_core.compiled.execute.library import Loaded, vector_bytes
 from noahpy_core.compiled.execute.program import FEWEST_COLUMNS_OF_A_THREAD, Program, address_of
 from noahpy_core.compiled.record.step_graph import Wanted
 
@@ -24,7 +24,7 @@ class Call:
     values : Arguments by name (`ARGUMENTS`): arrays, tensors or numbers.
     """
 
-    def __init__(self, of: Program, function: Function, columns: int, **values: Any) -> None:
+    def __init__(self, of: Program, function: Loaded, columns: int, **values: Any) -> None:
         self._program, self._function, self._columns = of, function, columns
         self._values = {"last_step": 1, "tables": of.tables, **values}
         size = vector_bytes()
@@ -35,6 +35,7 @@ class Call:
         known["scratch"] = self._scratch.ctypes.data + -self._scratch.ctypes.data % size
         self._arguments = (ctypes.c_int64 * len(ARGUMENTS))(*(address_of(known.get(name)) for name in ARGUMENTS))
         self._address = ctypes.addressof(self._arguments)
+        self._direct = of.device.type == "cpu" and columns < 2 * FEWEST_COLUMNS_OF_A_THREAD
 
     def point(self, name: str, address: int) -> None:
         """Let an argument be at another address from now on."""
@@ -43,7 +44,7 @@ class Call:
     def __call__(self) -> None:
         """Run the kernel, in several threads if there are columns enough."""
         # One thread uses the arguments as they are; several need a range and scratch memory each.
-        if self._columns < 2 * FEWEST_COLUMNS_OF_A_THREAD:
+        if self._direct:
             self._function.call(self._address)
         else:
             self._program.call(self._function, self._columns, **self._values)

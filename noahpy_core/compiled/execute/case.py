@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -54,8 +55,9 @@ class Case:
     def empty_state(self, steps: int | None = None) -> Tensor:
         """Room for one state in flat form, or for several."""
         # Not zeros: every row is written before anything reads it.
-        size = (self.program.row_count, self.columns)
-        return torch.empty(size if steps is None else (steps, *size), dtype=self.program.shape.dtype)
+        program, size = self.program, (self.program.row_count, self.columns)
+        whole = size if steps is None else (steps, *size)
+        return torch.empty(whole, dtype=program.shape.dtype, device=program.device)
 
     def flat(self, leaves: Sequence[Tensor]) -> Tensor:
         """The state among the leaves, in flat form."""
@@ -96,19 +98,39 @@ def why_not_compiled(model: Any) -> str | None:
     return None
 
 
-def unlike(source: Source, leaf: Tensor, dtype: torch.dtype) -> NotCompiled:
+def unlike(source: Source, leaf: Tensor, like: Tensor) -> NotCompiled:
     """The error of a tensor that does not fit the others.
 
     Parameters
     ----------
     source : Container and path of the tensor.
     leaf : The tensor.
-    dtype : The number type of the others.
+    like : The skin temperature, whose number type and device all others have.
     """
     return NotCompiled(
-        f"execution: {'.'.join(source)} is {leaf.dtype} on {leaf.device.type}, the skin temperature {dtype}. "
-        "Compiled steps need one number type, float64 or float32, on the CPU; use execution 'eager'."
+        f"execution: {'.'.join(source)} is {leaf.dtype} on {leaf.device}, the skin temperature {like.dtype} on "
+        f"{like.device}. Compiled steps need one number type, float64 or float32, on one device; use execution 'eager'."
     )
+
+
+def negated(source: Source) -> NotCompiled:
+    """The error of a tensor whose memory holds the negative of its values, such as an imaginary part."""
+    return NotCompiled(
+        f"execution: {'.'.join(source)} is a view of negated numbers, which kernels would read with the wrong sign. "
+        "Give its resolve_neg()."
+    )
+
+
+@functools.cache
+def _obstacle(device: torch.device) -> str | None:
+    """What keeps a device from running kernels, or None."""
+    if device.type == "cpu":
+        return None
+    if device.type != "cuda":
+        return f"there are no kernels for the device {device}"
+    from noahpy_core.compiled.execute.driver import obstacle
+
+    return obstacle(device)
 
 
 def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
@@ -121,7 +143,7 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     Raises
     ------
     ShapeError : Something is no tensor, or of another shape than is needed.
-    NotCompiled : Tensors of different types, or not on the CPU.
+    NotCompiled : Tensors of different types or on different devices, or a device without kernels.
     """
     check_shapes(*trees, model.column.layers, dt, series=timed)
     absent, sources, leaves = collect(model, trees, dt)
@@ -130,7 +152,8 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     pack = trees[0].snow.layer_mass
     snow_layers = 0 if pack is None else pack.shape[0]
     shape = Shape(model.options, model.column.layers, leaves[0].dtype, absent, snow_layers)
-    return Case(program(shape, single=columns == 1), columns, steps, tuple(sources)), leaves
+    of = program(shape, single=columns == 1, device=leaves[0].device)
+    return Case(of, columns, steps, tuple(sources)), leaves
 
 
 def collect(
@@ -140,9 +163,10 @@ def collect(
 
     Raises
     ------
-    NotCompiled : Tensors of different types, or not on the CPU.
+    NotCompiled : Tensors of different types or on different devices, or a device without kernels.
     """
-    dtype = trees[0].skin_temperature.dtype
+    like = trees[0].skin_temperature
+    dtype, device = like.dtype, like.device
     # In the order of `input_sources`: callers of single steps know inputs by their place in the table.
     absent, sources, leaves = set(), list[Source](), list[Tensor]()
     for name, tree in zip(NAMES, trees, strict=True):
@@ -154,10 +178,15 @@ def collect(
                 sources.append((name, path))
                 leaves.append(leaf)
     sources += [STEP_LENGTH, THICKNESS]
-    leaves += [torch.as_tensor(dt, dtype=dtype).reshape(-1), model.column.thickness]
+    leaves += [torch.as_tensor(dt, dtype=dtype, device=device).reshape(-1), model.column.thickness]
     for source, leaf in zip(sources, leaves, strict=True):
-        if leaf.dtype != dtype or leaf.device.type != "cpu" or dtype not in (torch.float32, torch.float64):
-            raise unlike(source, leaf, dtype)
+        if leaf.dtype != dtype or leaf.device != device or dtype not in (torch.float32, torch.float64):
+            raise unlike(source, leaf, like)
+        if leaf.is_neg():
+            raise negated(source)
+    reason = _obstacle(device)
+    if reason is not None:
+        raise NotCompiled(f"execution: compiled steps are not possible, because {reason}; use execution 'eager'.")
     return frozenset(absent), sources, leaves
 
 

@@ -12,7 +12,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -27,6 +27,13 @@ GRAPHICS_LEVEL = "sm_80"
 """Oldest graphics processor that kernels are made for: Ampere of 2020."""
 
 
+class Loaded(Protocol):
+    """A kernel that can be called."""
+
+    artefact: Artefact
+    call: Callable[..., Any]
+
+
 class Function:
     """A kernel that can be called with the address of its arguments; Python's lock is released meanwhile."""
 
@@ -38,7 +45,7 @@ class Function:
             self._engine.add_object_file(llvm.ObjectFileRef.from_data(artefact.code))
             self._engine.finalize_object()
             address = self._engine.get_function_address(artefact.name)
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
+        self.call: Callable[..., Any] = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
 
 def vector_bytes() -> int:

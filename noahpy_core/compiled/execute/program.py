@@ -20,11 +20,12 @@ from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.emit.tangent_kernel import tangent_kernel
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
-from noahpy_core.compiled.execute.library import Function, assemble, digest, load_or_build, vector_bytes
+from noahpy_core.compiled.execute.library import Function, Loaded, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
 from noahpy_core.errors import ShapeError
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
+CPU = torch.device("cpu")
 
 
 class Program:
@@ -34,13 +35,14 @@ class Program:
     ----------
     shape : Schemes, layers, number type.
     target : What code is made.
+    device : Where tensors and kernels are.
     """
 
-    def __init__(self, shape: Shape, target: CodeTarget) -> None:
-        self.shape, self.target = shape, target
+    def __init__(self, shape: Shape, target: CodeTarget, device: torch.device = CPU) -> None:
+        self.shape, self.target, self.device = shape, target, device
         self.steps_forward = self._function(None)
         self.message = "; ".join(self.steps_forward.artefact.messages)
-        self.constants = [torch.from_numpy(array.copy()) for array in self.steps_forward.artefact.constants]
+        self.constants = [torch.from_numpy(array.copy()).to(device) for array in self.steps_forward.artefact.constants]
         self.sources = input_sources(shape, self.constants)
         self.position = {source: k for k, (source, _) in enumerate(self.sources)}
         self.rows = state_rows(shape)
@@ -172,7 +174,7 @@ class Program:
             gradients=gradients,
         )
 
-    def call(self, function: Function, columns: int, **values: Any) -> None:
+    def call(self, function: Loaded, columns: int, **values: Any) -> None:
         """Call a kernel with arguments by name (`ARGUMENTS`), columns divided among threads."""
         threads = min(torch.get_num_threads(), columns // FEWEST_COLUMNS_OF_A_THREAD)
         if threads <= 1:
@@ -188,7 +190,7 @@ class Program:
         for part in work:
             part.result()
 
-    def _part(self, function: Function, columns: int, begin: int, end: int, values: Mapping[str, Any]) -> None:
+    def _part(self, function: Loaded, columns: int, begin: int, end: int, values: Mapping[str, Any]) -> None:
         """A range of columns, in this thread."""
         size = vector_bytes()
         scratch = _scratch(function.artefact.scratch * self.target.size + 2 * size)
@@ -201,22 +203,25 @@ class Program:
     # --- kernels ----------------------------------------------------------------------------------------------------
 
     @functools.cache  # noqa: B019 - programs live as long as the process
-    def steps_back(self, wanted: Wanted) -> Function:
+    def steps_back(self, wanted: Wanted) -> Loaded:
         """The kernel of steps back, for some derivatives."""
         return self._function(wanted)
 
     @functools.cached_property
-    def steps_tangent(self) -> Function:
+    def steps_tangent(self) -> Loaded:
         """The kernel of steps and their change in one direction."""
         return self._function("tangent")
 
-    def _function(self, wanted: Wanted | Literal["tangent"] | None) -> Function:
+    def _function(self, wanted: Wanted | Literal["tangent"] | None) -> Loaded:
         """The kernel forward, with changes, or back for some derivatives."""
         key = digest(self.shape.key(), self.target, wanted)
         if asked_for():
             # A kernel of the cache is machine code only, of which there is nothing to print.
-            return Function(self._build(wanted))
-        return Function(load_or_build(key, lambda: self._build(wanted)))
+            return self._load(self._build(wanted))
+        return self._load(load_or_build(key, lambda: self._build(wanted)))
+
+    def _load(self, artefact: Artefact) -> Loaded:
+        return Function(artefact)
 
     def _build(self, wanted: Wanted | Literal["tangent"] | None) -> Artefact:
         step = record_step(self.shape)
@@ -246,8 +251,13 @@ def _scratch(size: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def program(shape: Shape, *, single: bool) -> Program:
+def program(shape: Shape, *, single: bool, device: torch.device = CPU) -> Program:
     """The program of a shape, made once in a process: for one column, with vectors over layers, or for many."""
+    if device.type == "cuda":
+        # Imported late: only those who have such a processor need it.
+        from noahpy_core.compiled.execute.graphics import GraphicsProgram
+
+        return GraphicsProgram(shape, device)
     return Program(shape, vector_target(shape.dtype, single=single))
 
 

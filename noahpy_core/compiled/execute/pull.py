@@ -34,7 +34,7 @@ class StepPull:
 
     Raises
     ------
-    NotCompiled : Tensors of different number types, or not on the CPU.
+    NotCompiled : Tensors of different number types or on different devices.
     """
 
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float) -> None:
@@ -44,7 +44,6 @@ class StepPull:
         self._leaves = leaves
         pairs = list(zip(case.sources, leaves, strict=True))
         self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
-        self.dtype = leaves[0].dtype
         size = leaves[0].element_size()
         self.fields = tuple(source[1] for source in case.sources if source[0] == "forcing")
         self._states = len(self._program.rows)
@@ -76,7 +75,7 @@ class StepPull:
         paths = [path for path in PARAMETERS if path in layers]
         sizes = [max(layers[path], 1) for path in paths]
         # Parts of one tensor, so that a caller clears them at once.
-        parts = torch.zeros((sum(sizes), self.columns), dtype=self.dtype).split(sizes)
+        parts = self._leaves[0].new_zeros((sum(sizes), self.columns)).split(sizes)
         return {path: part if layers[path] else part[0] for path, part in zip(paths, parts, strict=True)}
 
     def advance(self, flat: Tensor, forcing: Tensor) -> Tensor:
@@ -94,7 +93,7 @@ class StepPull:
     def results(self, flat: Tensor, forcing: Tensor) -> dict[str, Tensor]:
         """Parts of the state after the step and fluxes, by path. Raises as `advance`."""
         found = {
-            path: torch.empty((1, *([layers] if layers else []), self.columns), dtype=self.dtype)
+            path: flat.new_empty((1, *([layers] if layers else []), self.columns))
             for path, layers in self._program.results
         }
         self._outputs[:] = self._program.output_table(found, self.columns)
@@ -122,7 +121,7 @@ class StepPull:
         self._reverse = self._reverse or ReverseCall(*self._back)
         seeds = {name: seed.contiguous()[None] for name, seed in cotangents.items()}
         self._cotangents[:] = self._program.output_table(seeds, self.columns) if seeds else 0
-        by_forcing = torch.zeros((self._forcing_rows, self.columns), dtype=self.dtype)
+        by_forcing = flat.new_zeros((self._forcing_rows, self.columns))
         self._make_room(parameters)
         self._gradients[self._forcing, 0] = by_forcing.data_ptr() + self._forcing_offsets
         self._point_to(flat, forcing)
@@ -153,7 +152,7 @@ class StepPull:
 
         layers = [length for _, length in self._program.results]
         lengths = [max(length, 1) for length in layers]
-        room = torch.empty((2, sum(lengths), self.columns), dtype=self.dtype)
+        room = flat.new_empty((2, sum(lengths), self.columns))
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * self.columns * room.element_size()
         self._both[:, 0] = np.concatenate([room[k].data_ptr() + offsets for k in range(2)])
         self._both[:, 1] = 1

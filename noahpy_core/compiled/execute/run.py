@@ -106,7 +106,9 @@ class Plan:
         layers = dict(case.program.results)
         series = {
             name: torch.empty(
-                (case.steps, *([layers[name]] if layers[name] else []), case.columns), dtype=case.program.shape.dtype
+                (case.steps, *([layers[name]] if layers[name] else []), case.columns),
+                dtype=case.program.shape.dtype,
+                device=case.program.device,
             )
             for name in self.outputs
         }
@@ -216,7 +218,7 @@ class _Sweep:
         self.plan, self.case, self.leaves, self.needed = plan, plan.case, leaves, needed
         program, columns = self.case.program, self.case.columns
         count = len(program.rows)
-        self.adjoint = torch.zeros((program.row_count, columns), dtype=program.shape.dtype)
+        self.adjoint = torch.zeros((program.row_count, columns), dtype=program.shape.dtype, device=program.device)
         for part, cotangent in zip(self.case.state_parts(self.adjoint), cotangents[:count], strict=True):
             if cotangent is not None:
                 part += cotangent
@@ -229,7 +231,7 @@ class _Sweep:
         self.room = {
             # A value for each column even where one leaf serves all: threads must not add to the same
             # place.
-            source: torch.zeros((*leaf.shape[:-1], columns), dtype=leaf.dtype)
+            source: leaf.new_zeros((*leaf.shape[:-1], columns))
             for source, leaf, need in zip(self.case.sources, leaves, needed, strict=True)
             if need and source[0] != "state"
         }

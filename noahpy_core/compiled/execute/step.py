@@ -14,7 +14,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ENTRY
 from noahpy_core.compiled.execute.call import ForwardCall
-from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, unlike
+from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, negated, unlike
 from noahpy_core.compiled.execute.program import entry
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
@@ -77,7 +77,7 @@ class CompiledStep:
         like = state.skin_temperature
         absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), state.snow.layer_mass is None
         # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
-        key = (like.shape, like.dtype, absent, id(dt))
+        key = (like.shape, like.dtype, like.device, absent, id(dt))
         prepared = self._prepared
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
             prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
@@ -94,7 +94,7 @@ class _Prepared:
         self._length = dt.detach().clone() if isinstance(dt, Tensor) else None
         case, leaves = make_case(model, trees, dt, timed=False)
         self._case, program, self._columns = case, case.program, case.columns
-        self._dtype = leaves[0].dtype
+        self._like = leaves[0].new_empty(0)
         pairs = zip(case.sources, leaves, strict=True)
         self._inputs = case.table([leaf[None] if source[0] == "forcing" else leaf for source, leaf in pairs])
         layers = dict(program.sources)
@@ -148,7 +148,7 @@ class _Prepared:
 
     def _room(self) -> _Result:
         """A result whose values are still to be computed."""
-        blocks = [torch.empty(room, dtype=self._dtype) for room in self._rooms]
+        blocks = [self._like.new_empty(room) for room in self._rooms]
         parts = {length: iter(block.unbind(0)) for length, block in zip(self._lengths, blocks, strict=True)}
         values = iter([next(parts[length]) for length in self._pattern])
         return _Result(self._make_state(values), self._make_fluxes(values), blocks)
@@ -191,8 +191,12 @@ class _Prepared:
 
     def _enter(self, reader: _Reader, tensor: Tensor) -> None:
         """Tell the kernel where an input is."""
-        if tensor.dtype is not self._dtype or not tensor.is_cpu:
-            raise unlike(reader.source, tensor, self._dtype)
+        like = self._like
+        # Asking for the device takes longer than asking whether it is the processor.
+        if tensor.dtype is not like.dtype or not (tensor.is_cpu if like.is_cpu else tensor.device == like.device):
+            raise unlike(reader.source, tensor, like)
+        if tensor.is_neg():
+            raise negated(reader.source)
         place, layout = reader.place, (tensor.shape, tensor.stride())
         # Shaped as last time: only the address is new.
         if layout == self._layouts.get(place):

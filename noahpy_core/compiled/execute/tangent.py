@@ -135,12 +135,11 @@ def _apart(results: Sequence[Tensor], count: int) -> tuple[Tensor, ...]:
 def _pushed(spec: _Spec, case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor]) -> list[Tensor]:
     """Changes of the parts of the final state, and of the series of outputs."""
     program, columns = case.program, case.columns
-    layers, dtype = dict(program.results), program.shape.dtype
+    layers, like = dict(program.results), leaves[0]
     series = {
-        name: torch.empty((case.steps, *([layers[name]] if layers[name] else []), columns), dtype=dtype)
-        for name in spec.outputs
+        name: like.new_empty((case.steps, *([layers[name]] if layers[name] else []), columns)) for name in spec.outputs
     }
-    final = torch.empty((2, program.row_count, columns), dtype=dtype)
+    final = like.new_empty((2, program.row_count, columns))
     # A zero that takes no memory has no address either.
     moved = {source: change for source, change in directions.items() if not change._is_zerotensor()}
     failures = program.tangent(

@@ -252,7 +252,7 @@ def random_cotangents(names: Sequence[str], tensors: Sequence[Tensor], seed: int
     """Random weights of results, such that all of them count."""
     generator = torch.Generator().manual_seed(seed)
     return [
-        torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x.dtype) / SIZES[UNITS.get(name, "m3 m-3")]
+        torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x) / SIZES[UNITS.get(name, "m3 m-3")]
         for name, x in zip(names, tensors, strict=True)
     ]
 
