@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from abc import ABCMeta
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+from torch.utils.hooks import RemovableHandle
 
 CHANGEABLE = frozenset({"training"})
 """What torch itself assigns (`train`, `eval`) and no scheme looks at."""
 PACKAGE = __name__.partition(".")[0]
+
+
+_registered: list[None] = []
+
+
+def hooks_so_far() -> tuple[int, bool]:
+    """Changes when a hook is registered with any part of a model, or with all modules of torch."""
+    return len(_registered), has_global_hooks()
+
+
+def has_global_hooks() -> bool:
+    """Whether all modules of torch have hooks."""
+    return bool(torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks)
 
 
 def _is_built_in(kind: type) -> bool:
@@ -22,17 +38,18 @@ def _is_built_in(kind: type) -> bool:
 
 
 class _FixedConstants(ABCMeta):
-    """Numbers of a built-in class are constants: kernels made before would not follow a change.
+    """Numbers and methods of a built-in class stay: kernels made before would not follow a change.
 
     It is an `ABCMeta` so that a class of one's own can be derived from a built-in scheme and an abstract class.
     """
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        constant = isinstance(getattr(cls, name, None), int | float | tuple)
-        if constant and _is_built_in(cls):
+        old = getattr(cls, name, None)
+        if isinstance(old, int | float | tuple | FunctionType) and _is_built_in(cls):
+            what, has = ("method", "another") if isinstance(old, FunctionType) else ("constant", f"{name} = {value!r}")
             raise AttributeError(
-                f"{cls.__name__}.{name} is a constant of a built-in scheme, which compiled steps would not follow. "
-                f"Derive a class of your own that has {name} = {value!r}, and give it to NoahModel in `processes`."
+                f"{cls.__name__}.{name} is a {what} of a built-in scheme, which compiled steps would not follow. "
+                f"Derive a class of your own that has {has}, and give it to NoahModel in `processes`."
             )
         super().__setattr__(name, value)
 
@@ -50,6 +67,21 @@ class ModelPart(nn.Module, metaclass=_FixedConstants):
     def __delattr__(self, name: str) -> None:
         self._refuse(name)
         super().__delattr__(name)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Add a part, where there is none of this name."""
+        self._refuse(name)
+        super().add_module(name, module)
+
+    def register_forward_pre_hook(self, *given: Any, **how: Any) -> RemovableHandle:
+        """As of every module of torch. A model with hooks is stepped eagerly."""
+        _registered.append(None)
+        return super().register_forward_pre_hook(*given, **how)
+
+    def register_forward_hook(self, *given: Any, **how: Any) -> RemovableHandle:
+        """As of every module of torch. A model with hooks is stepped eagerly."""
+        _registered.append(None)
+        return super().register_forward_hook(*given, **how)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """Convert or move all tensors (`torch.nn.Module.to`); tables of built-in schemes keep all their digits."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.program import Program, program
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
+from noahpy_core.fixed import has_global_hooks
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import SCHEMES
@@ -93,7 +94,7 @@ def why_not_compiled(model: Any) -> str | None:
             return f"its {slot} is not a built-in scheme"
     if any(parameter.requires_grad for parameter in model.parameters()):
         return "it has trainable weights"
-    if any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
+    if has_global_hooks() or any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
         return "it has hooks, which only torch calls"
     return None
 

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ENTRY
 from noahpy_core.compiled.execute.call import ForwardCall
-from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, negated, unlike
+from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, negated, unlike, why_not_compiled
 from noahpy_core.compiled.execute.program import entry
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
+from noahpy_core.errors import ShapeError
+from noahpy_core.fixed import hooks_so_far
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
@@ -47,6 +49,7 @@ class CompiledStep:
         self._model, self._valid_for, self._strict = model, valid_for, strict
         self._key: Any = None
         self._prepared: _Prepared | None = None
+        self._hooks = hooks_so_far()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
@@ -74,15 +77,26 @@ class CompiledStep:
             return after, fluxes
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
-        like = state.skin_temperature
-        absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), state.snow.layer_mass is None
+        if hooks_so_far() != self._hooks:
+            reason = why_not_compiled(self._model)
+            if reason is not None:
+                raise NotCompiled(f"execution: compiled steps are not possible any more, because {reason}.")
+            self._hooks = hooks_so_far()
+        like, pack = state.skin_temperature, state.snow.layer_mass
+        layers = None if pack is None else pack.shape[0]
+        absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), layers
         # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
         key = (like.shape, like.dtype, like.device, absent, id(dt))
         prepared = self._prepared
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
             prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
             self._key = key
-        return prepared.step(state, forcing)
+        try:
+            return prepared.step(state, forcing)
+        except ShapeError:
+            # Inputs of another number of columns than before; preparing anew refuses what does not go together.
+            prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
+            return prepared.step(state, forcing)
 
 
 class _Prepared:
@@ -150,8 +164,9 @@ class _Prepared:
         """A result whose values are still to be computed."""
         blocks = [self._like.new_empty(room) for room in self._rooms]
         parts = {length: iter(block.unbind(0)) for length, block in zip(self._lengths, blocks, strict=True)}
-        values = iter([next(parts[length]) for length in self._pattern])
-        return _Result(self._make_state(values), self._make_fluxes(values), blocks)
+        values = [next(parts[length]) for length in self._pattern]
+        given = iter(values)
+        return _Result(self._make_state(given), self._make_fluxes(given), values[: len(self._case.program.rows)], blocks)
 
     def _addresses(self, result: _Result) -> np.ndarray:
         """Where each member of a result is."""
@@ -159,13 +174,19 @@ class _Prepared:
         if result.addresses is None or start != result.start:
             result.start = start
             result.addresses = self._offsets + np.array(start)[self._block]
+            result.places = result.addresses[: self._states].tolist()
         return result.addresses
+
+    def _is_whole(self, result: _Result) -> bool:
+        """Whether the state is still where the kernel wrote it; not when data was replaced (``tensor.data = ...``)."""
+        self._addresses(result)
+        return list(map(Tensor.data_ptr, result.parts)) == result.places
 
     def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
         """Take a step."""
         last, states = self._last, self._states
         # What couplers do: the state is the one given back last, and where it lies is known.
-        if last is not None and last.state is state:
+        if last is not None and last.state is state and self._is_whole(last):
             self._inputs[:states, 0] = self._addresses(last)[:states]
             if not self._own_state:
                 # The distances between columns and layers are those of our own tensors.
@@ -221,12 +242,16 @@ class _Result:
 
     Parameters
     ----------
+    parts : The tensors of the state, in the order of the results.
+    places : Where the kernel has written each.
     start : Where the blocks were when the addresses of the parts were found.
     """
 
     state: State
     fluxes: Fluxes
+    parts: list[Tensor]
     blocks: list[Tensor]
+    places: list[int] = dataclasses.field(default_factory=list)
     start: list[int] = dataclasses.field(default_factory=list)
     addresses: np.ndarray | None = None
 

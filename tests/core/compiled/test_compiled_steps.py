@@ -1,0 +1,108 @@
+"""Single compiled steps follow what changes between them: states, shapes, hooks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from compiled_cases import COVER
+from random_columns import Case, layered, random_case
+from torch import Tensor
+from torch.nn.modules.module import register_module_forward_hook
+
+from noahpy_core import NoahModel, State, preset, step_function
+from noahpy_core.compiled import NotCompiled
+from noahpy_core.physics.turbulence import Chen1997
+from noahpy_core.state import map_tensors
+
+SETUP = COVER[1]
+CASE = SETUP.case(6, seed=601)
+
+
+def arguments(case: Case) -> tuple[Any, ...]:
+    return case.state, case.forcing, case.parameters, case.dt
+
+
+def warmed(state: State) -> Tensor:
+    return state.soil.temperature + 1.0
+
+
+@pytest.mark.parametrize("valid_for", [None, 3])
+def test_data_replaced_in_the_state_given_back_last_is_what_the_next_step_begins_with(valid_for):
+    step = step_function(SETUP.model(CASE), "compiled", valid_for=valid_for)
+    state, _ = step(*arguments(CASE))
+    copied = map_tensors(Tensor.clone, state)
+    temperature = warmed(state)
+    expected = dataclasses.replace(copied, soil=dataclasses.replace(copied.soil, temperature=temperature.clone()))
+    state.soil.temperature.data = temperature
+    found = map_tensors(Tensor.clone, step(state, CASE.forcing, CASE.parameters, CASE.dt)[0])
+    fresh = step_function(SETUP.model(CASE), "compiled")(expected, CASE.forcing, CASE.parameters, CASE.dt)[0]
+    assert torch.equal(found.soil.temperature, fresh.soil.temperature)
+    assert torch.equal(found.skin_temperature, fresh.skin_temperature)
+
+
+def test_columns_and_snow_layers_may_change_between_steps():
+    step = step_function(SETUP.model(CASE), "compiled")
+    for case in (CASE, CASE.select(slice(0, 2)), CASE):
+        state, _ = step(*arguments(case))
+        fresh, _ = step_function(SETUP.model(case), "compiled")(*arguments(case))
+        assert torch.equal(state.skin_temperature, fresh.skin_temperature)
+
+    one = CASE.select(slice(0, 1))
+    step = step_function(SETUP.model(CASE), "compiled")
+    step(*arguments(one))
+    spread = map_tensors(lambda x: x.expand(*x.shape[:-1], 6), one.forcing)
+    state, _ = step(one.state, spread, one.parameters, one.dt)
+    assert state.skin_temperature.shape == (6,)
+
+
+@pytest.mark.slow
+def test_the_number_of_snow_layers_may_change_between_steps():
+    case = random_case(6, 4, seed=602)
+    model = NoahModel(case.column, preset("conservative"))
+    step = step_function(model, "compiled")
+    for layers in (1, 2):
+        state, _ = step(layered(case.state, layers), case.forcing, case.parameters, case.dt)
+        assert state.snow.layer_mass is not None
+        assert state.snow.layer_mass.shape == (layers, 6)
+
+
+def test_a_hook_registered_after_the_first_step_is_followed_or_refused():
+    model = SETUP.model(CASE)
+    strict, lenient = step_function(model, "compiled"), step_function(model)
+    before = lenient(*arguments(CASE))[0].skin_temperature.clone()
+    strict(*arguments(CASE))
+    handle = model.schemes["soil_thermal"].register_forward_hook(lambda module, given, result: 0.5 * result)
+    after = lenient(*arguments(CASE))[0].skin_temperature
+    assert not torch.equal(after, before)
+    assert torch.equal(after, model(*arguments(CASE))[0].skin_temperature)
+    with pytest.raises(NotCompiled, match="not possible any more, because it has hooks"):
+        strict(*arguments(CASE))
+    handle.remove()
+    assert torch.equal(strict(*arguments(CASE))[0].skin_temperature, before)
+
+
+def test_a_hook_of_all_modules_is_followed():
+    model = SETUP.model(CASE)
+    step = step_function(model)
+    step(*arguments(CASE))
+    seen = []
+    handle = register_module_forward_hook(lambda module, given, result: seen.append(type(module)))
+    try:
+        step(*arguments(CASE))
+    finally:
+        handle.remove()
+    assert type(model) in seen
+
+
+def test_methods_of_built_in_schemes_are_not_replaced():
+    with pytest.raises(AttributeError, match=r"Chen1997\.forward is a method of a built-in scheme.*Derive a class"):
+        Chen1997.forward = lambda self, *given: None
+
+
+def test_parts_of_a_model_are_not_replaced_as_modules():
+    model = NoahModel(CASE.column)
+    with pytest.raises(AttributeError, match="cannot be changed once a model has been built with it"):
+        model.step.register_module("turbulence", None)
