@@ -165,8 +165,8 @@ class _Prepared:
         blocks = [self._like.new_empty(room) for room in self._rooms]
         parts = {length: iter(block.unbind(0)) for length, block in zip(self._lengths, blocks, strict=True)}
         values = [next(parts[length]) for length in self._pattern]
-        given = iter(values)
-        return _Result(self._make_state(given), self._make_fluxes(given), values[: len(self._case.program.rows)], blocks)
+        given, states = iter(values), len(self._case.program.rows)
+        return _Result(self._make_state(given), self._make_fluxes(given), values[:states], blocks)
 
     def _addresses(self, result: _Result) -> np.ndarray:
         """Where each member of a result is."""
