@@ -42,9 +42,7 @@ def test_what_steps_on_the_processor_in_any_case_says_so(tmp_path):
         warnings.simplefilter("error")
         warn_of_device(run, "a component steps")
     elsewhere = dataclasses.replace(run, device=torch.device("cuda:1"))
-    with pytest.warns(
-        RuntimeWarning, match="device: .cuda:1. is where .noahpy run. computes; a component"
-    ):
+    with pytest.warns(RuntimeWarning, match="device: .cuda:1. is where .noahpy run. computes; a component"):
         warn_of_device(elsewhere, "a component steps")
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.execute.program import Program, program
+from noahpy_core.compiled.execute.driver import obstacle
+from noahpy_core.compiled.execute.program import Program
+from noahpy_core.compiled.execute.programs import program
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
 from noahpy_core.fixed import has_global_hooks
 from noahpy_core.model import NoahModel
@@ -129,8 +131,6 @@ def _obstacle(device: torch.device) -> str | None:
         return None
     if device.type != "cuda":
         return f"there are no kernels for the device {device}"
-    from noahpy_core.compiled.execute.driver import obstacle
-
     return obstacle(device)
 
 

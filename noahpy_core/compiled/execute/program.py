@@ -250,17 +250,6 @@ def _scratch(size: int) -> np.ndarray:
     return kept
 
 
-@functools.lru_cache(maxsize=64)
-def program(shape: Shape, *, single: bool, device: torch.device = CPU) -> Program:
-    """The program of a shape, made once in a process: for one column, with vectors over layers, or for many."""
-    if device.type == "cuda":
-        # Imported late: only those who have such a processor need it.
-        from noahpy_core.compiled.execute.graphics import GraphicsProgram
-
-        return GraphicsProgram(shape, device)
-    return Program(shape, vector_target(shape.dtype, single=single))
-
-
 def vector_target(dtype: torch.dtype, *, single: bool) -> CodeTarget:
     """Code with vectors over the layers of a single column, or over columns."""
     # A single column has no neighbours to share a vector with, but it has layers.
