@@ -11,7 +11,7 @@ from compiled_cases import COVER, Values, gradients, series, taken
 
 from noahpy_core.compiled.emit import code, kernels
 from noahpy_core.compiled.emit.instructions import CodeTarget
-from noahpy_core.compiled.execute import program
+from noahpy_core.compiled.execute import programs
 from noahpy_core.compiled.graph.graph import Graph, Node
 from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
 from noahpy_core.compiled.schedule.laziness import Laziness, find_laziness, segments
@@ -125,9 +125,9 @@ def test_every_iteration_of_the_freezing_curve_may_be_left_out(make, more):
 def other_kernels(monkeypatch) -> Iterator[None]:
     """Kernels are made anew, for this test only."""
     monkeypatch.setenv("NOAHPY_CACHE", "")
-    program.program.cache_clear()
+    programs.program.cache_clear()
     yield
-    program.program.cache_clear()
+    programs.program.cache_clear()
 
 
 @pytest.mark.slow
@@ -140,7 +140,7 @@ def test_kernels_that_leave_nothing_out_give_the_same_numbers(setup, other_kerne
         return taken(setup, case, "compiled", forcing=weather).outputs | gradients(setup, case, "compiled")
 
     lazy = everything()
-    program.program.cache_clear()
+    programs.program.cache_clear()
     with mock.patch.object(code, "find_laziness", return_value=Laziness({}, {}, {})):
         diligent = everything()
     for name, value in diligent.items():
