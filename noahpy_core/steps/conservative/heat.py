@@ -8,7 +8,8 @@ from torch import Tensor
 from noahpy_core.constants import LATENT_HEAT_FUSION
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.coupled_heat import first_guess, solve_coupled
+from noahpy_core.physics.coupled_heat import solve_coupled
+from noahpy_core.physics.coupled_solver import first_guess
 from noahpy_core.physics.coupled_system import (
     SnowRows,
     SoilRows,
