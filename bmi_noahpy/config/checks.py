@@ -40,6 +40,7 @@ GIVEN_ELSEWHERE = {
     "general": ("deep_temperature", "air_temperature_height", "wind_height"),
 }
 COLUMN_VALUES = (
+    "domain.elevation",
     "vegetation.class_",
     "vegetation.minimum_fraction",
     "vegetation.maximum_fraction",

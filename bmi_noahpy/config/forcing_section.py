@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from bmi_noahpy.config.corrections import read_corrections
 from bmi_noahpy.config.sections import Files, Section
-from bmi_noahpy.config.values import Reader
+from bmi_noahpy.config.values import Reader, read_optional_path
 
 Label = Literal["start", "end", "middle", "instant"]
 
@@ -58,6 +59,14 @@ class Gaps(Section):
     method: Literal["linear", "diurnal"] = "linear"
 
 
+class Lapse(Section):
+    """How the air changes between the terrain of the records and that of the columns."""
+
+    rate: Annotated[float, BeforeValidator(Reader("K m-1", (-0.02, 0.02)))]
+    elevation: str
+    file: Annotated[Path | None, BeforeValidator(read_optional_path)] = None
+
+
 def _read_codes(value: Any) -> Any:
     return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
@@ -102,6 +111,16 @@ class ForcingFile(Section):
     derive: dict[str, float | str] = Field(
         default={},
         description="what the file lacks: {air_pressure: elevation [m], longwave_down: brutsaert or prata (clear sky)}",
+    )
+    regrid: Literal["nearest", "bilinear", "conservative"] | None = Field(
+        default=None,
+        description="how netCDF records come to cells that are not theirs: nearest, bilinear or conservative; null: "
+        "they must be those of the domain, of one column the nearest",
+    )
+    lapse: Lapse | None = Field(
+        default=None,
+        description="change of the air with elevation: {rate: 6.5 K/km, elevation: terrain in the file, as HGT, file: "
+        "another one that holds it}; domain.elevation is that of the columns; null: none",
     )
     corrections: Annotated[dict[str, Any], BeforeValidator(read_corrections)] = Field(
         default={},

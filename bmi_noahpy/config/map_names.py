@@ -47,5 +47,7 @@ def _targets() -> Iterable[MapTarget]:
                     for parameter in validator.names:
                         if parameter not in GIVEN_ELSEWHERE.get(section, ()):
                             yield MapTarget(section, key, parameter, Reader.of(validator.container, parameter).leading)
+        if model is General:
+            yield MapTarget("domain", "elevation")
         if model is Initial:
             yield MapTarget(section, "soil_liquid", leading="layer")

@@ -29,6 +29,8 @@ def files_read(configuration: Configuration) -> dict[str, list[Path]]:
             found[f"{section}.table"] = [file]
     if configuration.forcing is not None:
         found["forcing.file"] = find_files(configuration.forcing.file)
+        if configuration.forcing.lapse is not None and configuration.forcing.lapse.file is not None:
+            found["forcing.lapse.file"] = [configuration.forcing.lapse.file]
     if configuration.restart is not None and configuration.restart.from_ is not None:
         found["restart.from"] = [configuration.restart.from_]
     for slot, choice in vars(configuration.schemes).items():
@@ -68,6 +70,9 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
         section = found.get(key)
         if isinstance(section, dict) and "table" in section and section["table"] not in names:
             section["table"] = absolute(section["table"])
+    forcing = found.get("forcing")
+    if isinstance(forcing, dict) and isinstance(forcing.get("lapse"), Mapping):
+        forcing["lapse"] = absolute(forcing["lapse"])
     schemes = found.get("schemes")
     if isinstance(schemes, dict):
         for slot, choice in schemes.items():

@@ -111,6 +111,9 @@ class Domain(Section):
     longitude: Annotated[Values, BeforeValidator(read_longitude), BeforeValidator(_needed_without_file)] = Field(
         default=None, description="degrees east: a number for one column, a list for the columns of a grid"
     )
+    elevation: Annotated[Values, BeforeValidator(Reader("m", (-500.0, 9000.0), optional=True))] = Field(
+        default=None, description="above the sea, for forcing.lapse: a number, or [y][x] of a grid [m]"
+    )
     invalid_cells: Literal["error", "mask"] = Field(
         default="error", description="cells of a domain file that cannot be computed: error, or mask to leave them out"
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
 from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.derived import check_wanted
-from bmi_noahpy.forcing.netcdf import open_netcdf
+from bmi_noahpy.forcing.netcdf import NetcdfRecords, open_netcdf, terrain_of
 from bmi_noahpy.forcing.prepared import Biases, Period
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
-from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, VariableSpec, find_files
+from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, LapseSpec, VariableSpec, find_files
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawRecords
+from bmi_noahpy.forcing.terrain import Lift
 from bmi_noahpy.forcing.text import read_text
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
@@ -26,6 +30,7 @@ __all__ = [
     "ForcingSpec",
     "ForcingTable",
     "GapSpec",
+    "LapseSpec",
     "PrescribedVegetation",
     "RawRecords",
     "StreamedTable",
@@ -46,6 +51,7 @@ def open_forcing(
     domain: Domain | None = None,
     check: bool = True,
     biases: Biases | None = None,
+    elevation: ArrayLike | None = None,
 ) -> ForcingTable | StreamedTable:
     """Read, convert and check a file of records, or several of netCDF.
 
@@ -56,6 +62,7 @@ def open_forcing(
     domain : The columns of the run: netCDF records must be on the same cells, or those of one column for all.
     check : False to leave the values of netCDF records unchecked for now (`StreamedTable.findings`).
     biases : Corrections (factor, offset) of a run: bounds are those of corrected values.
+    elevation : Of the columns above the sea, where the air shall change with it (`ForcingSpec.lapse`). [m]
 
     Returns
     -------
@@ -72,14 +79,30 @@ def open_forcing(
     files = find_files(spec.file)
     form = spec.format or guess_format(files[0])
     if form == "netcdf":
-        table = StreamedTable.of(open_netcdf(files, spec, domain), period, gaps=spec.gaps, biases=biases)
+        records = open_netcdf(files, spec, domain)
+        table = StreamedTable.of(records, period, gaps=spec.gaps, biases=biases)
+        if spec.lapse is not None:
+            table = table.lifted(_lift(records, spec.lapse, files, elevation))
         if check:
             table.findings(domain).refuse()
         return table
+    if spec.regrid is not None or spec.lapse is not None:
+        raise ForcingError(f"forcing.regrid, forcing.lapse: are of netCDF, not of the format {form}. Remove them.")
     if len(files) > 1:
         raise ForcingError(f"forcing.file: {len(files)} files of the format {form}. Only netCDF may be in several.")
     raw = read_noah_ascii(files[0]) if form == "noah_ascii" else read_text(files[0], spec)
     return build_table(raw, period, gaps=spec.gaps, derivations=spec.derive, biases=biases)
+
+
+def _lift(records: NetcdfRecords, lapse: LapseSpec, files: Sequence[Path], elevation: ArrayLike | None) -> Lift:
+    """How far the columns lie above the terrain of the records."""
+    if elevation is None:
+        raise ForcingError(
+            "forcing.lapse: the elevation of the domain is not known. Set domain.elevation, or add elevation to the "
+            "domain file."
+        )
+    heights = np.asarray(elevation, dtype=np.float64) - terrain_of(records, lapse, files)
+    return Lift(lapse.rate, np.atleast_1d(heights))
 
 
 def guess_format(file: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_noahpy import units as scalar_units
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
 from bmi_noahpy.forcing.gaps import regular
@@ -18,11 +19,14 @@ from bmi_noahpy.forcing.names import NAMES, choose_variables
 from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
-from bmi_noahpy.forcing.spec import ForcingSpec
+from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
+from bmi_noahpy.forcing.terrain import GRAVITY
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
 
+GEOPOTENTIALS = ("m2 s-2", "m2 s2", "J kg-1", "J kg", "gpm m s-2")
+"""Units of a geopotential, which over gravity is a height."""
 CODE_PRECISION = 1e-6
 """How near to a code of missing values a number of a file is taken for it, as a share of it."""
 
@@ -115,7 +119,7 @@ class NetcdfField:
             return self._records(first, last, files)
         rows = self.rows[first:last]
         there = rows >= 0
-        values = np.full((len(rows), len(self.placement.places)), np.nan)
+        values = np.full((len(rows), self.placement.columns), np.nan)
         if there.any():
             begin = int(rows[there].min())
             values[there] = self._records(begin, int(rows[there].max()) + 1, files)[rows[there] - begin]
@@ -188,7 +192,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         chosen = choose_variables(labels, asked, source, frozenset(spec.derive))
         parts = {quantity: _parts(files, paths, name, spec.time) for quantity, name in chosen.items()}
         firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
-        placements = place_on(firsts, domain, source)
+        placements = place_on(firsts, domain, source, spec.regrid)
     fields = {}
     for quantity, name in chosen.items():
         given = variables.get(quantity)
@@ -224,7 +228,45 @@ def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: s
             rows[places] = known
             times = whole
     placed = {quantity: dataclasses.replace(field, rows=rows) for quantity, field in fields.items()}
+    if spec.regrid is not None:
+        notes.append(f"{source}: brought to the columns, {spec.regrid}")
     return NetcdfRecords(times, placed, source, spec.derive, tuple(notes))
+
+
+def terrain_of(records: NetcdfRecords, lapse: LapseSpec, files: Sequence[Path]) -> Array:
+    """The elevation of the records at the columns, ``[column]``, brought there as the records are. [m]
+
+    Parameters
+    ----------
+    files : Of the records.
+
+    Raises
+    ------
+    ForcingError : no such variable, on other cells, or in other units.
+    """
+    placement = next((field.placement for field in records.fields.values() if field.placement.dims), None)
+    where = f"{lapse.file or records.source}: {lapse.elevation}"
+    with OpenFiles() as opened:
+        held = [path for path in ([lapse.file] if lapse.file else files) if lapse.elevation in opened[path].variables]
+        if not held:
+            raise ForcingError(f"{where}: no such variable. Correct forcing.lapse.elevation.")
+        variable = opened[held[0]][lapse.elevation]
+        units = str(variable.attrs.get("units", "m"))
+        dims = () if placement is None else placement.dims
+        others = {name: 0 for name in variable.dims if name not in dims}
+        variable = variable.isel(others).expand_dims("record")
+        if placement is None and variable.size == 1:
+            placement = Placement((), (), np.zeros(1, np.int64))
+        sizes = {} if placement is None else dict(zip(placement.dims, placement.shape, strict=True))
+        if placement is None or any(variable.sizes.get(name) != size for name, size in sizes.items()):
+            raise ForcingError(f"{where}: is on other cells than the records. Give their own terrain.")
+        found = dataclasses.replace(placement, single=()).read(variable, "record", slice(0, 1))[0]
+    if units.replace("**", "").replace("^", "").replace("/", " ") in GEOPOTENTIALS:
+        return np.asarray(found / GRAVITY)
+    try:
+        return np.asarray(found * scalar_units.convert(1.0, units, "m"))
+    except ValueError as error:
+        raise ForcingError(f"{where}: {error}") from error
 
 
 def _labels(files: Iterable[Any]) -> dict[str, str]:

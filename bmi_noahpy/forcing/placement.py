@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_noahpy.forcing.regrid import Cells, weights
 from bmi_noahpy.forcing.table import Array, ForcingError
 from bmi_noahpy.region.domain import Domain
 
@@ -18,6 +19,8 @@ EARTH_RADIUS = 6371.0
 """[km]"""
 COORDINATE_TOLERANCE = 1.0e-3
 """Two grids are the same when no coordinate differs by more; single precision may cost some of it. [degrees]"""
+SIDE_TOLERANCE = 1.0e-2
+"""How far coordinates of a projection may differ, as a share of a cell."""
 LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 
 
@@ -33,19 +36,26 @@ class Placement:
     ----------
     dims : Dimensions of the cells, the last varies fastest; empty for a variable that is the same everywhere.
     shape : Their lengths.
-    places : Place of each column in the flattened cells.
+    places : Place of each column in the flattened cells; with `weights`, of the cells that give anything, rising.
     single : Dimensions of length one.
+    weights : What each of these cells gives to each column, ``[column, cell]``; None: columns are cells.
     """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     places: Index
     single: tuple[str, ...] = ()
+    weights: Any = None
 
     def __post_init__(self) -> None:
         rows = self.places // int(np.prod(self.shape[1:], dtype=np.int64)) if self.dims else np.zeros(1, np.int64)
         # Only the rows of the grid between the first and the last column are read.
         object.__setattr__(self, "_rows", slice(int(rows.min()), int(rows.max()) + 1))
+
+    @property
+    def columns(self) -> int:
+        """Number of columns; 1 for a variable that is the same everywhere."""
+        return len(self.places) if self.weights is None else int(self.weights.shape[0])
 
     @property
     def cells(self) -> int:
@@ -63,6 +73,9 @@ class Placement:
         values = variable.isel(index).transpose(dimension, *self.dims).values.astype(np.float64, copy=False)
         values = values.reshape(values.shape[0], -1)
         places = self.places - begin
+        if self.weights is not None:
+            blended: Array = np.ascontiguousarray((self.weights @ values[:, places].T).T)
+            return blended
         if len(places) == values.shape[1] and np.array_equal(places, np.arange(len(places))):
             found: Array = values
             return found
@@ -71,15 +84,24 @@ class Placement:
 
     def choose(self, columns: ArrayLike) -> Placement:
         """The placement of some of the columns; one that serves all columns still does."""
-        return dataclasses.replace(self, places=self.places[np.asarray(columns)]) if self.dims else self
+        if not self.dims:
+            return self
+        if self.weights is None:
+            return dataclasses.replace(self, places=self.places[np.asarray(columns)])
+        chosen = self.weights[np.asarray(columns)].tocsc()
+        used = np.flatnonzero(np.diff(chosen.indptr))
+        return dataclasses.replace(self, places=self.places[used], weights=chosen[:, used].tocsr())
 
 
-def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, source: str) -> dict[str, Placement]:
+def place_on(
+    variables: Mapping[str, tuple[Any, str]], domain: Domain | None, source: str, regrid: str | None = None
+) -> dict[str, Placement]:
     """The placement of each variable, given with the name of its time dimension.
 
     With a domain of several cells, a variable that varies in space must be on the same cells: dimensions of the same
     names, else of the same lengths in the same order, and where the file has coordinates, the same coordinates. A
-    domain of one column takes the nearest cell, with a warning that names it.
+    domain of one column takes the nearest cell, with a warning that names it. With a method of
+    `bmi_noahpy.forcing.regrid` the cells may be others than those of the domain.
 
     Raises
     ------
@@ -96,6 +118,8 @@ def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, so
             raise ForcingError(
                 f"{source}: {variable.name}: has the dimensions {space}, other variables {layout}. They must agree."
             )
+    if regrid is not None and domain is not None and layout:
+        return _regridded(variables, layout, sizes, domain, source, regrid)
     if domain is not None and layout and domain.kind != "column":
         layout = _ordered(layout, sizes, domain)
         _check_shape(tuple(sizes[name] for name in layout), layout, domain, source)
@@ -105,14 +129,45 @@ def place_on(variables: Mapping[str, tuple[Any, str]], domain: Domain | None, so
     places = np.arange(count) if domain is None or domain.kind == "column" else domain.places
     if domain is not None and domain.kind == "column" and count > 1:
         places = _nearest(first, layout, shape, domain, source)
+    return _each(variables, Placement(layout, shape, places))
+
+
+def _each(variables: Mapping[str, tuple[Any, str]], whole: Placement) -> dict[str, Placement]:
+    """The placement of every variable: that of the cells, or one number for all columns."""
     placements = {}
     for name, (variable, dimension) in variables.items():
-        varies = any(key in variable.dims for key in layout)
-        others = tuple(str(key) for key in variable.dims if key != dimension and key not in layout)
-        placements[name] = (
-            Placement(layout, shape, places, others) if varies else Placement((), (), np.zeros(1, np.int64), others)
-        )
+        varies = any(key in variable.dims for key in whole.dims)
+        others = tuple(str(key) for key in variable.dims if key != dimension and key not in whole.dims)
+        same = Placement((), (), np.zeros(1, np.int64), others)
+        placements[name] = dataclasses.replace(whole, single=others) if varies else same
     return placements
+
+
+def _regridded(
+    variables: Mapping[str, tuple[Any, str]],
+    layout: tuple[str, ...],
+    sizes: Mapping[str, int],
+    domain: Domain,
+    source: str,
+    method: str,
+) -> dict[str, Placement]:
+    """The placement of each variable on other cells than its own."""
+    first = next(variable for variable, _ in variables.values() if set(layout) <= set(map(str, variable.dims)))
+    found = [_coordinate(first, names) for names in (LATITUDES, LONGITUDES)]
+    if any(side is None or not set(map(str, side.dims)) <= set(layout) for side in found):
+        raise ForcingError(f"{source}: has no latitudes and longitudes of its cells. Add them to regrid its records.")
+    sides = len(layout) == 2 and all(side.ndim == 1 for side in found) and found[0].dims != found[1].dims
+    if sides:
+        layout = (str(found[0].dims[0]), str(found[1].dims[0]))
+        places = [np.asarray(side.values, dtype=np.float64) for side in found]
+    else:
+        template = _template(first, sizes)
+        whole = [side.broadcast_like(template).transpose(*layout) for side in found]
+        places = [np.asarray(side.values, dtype=np.float64).reshape(-1) for side in whole]
+    shares = weights(method, Cells(places[0], places[1], sides), domain, source).tocsc()
+    used = np.flatnonzero(np.diff(shares.indptr))
+    shape = tuple(sizes[name] for name in layout)
+    return _each(variables, Placement(layout, shape, used, weights=shares[:, used].tocsr()))
 
 
 def _ordered(layout: tuple[str, ...], sizes: Mapping[str, int], domain: Domain) -> tuple[str, ...]:
@@ -130,13 +185,14 @@ def _check_shape(shape: tuple[int, ...], layout: tuple[str, ...], domain: Domain
     if shape != domain.shape and (len(shape) != 1 or shape[0] != int(np.prod(domain.shape))):
         raise ForcingError(
             f"{source}: has {' x '.join(f'{n} ({name})' for n, name in zip(shape, layout, strict=True))} cells, the "
-            f"domain {' x '.join(map(str, domain.shape))}. Put the records on the grid of the domain, or give those of "
-            "a single column for all."
+            f"domain {' x '.join(map(str, domain.shape))}. Put the records on the grid of the domain, set "
+            "forcing.regrid, or give those of a single column for all."
         )
 
 
 def _check_coordinates(variable: Any, layout: tuple[str, ...], domain: Domain, source: str) -> None:
     """Compare coordinates, when the file has any, with those of the domain."""
+    _check_sides(variable, domain, source)
     for names, expected, period in (
         (LATITUDES, domain.latitude, None),
         (LONGITUDES, domain.longitude, 360.0),
@@ -154,10 +210,31 @@ def _check_coordinates(variable: Any, layout: tuple[str, ...], domain: Domain, s
             place = np.unravel_index(int(np.argmax(difference)), difference.shape)
             where = ", ".join(str(int(index)) for index in place)
             flipped = values.ndim == 1 and np.allclose(values[::-1], expected, atol=COORDINATE_TOLERANCE)
-            remedy = "Turn the order of the rows round." if flipped else "Put the records on the grid of the domain."
+            remedy = (
+                "Turn the order of the rows round."
+                if flipped
+                else "Put the records on the grid of the domain, or set forcing.regrid."
+            )
             raise ForcingError(
                 f"{source}: {coordinate.name} is {values[place]:.6g} at [{where}], that of the domain "
                 f"{expected[place]:.6g}. {remedy}"
+            )
+
+
+def _check_sides(variable: Any, domain: Domain, source: str) -> None:
+    """Compare coordinates of a projection, where both have them in the same units."""
+    for side, axis in domain.axes.items():
+        theirs = variable.coords.get(side)
+        if theirs is None or theirs.shape != axis.values.shape:
+            continue
+        if theirs.attrs.get("units") != axis.attributes.get("units"):
+            continue
+        spacing = float(np.abs(np.diff(axis.values)).min()) if axis.values.size > 1 else 1.0
+        if np.abs(theirs.values - axis.values).max() > SIDE_TOLERANCE * spacing:
+            raise ForcingError(
+                f"{source}: {side} runs from {float(theirs[0]):g} to {float(theirs[-1]):g}, that of the domain from "
+                f"{axis.values[0]:g} to {axis.values[-1]:g}. Put the records on the grid of the domain, or set "
+                "forcing.regrid."
             )
 
 

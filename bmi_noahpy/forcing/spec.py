@@ -15,6 +15,9 @@ from bmi_noahpy.tabular.clock import Label
 
 VARIABLE_KEYS = ("name", "units", "label", "accumulated")
 TIME_KEYS = ("name", "format", "utc_offset", "zone", "label")
+SPEC_KEYS = (
+    "file", "format", "variables", "time", "fill", "preset", "text", "gaps", "derive", "regrid", "lapse",
+)  # fmt: skip
 FORMATS = ("noah_ascii", "csv", "netcdf")
 
 
@@ -59,6 +62,22 @@ class GapSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class LapseSpec:
+    """How the air changes with elevation.
+
+    Parameters
+    ----------
+    rate : Fall of the air temperature with height. [K m-1]
+    elevation : Variable with the terrain of the records, in metres or as a geopotential.
+    file : The file that holds it; None: that of the records.
+    """
+
+    rate: float
+    elevation: str
+    file: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ForcingSpec:
     """A file of records, or several of netCDF.
 
@@ -73,6 +92,8 @@ class ForcingSpec:
     text : How a text table is written.
     gaps : Which gaps are filled, and how; None: none.
     derive : What is computed because the file lacks it: ``air_pressure: elevation [m]``, ``longwave_down: scheme``.
+    regrid : How netCDF records come to other cells than their own (`bmi_noahpy.forcing.regrid`); None: they do not.
+    lapse : How the air changes between the terrain of the records and that of the columns; None: it does not.
     """
 
     file: Path | Sequence[Path]
@@ -84,6 +105,8 @@ class ForcingSpec:
     text: TextOptions = TextOptions()
     gaps: GapSpec | None = None
     derive: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
+    regrid: str | None = None
+    lapse: LapseSpec | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
@@ -106,7 +129,7 @@ class ForcingSpec:
         ForcingError : for an unknown key.
         """
         given = {key: value for key, value in options.items() if value is not None}
-        _known(given, ("file", "format", "variables", "time", "fill", "preset", "text", "gaps", "derive"), "forcing")
+        _known(given, SPEC_KEYS, "forcing")
         if "file" not in given:
             raise ForcingError("forcing.file: missing. Give the path of the file with the records.")
         variables = {
@@ -127,6 +150,8 @@ class ForcingSpec:
             TextOptions(**given.get("text", {})),
             GapSpec(**given["gaps"]) if "gaps" in given else None,
             given.get("derive", {}),
+            given.get("regrid"),
+            LapseSpec(**given["lapse"]) if "lapse" in given else None,
         )
 
 

@@ -19,6 +19,7 @@ from bmi_noahpy.forcing.noise import clipped
 from bmi_noahpy.forcing.prepared import Biases, Period, Window, combine, combined_names, means_among, needed, widen
 from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.forcing.terrain import Lift, lifted
 from bmi_noahpy.forcing.units import convert, is_amount
 from bmi_noahpy.region.domain import Domain
 
@@ -47,6 +48,7 @@ class StreamedTable:
     gaps : Which gaps are filled, and how.
     notes : Sentences about what is done to the records.
     biases : Values are compared with their bounds as a run corrects them.
+    lift : How far the columns are above the terrain of the records, where the air changes with it.
     """
 
     fields: Mapping[str, NetcdfField]
@@ -61,10 +63,11 @@ class StreamedTable:
     gaps: GapSpec | None = None
     notes: tuple[str, ...] = ()
     biases: Biases = dataclasses.field(default_factory=dict)
+    lift: Lift | None = None
 
     def __post_init__(self) -> None:
         self._kept: tuple[int, int, Window] = (0, 0, {})
-        self._columns = max(len(field.placement.places) for field in self.fields.values())
+        self._columns = max(field.placement.columns for field in self.fields.values())
 
     @classmethod
     def of(
@@ -143,7 +146,13 @@ class StreamedTable:
     def choose(self, columns: ArrayLike) -> StreamedTable:
         """The same records of some of the columns."""
         fields = {quantity: field.choose(columns) for quantity, field in self.fields.items()}
-        return dataclasses.replace(self, fields=fields)
+        lift = None if self.lift is None else self.lift.choose(np.asarray(columns))
+        return dataclasses.replace(self, fields=fields, lift=lift)
+
+    def lifted(self, lift: Lift) -> StreamedTable:
+        """The same records, with air at the elevation of the columns."""
+        note = f"{self.source}: {lift.sentence}"
+        return dataclasses.replace(self, lift=lift, notes=(*self.notes, note))
 
     def findings(self, domain: Domain | None) -> Findings:
         """Everything missing or physically impossible, window by window."""
@@ -175,8 +184,10 @@ class StreamedTable:
 
     def _read(self, first: int, last: int) -> Window:
         values = self._raw(first + self.first, last + self.first)
-        combined = with_longwave(combine(with_pressure(values, self.derivations)), self.derivations)
-        return widen(combined, self.source)
+        combined = combine(with_pressure(values, self.derivations))
+        if self.lift is not None:
+            combined = lifted(combined, self.lift)
+        return widen(with_longwave(combined, self.derivations), self.source)
 
     def _raw(self, first: int, last: int, findings: Findings | None = None) -> dict[str, Array]:
         """Variables in the model's units, by number of record in the files."""

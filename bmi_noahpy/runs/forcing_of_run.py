@@ -18,6 +18,7 @@ from bmi_noahpy.forcing import (
     ForcingSpec,
     ForcingTable,
     GapSpec,
+    LapseSpec,
     PrescribedVegetation,
     StreamedTable,
     TimeSpec,
@@ -54,7 +55,10 @@ def open_records(
     start = np.datetime64(period.start, "s")
     end = np.datetime64(period.end, "s") + np.timedelta64(int(period.step), "s")
     try:
-        table = open_forcing(spec, (start, end), domain=domain, check=False, biases=_biases(section.corrections))
+        table = open_forcing(
+            spec, (start, end), domain=domain, check=False, biases=_biases(section.corrections),
+            elevation=_elevation(configuration, chosen),
+        )  # fmt: skip
         if check and isinstance(table, StreamedTable):
             kept = _kept_columns(table, domain, configuration.domain.invalid_cells)
             if kept is not None:
@@ -81,7 +85,14 @@ def specification(section: ForcingFile) -> ForcingSpec:
         text=TextOptions(**({} if text is None else text.model_dump()), missing=section.missing),
         gaps=None if gaps is None else GapSpec(gaps.longest, gaps.method),
         derive=section.derive,
+        regrid=section.regrid,
+        lapse=None if section.lapse is None else LapseSpec(**section.lapse.model_dump()),
     )
+
+
+def _elevation(configuration: Configuration, chosen: NDArray[np.int64] | None) -> NDArray[np.float64] | None:
+    given = configuration.domain.elevation
+    return None if given is None else Columns(configured_domain(configuration).columns, chosen).values(given)
 
 
 def _biases(corrections: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
