@@ -3,11 +3,12 @@
 Two years are fitted and two others tested, and the other way round, from other random starts for every seed: what is
 printed at the end is the spread of all tests, beside predictions that know no physics. No single run is the result.
 
-Soil hydraulics and quartz by layer, albedo and other surface parameters, the water and deep temperature at the start,
-and the biases that the sites' notes name: longwave radiation is derived at one and a reanalysis at the other, and
-gauges miss snow. The starts, the run's own values and random ones, are columns of one batch.
+Soil hydraulics and quartz by horizon, albedo and other surface parameters, and the biases that the sites' notes name:
+longwave radiation is derived at one and a reanalysis at the other, and gauges that are not heated miss snow. The state
+at the start is the measured one: fitting later years would say nothing of it. The starts, the run's own values and
+random ones, are columns of one batch.
 
-    python calibrate_sites.py [yakou] [toolik] [--seeds 6] [--starts 4] [--iterations 25] [--folder sites]
+    python calibrate_sites.py [yakou] [toolik] [--seeds 6] [--starts 2] [--iterations 10] [--folder sites]
         [--data folder of both]
 """
 
@@ -21,13 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from calibration_sites import DATA, missing, toolik, yakou
+from calibration_sites import DATA, missing, toolik, yakou_at_sensors, yakou_observed
 from rich.console import Console
 
 from bmi_noahpy import Outcome, read_calibration
 from bmi_noahpy.calibration import calibrate_splits, print_outcome, print_split_scores
-
-LAYERS = "1-11"
 
 
 class Site(NamedTuple):
@@ -35,19 +34,19 @@ class Site(NamedTuple):
 
     Parameters
     ----------
+    observed : Writes the observations that are of the column into a folder; None: all are.
     exclude : Series that are left out.
     weights : Of each quantity.
     doubtful : Series that are scored, and hardly count in the fit.
-    by : What has soil parameters of its own.
     """
 
     run: Callable[[Path], dict[str, Any]]
+    observed: Callable[[Path, Path], Path] | None
     exclude: list[str]
     weights: dict[str, float]
     doubtful: list[str]
     calibration: tuple[str, str]
     validation: tuple[str, str]
-    by: str
     porosity: list[float]
     suction: list[float]
     deep_temperature: list[float]
@@ -56,14 +55,14 @@ class Site(NamedTuple):
 SITES = {
     # The surface probe is in the sun.
     "yakou": Site(
-        run=yakou,
+        run=yakou_at_sensors,
+        observed=yakou_observed,
         exclude=["Tsoil_0.00m_K"],
         weights={"soil_temperature": 1.0, "soil_liquid_water": 1.0},
         doubtful=[],
         calibration=("2016-01-15", "2018-01-01"),
         validation=("2018-01-01", "2019-12-10"),
-        by="layer",
-        porosity=[0.25, 0.7],
+        porosity=[0.1, 0.7],
         suction=[0.01, 0.65],
         deep_temperature=[268.0, 275.0],
     ),
@@ -72,12 +71,12 @@ SITES = {
     # layer fit the first years better and the others worse.
     "toolik": Site(
         run=toolik,
+        observed=None,
         exclude=["Tsoil_rod*", "Tsoil_hydra*"],
         weights={"soil_temperature": 3.0, "soil_liquid_water": 1.0},
         doubtful=["theta_liq_0.68*"],
         calibration=("1998-09-20", "2000-11-01"),
         validation=("2002-01-01", "2003-12-31"),
-        by="class",
         porosity=[0.25, 0.85],
         suction=[0.005, 0.9],
         deep_temperature=[262.0, 270.0],
@@ -87,14 +86,12 @@ SITES = {
 
 def parameters(site: Site) -> dict[str, Any]:
     """What is calibrated."""
-    layered = {"by": site.by, "layers": LAYERS}
-    below = {"by": "layer" if site.by == "layer" else "one"}
     return {
-        "soil.porosity": {**layered, "bounds": site.porosity},
+        "soil.porosity": {"by": "class", "bounds": site.porosity},
         "soil.saturated_hydraulic_conductivity": {"by": "class", "bounds": [1e-7, 6e-3]},
-        "soil.saturated_suction": {**layered, "bounds": site.suction},
-        "soil.clapp_hornberger_b": {**layered, "bounds": [2.5, 12.0]},
-        "soil.quartz_fraction": {**layered, "bounds": [0.02, 0.9]},
+        "soil.saturated_suction": {"by": "class", "bounds": site.suction},
+        "soil.clapp_hornberger_b": {"by": "class", "bounds": [2.5, 12.0]},
+        "soil.quartz_fraction": {"by": "class", "bounds": [0.02, 0.9]},
         "vegetation.minimum_albedo": {"bounds": [0.08, 0.3]},
         "vegetation.maximum_albedo": {"bounds": [0.1, 0.4]},
         "snow.full_cover_snow": {"bounds": [10.0, 50.0]},
@@ -105,8 +102,6 @@ def parameters(site: Site) -> dict[str, Any]:
         "forcing.longwave_down": {"bounds": [-15.0, 15.0]},
         "forcing.precipitation": {"bounds": [0.7, 1.6]},
         "forcing.snowfall": {"bounds": [0.7, 3.0]},
-        "initial.soil_moisture": {**below, "layers": LAYERS, "bounds": [0.5, 1.8]},
-        "initial.soil_temperature": {**below, "layers": "8-20", "bounds": [-1.5, 1.5]},
     }
 
 
@@ -123,16 +118,18 @@ def observations(site: Site, file: Path) -> list[dict[str, Any]]:
 def calibrate_site(name: str, seed: int, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
     """Calibrate one site from the starts of a seed, on both pairs of years."""
     site, data = SITES[name], options.data.resolve() / name
+    observed = site.observed(data, options.folder) if site.observed else data / "observations.csv"
     mapping = {
         "run": site.run(data),
         "parameters": parameters(site),
-        "observations": observations(site, data / "observations.csv"),
+        "observations": observations(site, observed.resolve()),
         "calibration": dict(zip(("start", "end"), site.calibration, strict=True)),
         "validation": {**dict(zip(("start", "end"), site.validation, strict=True)), "splits": "swap"},
-        "objective": {"name": "nse", "prior": 1e-3},
+        # The gauges are known to miss snow: a factor of the forcing may go further than by default.
+        "objective": {"name": "nse", "prior": 1e-3, "forcing_prior": 1e-3},
         "optimiser": {"name": "levenberg_marquardt", "iterations": options.iterations},
         "starts": {"count": options.starts, "seed": seed},
-        "stop": {"tolerance": 2e-3},
+        "stop": {"tolerance": 5e-3},
         "results": f"{name}_seed_{seed}",
     }
     if options.days:
@@ -156,9 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Outcome]]:
     """Run from the command line; site -> what every seed and split gave."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sites", nargs="*", default=list(SITES), help="yakou, toolik; default: both")
-    parser.add_argument("--starts", type=int, default=4, help="the first is the run's own values")
+    parser.add_argument("--starts", type=int, default=2, help="the first is the run's own values")
     parser.add_argument("--seeds", type=int, default=6, help="repetitions with other random starts")
-    parser.add_argument("--iterations", type=int, default=25, help="at most")
+    parser.add_argument("--iterations", type=int, default=10, help="at most")
     parser.add_argument("--days", type=int, help="only so many days, to try it out")
     parser.add_argument("--folder", type=Path, default=Path("sites"), help="where files are written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with the folders of the sites")

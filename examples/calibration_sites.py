@@ -18,6 +18,12 @@ THICKNESS = (
     0.7, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0,
 )  # fmt: skip
 MIDDLE = np.cumsum(THICKNESS) - 0.5 * np.asarray(THICKNESS)
+SENSOR_THICKNESS = (
+    0.02, 0.04, 0.02, 0.04, 0.04, 0.08, 0.1, 0.12, 0.24, 0.2, 0.2, 0.2, 0.2, 0.2, 0.5, 0.8, 1.0, 2.0, 3.0, 6.0,
+)  # fmt: skip
+"""Layers whose middles are where the sensors of Yakou are: 0.04, 0.1, 0.2, 0.4, 0.8, 1.2 and 1.6 m."""
+SENSOR_HORIZONS = [8] * 3 + [7] * 2 + [6] + [4] * 2 + [9] * 2 + [10] * 2 + [11] * 2 + [13] * 6
+"""A class for the layers around each sensor: a name for what is fitted together, no texture."""
 SCHEMES = {"phase_change": "enthalpy", "transitions": "smooth"}
 """The schemes whose derivatives hold through years of freezing and thawing."""
 
@@ -86,6 +92,56 @@ def yakou(folder: Path, end: str = "2019-12-10T16:00") -> dict[str, Any]:
         },
         "forcing": {"file": str(folder / "forcing.csv")},
     }
+
+
+def yakou_at_sensors(folder: Path, end: str = "2019-12-10T16:00") -> dict[str, Any]:
+    """Yakou with layers that have the sensors in their middle, and a horizon around each sensor.
+
+    Between two layers a sensor would see a mean of both: water below 0.5 m differs fourfold from sensor to sensor. The
+    pores are first taken to be a little more than the water of the autumn fills.
+    """
+    observed = pd.read_csv(folder / "observations.csv", index_col=0, parse_dates=True)
+    depths = (0.04, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6)
+    middle = np.cumsum(SENSOR_THICKNESS) - 0.5 * np.asarray(SENSOR_THICKNESS)
+    first, autumn = observed.iloc[0], observed["2016-09-20":"2016-10-05"].mean()
+    temperature = [first[f"Tsoil_{depth:.2f}m_K"] for depth in depths] + [271.5, 271.5]
+    water = [autumn[f"theta_liq_{depth:.2f}m_m3_m3"] for depth in depths] + [0.15]
+    run = yakou(folder, end)
+    run["soil"] = {
+        "thickness": list(SENSOR_THICKNESS),
+        "classes": SENSOR_HORIZONS,
+        "hydraulics": "derived",
+        "parameters": {
+            "porosity": np.interp(middle, (*depths, 2.0), [1.15 * value for value in water[:-1]] + [0.3])
+            .round(3)
+            .tolist(),
+            "clapp_hornberger_b": [5.0] * 14 + [3.0] * 6,
+            "saturated_suction": [0.2] * 14 + [0.1] * 6,
+            "saturated_hydraulic_conductivity": [5e-6] * 14 + [2e-5] * 6,
+            "quartz_fraction": [0.3] * 20,
+        },
+    }
+    run["initial"] |= {
+        "soil_temperature": np.interp(middle, (*depths, 4.0, 20.0), temperature).round(2).tolist(),
+        "soil_moisture": np.interp(middle, (*depths, 20.0), water).round(3).tolist(),
+    }
+    return run
+
+
+def yakou_observed(folder: Path, written: Path) -> Path:
+    """Yakou's observations without water that did not come through the soil above, in a file of another folder.
+
+    Each May or June the water probe at 1.2 m, and for days that at 1.6 m, is flooded, up to 0.41, while the soil at
+    0.4 m is still frozen: from the side, or along the probes. A column cannot know of it, and it is most of what varies
+    at 1.2 m. That probe is left out from 1 May until the soil at 0.4 m has thawed.
+    """
+    observed = pd.read_csv(folder / "observations.csv", index_col=0, parse_dates=True)
+    frozen = (observed["Tsoil_0.40m_K"] < 273.1) & observed.index.month.isin([5, 6, 7])
+    observed.loc[frozen, "theta_liq_1.20m_m3_m3"] = np.nan
+    written.mkdir(parents=True, exist_ok=True)
+    file = written / "yakou_observed.csv"
+    observed.to_csv(file, date_format="%Y-%m-%dT%H:%M:%SZ")
+    return file
 
 
 def toolik(folder: Path, end: str = "2003-12-30T09:00") -> dict[str, Any]:

@@ -18,9 +18,11 @@ from noahpy_core.physics.snow_processes import LayeredPiece, NoahsOwn
 from noahpy_core.physics.soil_hydraulics import Zhang2007
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 from noahpy_core.physics.surface import NoahSurface
+from noahpy_core.physics.surface_resistance import NoSoilResistance
 from noahpy_core.physics.transitions import SharpTransitions
 from noahpy_core.physics.turbulence import Zilitinkevich1995
 from noahpy_core.steps.conservative import ConservativeStep
+from noahpy_core.steps.noah import NoahStep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,10 @@ RULES = (
     _closed("surface", (NoahSurface,), "It takes albedo and emissivity of snow from snow_albedo and the parameters."),
     _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
     _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),
+    Rule(
+        "surface_balance", NoahStep, "soil_resistance", (NoSoilResistance,),
+        "Penman's potential is divided, and the wetness function of its evaporation holds the soil's water back.",
+    ),
     Rule("snow", LayeredSnow, "surface_balance", (ConservativeStep,), "Layers are solved with the surface and soil."),
     *(
         Rule("snow", LayeredSnow, piece, (LayeredPiece, LimitedScheme), "Noah's own is part of its one-layer pack.")

@@ -23,6 +23,7 @@ from noahpy_core.slots import (
     snow_cover,
     snow_melt,
     soil_hydraulics,
+    soil_resistance,
     soil_thermal,
     soil_water,
     supercooled_water,
@@ -81,6 +82,7 @@ class Options:
     turbulence: Choice = _scheme_of(turbulence.SLOT)
     canopy_resistance: Choice = _scheme_of(canopy_resistance.SLOT)
     evaporation: Choice = _scheme_of(evaporation.SLOT)
+    soil_resistance: Choice = _scheme_of(soil_resistance.SLOT)
     snow_melt: Choice = _scheme_of(snow_melt.SLOT)
     infiltration: Choice = _scheme_of(infiltration.SLOT)
     soil_hydraulics: Choice = _scheme_of(soil_hydraulics.SLOT)

@@ -20,6 +20,8 @@ PRESETS: dict[str, Options] = {
     "conservative": Options(
         snow_cover="exponential",
         turbulence="louis1979",
+        canopy_resistance="leuning2008",
+        soil_resistance="sellers1992",
         supercooled_water="niu_yang2006",
         phase_change="enthalpy",
         soil_water="richards",

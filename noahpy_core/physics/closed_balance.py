@@ -65,7 +65,7 @@ class BareSkin(NamedTuple):
     plant_resistance: Tensor
     """[s m-1]"""
     soil_resistance: Tensor
-    """Of what lies on the soil. [s m-1]"""
+    """Of the soil's surface and of what lies on it. [s m-1]"""
     largest_soil: Tensor
     """What the stores can give. [kg m-2 s-1]"""
     largest_canopy: Tensor

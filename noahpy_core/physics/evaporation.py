@@ -19,7 +19,7 @@ from noahpy_core.constants import (
 )
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, between, positive_part, safe_divide, safe_power
-from noahpy_core.parameters import Parameters, SoilParameters
+from noahpy_core.parameters import Parameters, SoilParameters, VegetationParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow import Precipitation
 from noahpy_core.physics.surface import Ground
@@ -122,6 +122,46 @@ def relative_availability(liquid: Tensor, surface_soil: SoilParameters) -> Tenso
     return between((liquid - wilting[0]) / (reference[0] - wilting[0]), 0.0, 1.0)
 
 
+def temperature_stress(air: Air, plant: VegetationParameters) -> Tensor:
+    """Opening of stomata by the temperature of the air (Chen et al. 1996; Noah: RCT). [1]
+
+    Parameters
+    ----------
+    air : Its temperature is read.
+    plant : Its optimum is read.
+    """
+    return at_least(1.0 - 0.0016 * (plant.optimum_air_temperature - air.temperature) ** 2, 1.0e-4)
+
+
+def moisture_stress(soil: SoilState, parameters: Parameters, column: SoilColumn) -> Tensor:
+    """Opening of stomata by the water that roots can have (Chen et al. 1996; Noah: RCSOIL). [1]
+
+    Parameters
+    ----------
+    soil : Liquid water is read, ``[layer, column]``. [m3 m-3]
+    parameters : Those of plants and soil are read.
+    column : Its layers hold the roots.
+    """
+    weights = parameters.vegetation.root_fraction(column)
+    return at_least((weights * relative_availability(soil.liquid_water, parameters.soil)).sum(0), 1.0e-4)
+
+
+def plant_coefficient(resistance: Tensor, conductance: Tensor, air: Air, emissivity: Tensor) -> Tensor:
+    """Transpiration over potential evaporation of a dry canopy, in Penman's linearised balance (Noah: PC). [1]
+
+    Parameters
+    ----------
+    resistance : Of the canopy. [s m-1]
+    conductance : Of the air, for heat and moisture. [m s-1]
+    air : Of the step.
+    emissivity : Of the surface. [1]
+    """
+    emission = 4.0 * emissivity * STEFAN_BOLTZMANN * GAS_CONSTANT_DRY_AIR / HEAT_CAPACITY_AIR
+    factor = emission * air.temperature**4 / (air.pressure * conductance) + 1.0
+    slope = (LATENT_HEAT_VAPORISATION / HEAT_CAPACITY_AIR) * air.saturation_slope
+    return (factor + slope) / (factor * (1.0 + resistance * conductance) + slope)
+
+
 class Jarvis1976(ModelPart):
     """Canopy resistance by four independent stresses (Jarvis 1976; Chen et al. 1996, eqs 12-14; Noah: CANRES)."""
 
@@ -148,21 +188,17 @@ class Jarvis1976(ModelPart):
         light_ratio = 0.55 * 2.0 * shortwave / (plant.radiation_stress_scale * ground.leaf_area_index)
         smallest = plant.minimum_stomatal_resistance / plant.maximum_stomatal_resistance
         light = at_least((light_ratio + smallest) / (1.0 + light_ratio), 1.0e-4)
-        temperature = at_least(1.0 - 0.0016 * (plant.optimum_air_temperature - air.temperature) ** 2, 1.0e-4)
+        temperature = temperature_stress(air, plant)
         deficit = plant.humidity_stress_coefficient * (air.saturation_humidity - air.humidity)
         humidity = at_least(1.0 / (1.0 + deficit), 0.01)
-        weights = plant.root_fraction(self.column)
-        moisture = at_least((weights * relative_availability(soil.liquid_water, parameters.soil)).sum(0), 1.0e-4)
+        moisture = moisture_stress(soil, parameters, self.column)
         resistance = plant.minimum_stomatal_resistance / (
             ground.leaf_area_index * light * temperature * humidity * moisture
         )
-        emission = 4.0 * emissivity * STEFAN_BOLTZMANN * GAS_CONSTANT_DRY_AIR / HEAT_CAPACITY_AIR
-        factor = emission * air.temperature**4 / (air.pressure * conductance) + 1.0
-        slope = (LATENT_HEAT_VAPORISATION / HEAT_CAPACITY_AIR) * air.saturation_slope
-        plant_coefficient = (factor + slope) / (factor * (1.0 + resistance * conductance) + slope)
+        coefficient = plant_coefficient(resistance, conductance, air, emissivity)
         vegetated = ground.vegetation_fraction > 0
         return CanopyResistance(
-            torch.where(vegetated, resistance, 0.0), plant_coefficient, light, temperature, humidity, moisture
+            torch.where(vegetated, resistance, 0.0), coefficient, light, temperature, humidity, moisture
         )
 
 

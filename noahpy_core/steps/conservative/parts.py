@@ -27,6 +27,7 @@ class Schemes(NamedTuple):
     column: SoilColumn
     canopy_resistance: Callable[..., CanopyResistance]
     evaporation: Callable[..., Demand]
+    soil_resistance: Callable[..., Tensor]
     soil_thermal: Callable[..., Tensor]
     curve: FreezingCurve
     soil_water: RichardsSoilWater
@@ -42,6 +43,8 @@ class Surroundings(NamedTuple):
     snowfall: Tensor
     snowy: SnowyGround
     resistance: CanopyResistance
+    soil_resistance: Tensor
+    """Of the soil itself, without what lies on it. [s m-1]"""
     shares: Demand
     """Of the exchange of a wet surface; roots by layer. [1]"""
     available: Tensor

@@ -53,6 +53,7 @@ def bare_skin(
     """
     air, ground, shares = around.air, around.ground, around.shares
     of_top, largest_plant = _of_the_soil(around)
+    cover = resistance_of_cover(parameters.vegetation, air, ground.roughness_length)
     return BareSkin(
         air=surface_layer(air, ground.roughness_length),
         pressure=air.pressure,
@@ -64,7 +65,7 @@ def bare_skin(
         canopy_share=shares.canopy,
         plant_share=positive_part(shares.roots.sum(0)),
         plant_resistance=around.resistance.resistance,
-        soil_resistance=resistance_of_cover(parameters.vegetation, air, ground.roughness_length),
+        soil_resistance=around.soil_resistance + cover,
         largest_soil=of_top / dt,
         largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
         largest_plant=largest_plant / dt,

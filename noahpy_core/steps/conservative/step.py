@@ -44,6 +44,7 @@ class ConservativeStep(ModelPart):
         turbulence: Louis1979,
         canopy_resistance: Callable[..., CanopyResistance],
         evaporation: Callable[..., Demand],
+        soil_resistance: Callable[..., Tensor],
         soil_thermal: Callable[..., Tensor],
         supercooled_water: FreezingCurve,
         soil_water: RichardsSoilWater,
@@ -54,6 +55,7 @@ class ConservativeStep(ModelPart):
         self.turbulence = turbulence
         self.canopy_resistance = canopy_resistance
         self.evaporation = evaporation
+        self.soil_resistance = soil_resistance
         self.soil_thermal = soil_thermal
         self.curve = supercooled_water
         self.soil_water = soil_water
@@ -95,6 +97,6 @@ class ConservativeStep(ModelPart):
     def schemes(self) -> Schemes:
         """What stands in the slots, as the functions of the step take it."""
         return Schemes(
-            self.column, self.canopy_resistance, self.evaporation, self.soil_thermal, self.curve, self.soil_water,
-            self.snow,
+            self.column, self.canopy_resistance, self.evaporation, self.soil_resistance, self.soil_thermal, self.curve,
+            self.soil_water, self.snow,
         )  # fmt: skip

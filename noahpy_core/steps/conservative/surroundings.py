@@ -12,6 +12,7 @@ from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.exchange_louis import surface_layer
 from noahpy_core.physics.sources import sources
 from noahpy_core.physics.surface import snow_free_ground
+from noahpy_core.physics.surface_resistance import NoSoilResistance
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.parts import Schemes, Surroundings
 
@@ -45,6 +46,10 @@ def surroundings(
     wet = at_most(state.canopy_water + 0.5 * dt * caught, parameters.vegetation.canopy_capacity)
     one = torch.ones_like(snowfall)
     shares = schemes.evaporation(soil, wet, ground, one, one, parameters)
+    to_soil = schemes.soil_resistance(soil, ground, parameters)
+    if not isinstance(schemes.soil_resistance, NoSoilResistance):
+        # A resistance stands in the place of the wetness function.
+        shares = shares._replace(soil=one - ground.vegetation_fraction)
     available = positive_part(soil.liquid_water - MINIMUM_MOISTURE) * schemes.column.thickness * WATER_DENSITY
     added = sources(forcing, soil.temperature)
-    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, shares, available, caught, added)
+    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, to_soil, shares, available, caught, added)

@@ -53,6 +53,12 @@ def test_a_bare_skin_at_the_temperature_of_the_air_has_the_balance_worked_by_han
     assert balance.heat.item() == pytest.approx(500.0 - 0.96 * 5.67e-8 * AIR**4 - latent, rel=1e-12)
 
 
+def test_a_resistance_of_the_soil_is_in_series_with_the_air():
+    open_soil, held = (bare_balance(bare_skin(soil_resistance=column(value)), column(AIR)) for value in (0.0, 200.0))
+    assert held.soil.item() == pytest.approx(open_soil.soil.item() / (1.0 + 0.02 * 200.0 / 1.1), rel=1e-12)
+    assert held.plants.item() == open_soil.plants.item()
+
+
 def test_snow_gives_and_takes_vapour_as_ice():
     balance = snow_balance(snow_skin(), column(270.0))
     exchange = 0.02 / (1.0 + 10.0 * 0.05 * (AIR - 270.0))

@@ -1,0 +1,139 @@
+"""Latent and sensible heat over a field of crops (Bondville, Illinois, 1998), beside regressions that know no physics.
+
+Half-hourly fluxes of the standard schemes, of the preset `conservative`, and of this preset with the stomatal
+resistance of crops of Kelliher et al. (1995), none of it tuned, are compared with the measured ones, and with two
+regressions on the weather: on sunlight alone, and on sunlight, air temperature and relative humidity. A regression
+predicts each week from the weeks of the other half of the year (even and odd weeks): benchmarks in the manner of Best
+et al. 2015, doi:10.1175/JHM-D-14-0158.1.
+
+    python fluxes_bondville.py [--days 365] [--folder bondville] [--data folder of the sites]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from calibration_sites import DATA, missing
+from rich.console import Console
+from rich.table import Table
+
+from bmi_noahpy import load_configuration, open_forcing, simulate
+
+FLUXES = {"LEflux_W_m2": "latent_heat_flux", "Hflux_W_m2": "sensible_heat_flux"}
+CONSERVATIVE = {"preset": "conservative", "turbulence": "louis1979"}
+"""The site's header names a turbulence scheme of Noah, which the preset replaces."""
+MODELS: dict[str, dict[str, Any]] = {
+    "Noah": {},
+    "conservative, as Noah": {
+        "schemes": {**CONSERVATIVE, "canopy_resistance": "jarvis1976", "soil_resistance": "none"},
+    },
+    "conservative": {"schemes": CONSERVATIVE},
+    "conservative, crops": {
+        "schemes": CONSERVATIVE,
+        "vegetation": {"parameters": {"minimum_stomatal_resistance": 86.0}},
+    },
+}
+"""Changes of the site's configuration. Crops: 11.6 mm s-1 of Kelliher et al. 1995, doi:10.1016/0168-1923(94)02178-M."""
+REGRESSIONS = {
+    "regression on sunlight": ["shortwave_down"],
+    "regression on three": ["shortwave_down", "air_temperature", "relative_humidity"],
+}
+SUMMER = (6, 7, 8)
+
+
+def observed(folder: Path, days: int) -> pd.DataFrame:
+    """Measured fluxes by the beginning of their half-hour."""
+    table = pd.read_csv(folder / "observations.csv", index_col=0, parse_dates=True)[list(FLUXES)]
+    return table.set_axis(table.index.tz_localize(None)).rename(columns=FLUXES).iloc[: 48 * days]
+
+
+def weather(folder: Path, times: pd.DatetimeIndex) -> pd.DataFrame:
+    """What regressions may know."""
+    records = open_forcing({"file": folder / "forcing.txt"})
+    names = ["shortwave_down", "air_temperature", "relative_humidity"]
+    values = {name: records.values[name][:, 0] for name in names if name in records.values}
+    return pd.DataFrame(values, index=pd.DatetimeIndex(records.times)).reindex(times)
+
+
+def modelled(folder: Path, written: Path, changes: dict[str, Any], times: pd.DatetimeIndex) -> pd.DataFrame:
+    """Fluxes of a run of the site's header with changes, by the beginning of their half-hour."""
+    step = times[1] - times[0]
+    changed = {
+        "base": str((folder / "forcing.txt").resolve()),
+        "period": {"end": str(times[-1])},
+        "output": {"file": "fluxes.nc", "every": 1},
+        **changes,
+    }
+    file = written / "bondville.yaml"
+    file.write_text(yaml.safe_dump(changed))
+    result = simulate(load_configuration(file), variables=list(FLUXES.values()))
+    table = pd.DataFrame({name: result[name].values for name in FLUXES.values()}, index=result.time.values)
+    # A mean over a step has the time of its end.
+    return table.set_axis(pd.DatetimeIndex(table.index).round("min") - step).reindex(times)
+
+
+def regressed(seen: pd.Series, known: pd.DataFrame) -> pd.Series:
+    """Each week by least squares over the weeks of the other parity."""
+    design = np.column_stack([np.ones(len(known)), known.to_numpy()])
+    usable = seen.notna().to_numpy() & np.isfinite(design).all(1)
+    odd = (known.index.day_of_year.to_numpy() // 7) % 2 == 1
+    found = np.full(len(seen), np.nan)
+    for here in (odd, ~odd):
+        rest = usable & ~here
+        weights, *_ = np.linalg.lstsq(design[rest], seen.to_numpy()[rest], rcond=None)
+        found[here] = design[here] @ weights
+    return pd.Series(found, index=seen.index)
+
+
+def scores(found: pd.Series, seen: pd.Series) -> dict[str, float]:
+    """Efficiency, error and bias, over all and of the summer. [1, W m-2]"""
+    pairs = pd.DataFrame({"found": found, "seen": seen}).dropna()
+    error = pairs.found - pairs.seen
+    summer = error[error.index.month.isin(SUMMER)]
+    return {
+        "nse": float(1.0 - (error**2).sum() / ((pairs.seen - pairs.seen.mean()) ** 2).sum()),
+        "rmse": float(np.sqrt((error**2).mean())),
+        "bias": float(error.mean()),
+        "summer bias": float(summer.mean()) if len(summer) else float("nan"),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], dict[str, float]]:
+    """Run from the command line; (prediction, flux) -> scores."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--days", type=int, default=365, help="from the first of January")
+    parser.add_argument("--folder", type=Path, default=Path("bondville"), help="where files are written")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with the folders of the sites")
+    options = parser.parse_args(arguments)
+    folder = options.data / "bondville"
+    if problem := missing(folder, ("forcing.txt", "observations.csv")):
+        sys.exit(problem)
+    options.folder.mkdir(parents=True, exist_ok=True)
+
+    seen = observed(folder, options.days)
+    known = weather(folder, seen.index)
+    predictions = {name: modelled(folder, options.folder, changes, seen.index) for name, changes in MODELS.items()}
+    for name, chosen in REGRESSIONS.items():
+        predictions[name] = pd.DataFrame({flux: regressed(seen[flux], known[chosen]) for flux in seen})
+    results = {(name, flux): scores(found[flux], seen[flux]) for name, found in predictions.items() for flux in seen}
+
+    table = Table(title=f"Bondville 1998, {options.days} days, half-hourly")
+    for head in ("prediction", "flux", "NSE", "RMSE [W m-2]", "bias [W m-2]", "bias of June to August"):
+        table.add_column(head)
+    for (name, flux), of in results.items():
+        table.add_row(
+            name, flux, f"{of['nse']:.3f}", f"{of['rmse']:.1f}", f"{of['bias']:+.1f}", f"{of['summer bias']:+.1f}"
+        )
+    Console(width=120).print(table)
+    return results
+
+
+if __name__ == "__main__":
+    main()
