@@ -20,6 +20,13 @@ class SoilColumn:
     thickness: Tensor
 
     def __post_init__(self) -> None:
+        if not isinstance(self.thickness, Tensor):
+            raise ValueError(
+                f"soil column: thickness is a {type(self.thickness).__name__}, not a tensor. Give "
+                "torch.tensor([0.1, 0.3, 0.6], dtype=torch.float64), for instance."
+            )
+        if not self.thickness.is_floating_point():
+            raise ValueError(f"soil column: thickness is {self.thickness.dtype}. Use torch.float64, or float32.")
         if self.thickness.ndim == 1:
             object.__setattr__(self, "thickness", self.thickness[:, None])
         if self.thickness.ndim != 2 or self.thickness.shape[0] < 2:

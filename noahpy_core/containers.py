@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from noahpy_core.quantities import quantities
 
-Columns = int | slice | Sequence[int] | Tensor
+Columns = int | slice | Sequence[int] | Tensor | NDArray[Any]
 Self = TypeVar("Self", bound="Container")
 
 
@@ -39,20 +40,16 @@ class Container:
 
         Parameters
         ----------
-        columns : A number, a slice, numbers, or a tensor of numbers or of truth values. The result of a number has one
-            column. Values that are the same in all columns stay as they are.
+        columns : A number, a slice, numbers, or a tensor or array of numbers or of truth values. The result of a number
+            has one column. Values that are the same in all columns stay as they are.
 
         Raises
         ------
         IndexError : There is no such column.
+        ValueError : What is given chooses none: None, a truth value, a text, numbers that are not whole.
         """
         number = len(self)
-        if isinstance(columns, Sequence):
-            columns = list(columns)
-        elif isinstance(columns, Tensor) and columns.dtype == torch.uint8:
-            # Torch would take numbers of this type for truth values.
-            columns = columns.long()
-        chosen = torch.arange(number)[columns].reshape(-1)
+        chosen = torch.arange(number)[_choice(columns, number)].reshape(-1)
 
         def cut(value: Tensor) -> Tensor:
             return value if value.shape[-1] == 1 < number else value[..., chosen.to(value.device)]
@@ -82,6 +79,30 @@ class Container:
         return ((path, value, metadata) for path, value, metadata in self._members() if isinstance(value, Tensor))
 
 
+def _choice(columns: Any, number: int) -> Any:
+    """What columns are chosen by, as torch understands it."""
+    remedy = "Give a number, a slice, whole numbers, or a truth value for each column."
+    if isinstance(columns, slice):
+        return columns
+    if columns is None or isinstance(columns, (bool, str, bytes)):
+        # Torch would take the first two for all columns, or none.
+        raise ValueError(f"select: {columns!r} chooses no columns. {remedy}")
+    try:
+        chosen = torch.as_tensor(list(columns) if isinstance(columns, (Sequence, range)) else columns)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"select: a {type(columns).__name__} chooses no columns. {remedy}") from None
+    if chosen.numel() == 0:
+        return chosen.long()
+    if chosen.dtype == torch.bool:
+        if chosen.shape != (number,):
+            raise ValueError(f"select: {tuple(chosen.shape)} truth values for {number} columns. {remedy}")
+        return chosen
+    if chosen.is_floating_point() or chosen.is_complex():
+        raise ValueError(f"select: numbers of {chosen.dtype}. {remedy}")
+    # Torch would take whole numbers of one byte for truth values.
+    return chosen.long()
+
+
 def join_columns(containers: Sequence[Self]) -> Self:
     """Columns of several containers side by side.
 
@@ -94,10 +115,13 @@ def join_columns(containers: Sequence[Self]) -> Self:
 
     Raises
     ------
-    ValueError : There is none, or a quantity is absent in some of them only.
+    ValueError : There is none, they are of several classes, or a quantity is absent in some of them only.
     """
     if not containers:
         raise ValueError("join_columns: no container. Give at least one.")
+    kinds = sorted({type(container).__name__ for container in containers})
+    if len(kinds) > 1 or not isinstance(containers[0], Container):
+        raise ValueError(f"join_columns: of {', '.join(kinds)}. Give containers of one class, as State or Forcing.")
     sizes = [len(container) for container in containers]
     changed: dict[str, Any] = {}
     for field in dataclasses.fields(containers[0]):  # type: ignore[arg-type]

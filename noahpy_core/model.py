@@ -15,7 +15,7 @@ from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.processes import build_processes
 from noahpy_core.run_checks import check_step_length
-from noahpy_core.shape_checks import check_shapes
+from noahpy_core.shape_checks import check_shapes, for_all_columns
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -97,6 +97,6 @@ class NoahModel(ModelPart):
         ValueError : `dt` is not positive.
         """
         check_step_length(dt)
-        check_shapes(state, forcing, parameters, self.column.layers, dt, series=False)
-        after, fluxes = self.step(state, forcing, parameters, dt)
+        columns = check_shapes(state, forcing, parameters, self.column.thickness, dt, series=False)
+        after, fluxes = self.step(for_all_columns(state, columns), forcing, parameters, dt)
         return after, fluxes

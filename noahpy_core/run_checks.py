@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -15,25 +16,37 @@ LARGEST_GROWTH = 1.0e12
 """Of a derivative by the state on the way back: what is beyond is no sensitivity of a land surface."""
 
 
-def check_step_length(dt: Tensor | float) -> None:
-    """Raise ValueError for a step length that is not positive and finite. [s]"""
+def check_step_length(dt: Any) -> None:
+    """Raise ValueError for a step length that is no number, or not positive and finite. [s]"""
+    if isinstance(dt, bool) or not isinstance(dt, (Tensor, numbers.Real)):
+        raise ValueError(f"dt: {_brief(dt)} is no number. Give seconds, as 1800.0, or a tensor of them.")
     if isinstance(dt, Tensor):
+        if dt.is_complex() or dt.dtype == torch.bool:
+            raise ValueError(f"dt: a tensor of {dt.dtype}. Give seconds, as real numbers.")
         value = _innermost(dt.detach())
         wrong = value[~((value > 0) & torch.isfinite(value))]
         if wrong.numel() == 0:
             return
         found = float(wrong.flatten()[0])
-    elif 0.0 < dt < float("inf"):
+    elif 0.0 < float(dt) < float("inf"):
         return
     else:
-        found = dt
+        found = float(dt)
     raise ValueError(f"dt: a step of {found} s. Give a positive number of seconds.")
 
 
-def check_interval(name: str, steps: int | None) -> None:
-    """Raise ValueError for a number of steps below 1."""
-    if steps is not None and steps < 1:
+def check_interval(name: str, steps: Any) -> None:
+    """Raise ValueError for a number of steps that is no whole number, or below 1."""
+    if steps is None:
+        return
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral):
+        raise ValueError(f"{name}: {_brief(steps)} is no whole number of steps. Give one, or None.")
+    if steps < 1:
         raise ValueError(f"{name}: {steps} steps. Give at least 1, or None.")
+
+
+def _brief(value: Any) -> str:
+    return f"{value!r}"[:40]
 
 
 def _innermost(tensor: Tensor) -> Tensor:

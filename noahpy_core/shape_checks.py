@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from noahpy_core.errors import ShapeError
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
-from noahpy_core.state import Forcing, State
+from noahpy_core.state import Forcing, State, map_tensors
+
+TOO_SHORT = frozenset({torch.float16, torch.bfloat16})
+"""Number types with which a second of warming is lost in rounding."""
 
 
 class _Expected(NamedTuple):
@@ -36,24 +41,30 @@ def _expected(name: str, container: type) -> tuple[_Expected, ...]:
 
 
 def check_shapes(
-    state: State, forcing: Forcing, parameters: Parameters, layers: int, dt: Tensor | float, *, series: bool
-) -> None:
+    state: State, forcing: Forcing, parameters: Parameters, thickness: Tensor, dt: Tensor | float, *, series: bool
+) -> int:
     """Check containers for a step, or for a run.
 
     Parameters
     ----------
     state, parameters : ``[column]``, or ``[layer, column]`` for soil variables; one column may stand for all.
     forcing : ``[column]``, or ``[time, column]`` for a run.
-    layers : Number of soil layers of the model.
+    thickness : Of the soil layers of the model, ``[layer, 1]`` or ``[layer, column]``. [m]
     dt : Step length, one number or one per column. [s]
     series : Whether this is a run.
+
+    Returns
+    -------
+    Number of columns.
 
     Raises
     ------
     ShapeError : Something that is not a tensor, a series for a step or a step for a series, another number of layers,
-        another number of columns or times than that of a quantity before: naming it, with the remedy.
+        another number of columns or times than that of a quantity before, numbers with too few digits: naming it,
+        with the remedy.
     """
-    sizes: dict[str, tuple[str, int]] = {"layer": ("the model", layers)}
+    layers, columns = thickness.shape
+    sizes = {"layer": ("the model", layers), "column": ("the thickness of its layers", columns)}
     for name, container, given in (
         ("state", State, state),
         ("forcing", Forcing, forcing),
@@ -68,6 +79,30 @@ def check_shapes(
                 _check(expected, value, sizes, timed)
     if isinstance(dt, Tensor) and dt.ndim:
         _check(_STEP_LENGTH, dt, sizes, timed=False)
+    return sizes["column"][1]
+
+
+def for_all_columns(state: State, columns: int) -> State:
+    """A state in which one column stands for all, as one of so many; each becomes another in the step."""
+
+    def full(value: Tensor) -> Tensor:
+        return value if value.shape[-1] == columns else value.expand(*value.shape[:-1], columns)
+
+    return state if columns == 1 else map_tensors(full, state)
+
+
+def check_number_type(key: str, value: Tensor) -> None:
+    """Raise ShapeError for numbers that a step cannot be computed with: complex, or of fewer digits than float32."""
+    if value.dtype in TOO_SHORT or value.dtype.is_complex:
+        kind = "of complex numbers" if value.dtype.is_complex else f"of {_digits(value.dtype)} digits"
+        raise ShapeError(
+            key,
+            f"is {str(value.dtype).removeprefix('torch.')}, {kind}. Use float64, or float32: value.to(torch.float64).",
+        )
+
+
+def _digits(dtype: torch.dtype) -> int:
+    return int(-math.log10(torch.finfo(dtype).eps))
 
 
 def _check(expected: _Expected, value: Any, sizes: dict[str, tuple[str, int]], timed: bool) -> None:
@@ -77,6 +112,7 @@ def _check(expected: _Expected, value: Any, sizes: dict[str, tuple[str, int]], t
             f"is a {type(value).__module__}.{type(value).__name__}, not a tensor. Convert it, as with "
             "torch.as_tensor(values, dtype=torch.float64).",
         )
+    check_number_type(expected.key, value)
     dimensions = ("time", *expected.dimensions) if timed else expected.dimensions
     shape = value.shape
     if len(shape) != len(dimensions):

@@ -20,9 +20,10 @@ from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.physics.snow_layered import layered_snow
+from noahpy_core.profile_checks import check_initial, check_profiles
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
-from noahpy_core.shape_checks import check_shapes
+from noahpy_core.shape_checks import check_shapes, for_all_columns
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -58,8 +59,9 @@ def initial_state(
 
     Parameters
     ----------
-    soil_temperature, soil_moisture, soil_liquid : ``[layer, column]``. [K, m3 m-3, m3 m-3]
-    skin_temperature : [K]
+    soil_temperature, soil_moisture, soil_liquid : ``[layer, column]``; the liquid part is at most the moisture.
+        [K, m3 m-3, m3 m-3]
+    skin_temperature : ``[column]``, as all that follow. [K]
     snow_water_equivalent, snow_depth, canopy_water : [kg m-2, m, kg m-2]
     albedo, roughness_length : Snow-free values of the season; used by the first step only. [1, m]
     specific_humidity : Of the surface; the original takes the first forcing record's. [kg kg-1]
@@ -67,13 +69,23 @@ def initial_state(
 
     Raises
     ------
-    ValueError : The soil profile does not have the column's number of layers.
+    ShapeError : Something is no tensor, or not ``[layer, column]`` or ``[column]`` with the layers of the model and the
+        columns of the others; one column may stand for all.
+    ValueError : More liquid water than moisture.
     """
-    if soil_temperature.shape[0] != column.layers:
-        raise ValueError(
-            f"initial state: {soil_temperature.shape[0]} soil temperatures for {column.layers} layers. "
-            "Give one per layer."
-        )
+    check_initial(
+        column,
+        {"soil_temperature": soil_temperature, "soil_moisture": soil_moisture, "soil_liquid": soil_liquid},
+        {
+            "skin_temperature": skin_temperature,
+            "snow_water_equivalent": snow_water_equivalent,
+            "snow_depth": snow_depth,
+            "canopy_water": canopy_water,
+            "albedo": albedo,
+            "roughness_length": roughness_length,
+            "specific_humidity": specific_humidity,
+        },
+    )
     like = skin_temperature
     soil = SoilState(soil_temperature, soil_liquid, positive_part(soil_moisture - soil_liquid))
     surface = SurfaceMemory(
@@ -98,8 +110,22 @@ def equilibrium_liquid(
 
     Parameters
     ----------
+    soil_temperature, soil_moisture : ``[layer, column]``. [K, m3 m-3]
+    parameters : Of the soil, ``[layer, column]``; one column may stand for all.
     curve : Freezing curve, such as `NoahModel.supercooled_water` (default: Koren et al. 1999).
+
+    Raises
+    ------
+    ShapeError : Something is no tensor, or has another number of layers or columns than the others.
     """
+    check_profiles(
+        "equilibrium_liquid",
+        {
+            "soil_temperature": soil_temperature,
+            "soil_moisture": soil_moisture,
+            "soil.porosity": parameters.soil.porosity,
+        },
+    )
     liquid, _ = (curve or Koren1999()).equilibrium(soil_temperature, soil_moisture, parameters.soil.resolved())
     return liquid
 
@@ -187,7 +213,7 @@ def run(
     outputs = outputs if isinstance(outputs, str) else tuple(outputs)
     check_outputs(outputs, state)
     check_step_length(dt)
-    check_shapes(state, forcing, parameters, model.column.layers, dt, series=True)
+    columns = check_shapes(state, forcing, parameters, model.column.thickness, dt, series=True)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
 
@@ -227,7 +253,7 @@ def run(
         truncate_every=truncate_every,
         inspect=functools.partial(warn_of_growth, model),
     )
-    final, series = recorded_run(plan, state, forcing, parameters)
+    final, series = recorded_run(plan, for_all_columns(state, columns), forcing, parameters)
     return Trajectory(dict(zip(outputs, series, strict=True)), final)
 
 

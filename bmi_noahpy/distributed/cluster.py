@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from bmi_noahpy.distributed.extras import require
@@ -19,6 +22,29 @@ SETTINGS: dict[str, Any] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
 }
+
+
+class LostScheduler(OSError):
+    """The scheduler that hands out the tiles ended, or cannot be reached any more.
+
+    Parameters
+    ----------
+    folder : Where the tiles are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(errno.ETIMEDOUT, "the scheduler is gone")
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """What is left, and how to go on."""
+        return (
+            f"the scheduler is gone, or cannot be reached any more. Tiles and their restart files are kept in "
+            f"{self.folder}. Start another scheduler, and go on with --resume."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.folder,)
 
 
 @contextlib.contextmanager
@@ -46,7 +72,7 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         raise ValueError(f"--workers: {workers} is not a number of processes. Give 1 or more.")
     distributed, dask = require("distributed", why), require("dask", why)
     if scheduler is not None:
-        with distributed.Client(scheduler) as client:
+        with _quiet(), distributed.Client(scheduler) as client:
             yield client
         return
     require("cryptography", why)
@@ -56,6 +82,20 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What Dask has to say of a lost connection, with its traceback, is said in a sentence by `LostScheduler`."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "distributed.core")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def local_cluster(workers: int) -> Any:
@@ -86,6 +126,10 @@ def run_tasks(client: Any, tasks: Sequence[TileTask], report: Report) -> list[Ti
 
     The first error ends the run: tiles that are not begun are not run, those that are go on to their next restart file
     at most.
+
+    Raises
+    ------
+    LostScheduler : The scheduler ended, or cannot be reached any more.
     """
     results = []
     if client is None:
@@ -99,9 +143,14 @@ def run_tasks(client: Any, tasks: Sequence[TileTask], report: Report) -> list[Ti
     futures = [client.submit(run_tile, task, pure=False) for task in tasks]
     try:
         for _, result in distributed.as_completed(futures, with_results=True):
+            if not isinstance(result, TileResult):
+                raise LostScheduler(tasks[0].folder)
             results.append(result)
             report(result)
-    except BaseException:
-        client.cancel(futures)
+    except BaseException as error:
+        if isinstance(error, (distributed.comm.CommClosedError, distributed.client.CancelledError)):
+            raise LostScheduler(tasks[0].folder) from error
+        if not isinstance(error, LostScheduler):
+            client.cancel(futures)
         raise
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from random_columns import random_case
@@ -99,3 +100,25 @@ def test_a_data_loader_makes_batches_that_a_model_steps():
     assert [len(state) for state in found] == [4, 2]
     expected, _ = model(*TREES.values(), CASE.dt)
     torch.testing.assert_close(join_columns(found).soil.temperature, expected.soil.temperature, rtol=1e-12, atol=0.0)
+
+
+@pytest.mark.parametrize("nothing", [None, True, False, "1", 1.5, torch.tensor([0.0]), {"a": 1}, torch.tensor([True])])
+def test_what_chooses_no_columns_is_refused(nothing):
+    with pytest.raises(ValueError, match=r"^select: .*Give a number, a slice, whole numbers, or a truth"):
+        CASE.state.select(nothing)
+
+
+def test_columns_may_be_chosen_by_arrays_of_any_whole_type():
+    expected = CASE.state.select([1, 0, 1]).skin_temperature
+    for kind in (np.uint8, np.int16, np.int64):
+        assert CASE.state.select(np.array([1, 0, 1], dtype=kind)).skin_temperature.equal(expected)
+    some = np.arange(len(CASE.state)) % 2 == 1
+    assert CASE.state.select(some).skin_temperature.equal(CASE.state.skin_temperature[1::2])
+    assert len(CASE.state.select(range(2))) == 2
+
+
+def test_containers_of_several_classes_are_not_joined():
+    with pytest.raises(ValueError, match=r"^join_columns: of Forcing, State\. Give containers of one class"):
+        join_columns([CASE.state, CASE.forcing])
+    with pytest.raises(ValueError, match=r"^join_columns: of Tensor\."):
+        join_columns([torch.zeros(1), torch.zeros(1)])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from random_columns import random_case
 
-from noahpy_core import NoahModel, map_tensors, run, step_function
+from noahpy_core import NoahModel, SoilColumn, equilibrium_liquid, initial_state, map_tensors, run, step_function
 from noahpy_core.errors import ShapeError
 from noahpy_core.quantities import get_quantity, replace_quantity
 
@@ -56,6 +57,14 @@ WRONG = {
     "no column": (
         {"parameters": changed(CASE.parameters, "snow.deep_snow_albedo", lambda x: x[0])},
         r"^parameters.snow.deep_snow_albedo: has the shape \(\), not \[column\]",
+    ),
+    "half precision": (
+        {"state": changed(CASE.state, "snow.depth", lambda x: x.to(torch.bfloat16))},
+        r"^state.snow.depth: is bfloat16, of 2 digits\. Use float64, or float32",
+    ),
+    "complex": (
+        {"parameters": changed(CASE.parameters, "soil.porosity", lambda x: x.to(torch.complex128))},
+        r"^parameters.soil.porosity: is complex128, of complex numbers\.",
     ),
     "state for parameters": ({"parameters": CASE.state}, r"^parameters: is a State\. Give a Parameters\."),
     "nothing": (
@@ -148,3 +157,105 @@ def test_a_step_length_changed_in_place_is_followed_and_checked(dtype):
 
 def test_outputs_may_be_an_iterator():
     assert list(steps("eager", outputs=(name for name in ["soil.moisture"])).outputs) == ["soil.moisture"]
+
+
+@pytest.mark.parametrize("dt", ["1800", None, True, [1800.0], 1800j])
+@pytest.mark.parametrize("execution", ["eager", "compiled"])
+def test_a_step_length_that_is_no_number_is_refused(execution, dt):
+    with pytest.raises(ValueError, match=r"^dt: .* is no number\. Give seconds, as 1800\.0"):
+        steps(execution, dt=dt)
+
+
+@pytest.mark.parametrize("name", ["checkpoint_every", "truncate_every"])
+@pytest.mark.parametrize("value", [2.5, "2", True])
+def test_an_interval_is_a_whole_number(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}: {value!r} is no whole number of steps"):
+        run(MODEL, CASE.state, SERIES, CASE.parameters, CASE.dt, outputs=["soil.temperature"], **{name: value})
+
+
+ONE_FOR_ALL = {"state": ("state",), "state and forcing": ("state", "forcing"), "all but dt": ("state", "parameters")}
+
+
+@pytest.mark.parametrize("ones", ONE_FOR_ALL.values(), ids=ONE_FOR_ALL)
+def test_one_column_of_state_stands_for_all_however_it_is_run(ones):
+    few = {name: getattr(CASE, name).select(0) for name in ones}
+    weather = map_tensors(lambda x: x.expand(3, -1), few.pop("forcing", CASE.forcing))
+    full = {name: part.select([0] * 6) if len(part) > 1 else part for name, part in few.items()}
+    full = {name: map_tensors(lambda x: x.expand(*x.shape[:-1], 6), part) for name, part in full.items()}
+    found = [steps(how, weather, **few) for how in ("eager", "compiled")]
+    expected = steps("eager", weather, **full)
+    for one in found:
+        torch.testing.assert_close(one.outputs, expected.outputs, rtol=1e-12, atol=1e-12)
+        assert one.final_state.snow.depth.shape == (6,)
+
+
+@pytest.mark.parametrize("execution", ["eager", "compiled"])
+def test_layers_of_several_columns_are_as_many_as_the_other_columns(execution):
+    column = SoilColumn(CASE.column.thickness.expand(-1, 3).clone())
+    model = NoahModel(column)
+    with pytest.raises(ShapeError, match=r"^state.soil.temperature: .* 6 columns, but the thickness of"):
+        run(model, CASE.state, SERIES, CASE.parameters, 1800.0, outputs=["skin_temperature"], execution=execution)
+    one = [tree.select(0) for tree in (CASE.state, CASE.parameters)]
+    weather = map_tensors(lambda x: x[:, :1], SERIES)
+    found = run(model, one[0], weather, one[1], 1800.0, outputs=["skin_temperature"], execution=execution)
+    assert found.outputs["skin_temperature"].shape == (3, 3)
+
+
+PROFILES = {
+    "soil_temperature": torch.full((4, 1), 272.0, dtype=torch.float64),
+    "soil_moisture": torch.full((4, 1), 0.3, dtype=torch.float64),
+    "soil_liquid": torch.full((4, 1), 0.1, dtype=torch.float64),
+}
+SURFACE = {
+    name: torch.full((1,), value, dtype=torch.float64)
+    for name, value in {
+        "skin_temperature": 270.0,
+        "snow_water_equivalent": 0.0,
+        "snow_depth": 0.0,
+        "canopy_water": 0.0,
+        "albedo": 0.2,
+        "roughness_length": 0.05,
+        "specific_humidity": 0.002,
+    }.items()
+}
+FAULTY = {
+    "a dimension": (
+        {"soil_moisture": PROFILES["soil_moisture"][:, 0]},
+        r"soil_moisture: has the shape \(4,\), not \[layer",
+    ),
+    "layers": ({"soil_liquid": PROFILES["soil_liquid"][:3]}, "soil_liquid: has 3 layers, where there are 4"),
+    "a layer of the surface": ({"albedo": PROFILES["soil_liquid"]}, r"albedo: has the shape \(4, 1\), not \[column\]"),
+    "columns": (
+        {"albedo": torch.zeros(2), "snow_depth": torch.zeros(3)},
+        r"albedo: has the shape \(2,\), 2 columns, where others have 3",
+    ),
+    "a number": ({"canopy_water": 0.0}, "canopy_water: is a float, not a tensor"),
+    "too much liquid": (
+        {"soil_liquid": PROFILES["soil_liquid"] + 0.3},
+        r"soil_liquid is 0\.4 in layer 1, column 0, more",
+    ),
+    "half precision": ({"albedo": torch.zeros(1, dtype=torch.float16)}, r"albedo: is float16, of 3 digits"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTY)
+def test_an_initial_state_is_made_of_what_belongs_together(what):
+    column = SoilColumn(torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64))
+    initial_state(column, **PROFILES, **SURFACE)
+    changes, message = FAULTY[what]
+    with pytest.raises(ValueError, match=f"^initial state: {message}"):
+        initial_state(column, **{**PROFILES, **SURFACE, **changes})
+
+
+def test_equilibrium_is_between_profiles_of_one_shape():
+    temperature = CASE.state.soil.temperature
+    with pytest.raises(ShapeError, match=r"^equilibrium_liquid: soil_moisture: has the shape \(4,\), not "):
+        equilibrium_liquid(temperature, CASE.state.soil.moisture[:, 0], CASE.parameters)
+    with pytest.raises(ShapeError, match=r"^equilibrium_liquid: soil.porosity: has 4 layers, where there are 3"):
+        equilibrium_liquid(temperature[:3], CASE.state.soil.moisture[:3], CASE.parameters)
+
+
+@pytest.mark.parametrize("thickness", [np.array([0.1, 0.2]), torch.tensor([1, 2]), [0.1, 0.2]])
+def test_layers_are_floating_point_tensors(thickness):
+    with pytest.raises(ValueError, match=r"^soil column: thickness is "):
+        SoilColumn(thickness)

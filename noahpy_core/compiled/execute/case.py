@@ -146,10 +146,9 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     ShapeError : Something is no tensor, or of another shape than is needed.
     NotCompiled : Tensors of different types or on different devices, or a device without kernels.
     """
-    check_shapes(*trees, model.column.layers, dt, series=timed)
+    columns = check_shapes(*trees, model.column.thickness, dt, series=timed)
     absent, sources, leaves = collect(model, trees, dt)
     steps = trees[1].air_temperature.shape[0] if timed else 1
-    columns = max(leaf.shape[-1] for leaf in leaves)
     pack = trees[0].snow.layer_mass
     snow_layers = 0 if pack is None else pack.shape[0]
     shape = Shape(model.options, model.column.layers, leaves[0].dtype, absent, snow_layers)
