@@ -103,7 +103,7 @@ def test_a_later_step_of_another_shape_is_named_too():
     stepped = step_function(MODEL, "compiled")
     stepped(CASE.state, CASE.forcing, CASE.parameters, CASE.dt)
     few = dataclasses.replace(CASE.forcing, wind_speed=CASE.forcing.wind_speed[:2])
-    with pytest.raises(ShapeError, match=r"^forcing.wind_speed: has the shape \(2,\), others 6 columns"):
+    with pytest.raises(ShapeError, match=r"^forcing.wind_speed: has the shape \(2,\), 2 columns, but state"):
         stepped(CASE.state, few, CASE.parameters, CASE.dt)
 
 
