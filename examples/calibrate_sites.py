@@ -8,7 +8,7 @@ longwave radiation is derived at one and a reanalysis at the other, and gauges t
 at the start is the measured one: fitting later years would say nothing of it. The starts, the run's own values and
 random ones, are columns of one batch.
 
-    python calibrate_sites.py [yakou] [toolik] [--seeds 6] [--starts 2] [--iterations 10] [--folder sites]
+    python calibrate_sites.py [yakou] [toolik] [--seeds 6] [--starts 2] [--iterations 12] [--folder sites]
         [--data folder of both]
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from calibration_sites import DATA, missing, toolik, yakou_at_sensors, yakou_observed
+from calibration_sites import DATA, missing, toolik, yakou_at_sensors
 from rich.console import Console
 
 from bmi_noahpy import Outcome, read_calibration
@@ -34,14 +34,12 @@ class Site(NamedTuple):
 
     Parameters
     ----------
-    observed : Writes the observations that are of the column into a folder; None: all are.
     exclude : Series that are left out.
     weights : Of each quantity.
     doubtful : Series that are scored, and hardly count in the fit.
     """
 
     run: Callable[[Path], dict[str, Any]]
-    observed: Callable[[Path, Path], Path] | None
     exclude: list[str]
     weights: dict[str, float]
     doubtful: list[str]
@@ -53,11 +51,12 @@ class Site(NamedTuple):
 
 
 SITES = {
-    # The surface probe is in the sun.
+    # The surface probe is in the sun. The water probe at 1.2 m is flooded each May or June, up to 0.41, while the soil
+    # at 0.4 m is still frozen: from the side, or along the probes. A column cannot know of it, and it is most of what
+    # varies there: a perfect column that lacked it would score 0.17 (2016 and 2017) and 0.52.
     "yakou": Site(
         run=yakou_at_sensors,
-        observed=yakou_observed,
-        exclude=["Tsoil_0.00m_K"],
+        exclude=["Tsoil_0.00m_K", "theta_liq_1.20*"],
         weights={"soil_temperature": 1.0, "soil_liquid_water": 1.0},
         doubtful=[],
         calibration=("2016-01-15", "2018-01-01"),
@@ -71,7 +70,6 @@ SITES = {
     # layer fit the first years better and the others worse.
     "toolik": Site(
         run=toolik,
-        observed=None,
         exclude=["Tsoil_rod*", "Tsoil_hydra*"],
         weights={"soil_temperature": 3.0, "soil_liquid_water": 1.0},
         doubtful=["theta_liq_0.68*"],
@@ -118,11 +116,10 @@ def observations(site: Site, file: Path) -> list[dict[str, Any]]:
 def calibrate_site(name: str, seed: int, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
     """Calibrate one site from the starts of a seed, on both pairs of years."""
     site, data = SITES[name], options.data.resolve() / name
-    observed = site.observed(data, options.folder) if site.observed else data / "observations.csv"
     mapping = {
         "run": site.run(data),
         "parameters": parameters(site),
-        "observations": observations(site, observed.resolve()),
+        "observations": observations(site, data / "observations.csv"),
         "calibration": dict(zip(("start", "end"), site.calibration, strict=True)),
         "validation": {**dict(zip(("start", "end"), site.validation, strict=True)), "splits": "swap"},
         # The gauges are known to miss snow: a factor of the forcing may go further than by default.
@@ -155,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Outcome]]:
     parser.add_argument("sites", nargs="*", default=list(SITES), help="yakou, toolik; default: both")
     parser.add_argument("--starts", type=int, default=2, help="the first is the run's own values")
     parser.add_argument("--seeds", type=int, default=6, help="repetitions with other random starts")
-    parser.add_argument("--iterations", type=int, default=10, help="at most")
+    parser.add_argument("--iterations", type=int, default=12, help="at most")
     parser.add_argument("--days", type=int, help="only so many days, to try it out")
     parser.add_argument("--folder", type=Path, default=Path("sites"), help="where files are written")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with the folders of the sites")

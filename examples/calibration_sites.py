@@ -128,22 +128,6 @@ def yakou_at_sensors(folder: Path, end: str = "2019-12-10T16:00") -> dict[str, A
     return run
 
 
-def yakou_observed(folder: Path, written: Path) -> Path:
-    """Yakou's observations without water that did not come through the soil above, in a file of another folder.
-
-    Each May or June the water probe at 1.2 m, and for days that at 1.6 m, is flooded, up to 0.41, while the soil at
-    0.4 m is still frozen: from the side, or along the probes. A column cannot know of it, and it is most of what varies
-    at 1.2 m. That probe is left out from 1 May until the soil at 0.4 m has thawed.
-    """
-    observed = pd.read_csv(folder / "observations.csv", index_col=0, parse_dates=True)
-    frozen = (observed["Tsoil_0.40m_K"] < 273.1) & observed.index.month.isin([5, 6, 7])
-    observed.loc[frozen, "theta_liq_1.20m_m3_m3"] = np.nan
-    written.mkdir(parents=True, exist_ok=True)
-    file = written / "yakou_observed.csv"
-    observed.to_csv(file, date_format="%Y-%m-%dT%H:%M:%SZ")
-    return file
-
-
 def toolik(folder: Path, end: str = "2003-12-30T09:00") -> dict[str, Any]:
     """Moist tundra on permafrost: a layer of peat on silt.
 

@@ -16,6 +16,7 @@ import yaml
 from calibration_cases import TRUTH, write_calibration, write_observations, write_site
 from typer.testing import CliRunner
 
+from bmi_noahpy import load_configuration
 from bmi_noahpy.calibration import load_calibration
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
@@ -132,6 +133,16 @@ def test_the_calibrated_run_repeats_the_spin_up_of_its_calibration(site):
         temperature = torch.as_tensor(data["soil_temperature"].values)[..., None]
     target, simulated = fit.fitted[0], fit.simulate(unknowns)[0]
     torch.testing.assert_close(target.of({"soil.temperature": temperature}, 1), simulated, rtol=0.0, atol=1e-9)
+
+
+def test_a_run_whose_calibrated_pores_are_full_can_be_run(site):
+    pores = {"soil.porosity": {"by": "one", "bounds": [0.2, 0.3]}}
+    fit = Fit(load_calibration(write_calibration(site, {"parameters": pores})))
+    for number in range(20):
+        unknowns = torch.tensor([[0.37 * number - 3.5]], dtype=torch.float64)
+        path = write_calibrated(fit, unknowns, site / "calibrated.yaml")
+        initial = load_configuration(path).initial
+        assert max(initial.soil_moisture) <= 0.3
 
 
 def test_results_are_not_replaced_unless_asked_for(site):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from torch import Tensor
 
@@ -74,7 +75,10 @@ def write_calibrated(fit: Fit, unknowns: Tensor, path: Path) -> Path:
 
 def _set_initial(mapping: dict[str, Any], inputs: Inputs, shape: tuple[int, ...] | None) -> None:
     state = inputs.state
-    found = (state.soil.temperature, state.soil.moisture, state.soil.liquid_water, state.skin_temperature)
+    # Liquid and ice add up to full pores but for round-off, and a run refuses more than full.
+    moisture = torch.minimum(state.soil.moisture, inputs.parameters.soil.resolved().porosity)
+    liquid = torch.minimum(state.soil.liquid_water, moisture)
+    found = (state.soil.temperature, moisture, liquid, state.skin_temperature)
     for name, value in zip(INITIAL, (*found, state.canopy_water), strict=True):
         mapping["initial"][name] = plain(value, shape)
     mapping["initial"]["snow_water_equivalent"] = plain(state.snow.water_equivalent, shape)
