@@ -57,6 +57,7 @@ def read_rows(name: str) -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(text.splitlines()))
 
 
+@cache
 def rows_of(name: str) -> Rows:
     """The rows of a table of the package by the number of their class."""
     return {int(row["class"]): row for row in read_rows(name)}
@@ -64,7 +65,15 @@ def rows_of(name: str) -> Rows:
 
 def soil_rows(table: str | ClassTable) -> Rows:
     """The classes of a soil table, and after the last one those of organic soil."""
-    rows = rows_of(f"soil_{table}") if isinstance(table, str) else table.rows
+    return _soil_rows_of(table) if isinstance(table, str) else _with_organic(table.rows)
+
+
+@cache
+def _soil_rows_of(name: str) -> Rows:
+    return _with_organic(rows_of(f"soil_{name}"))
+
+
+def _with_organic(rows: Rows) -> Rows:
     return {**rows, **{len(rows) + number: row for number, row in rows_of("soil_organic").items()}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,11 +51,18 @@ def quantities(cls: Any, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]
 
     ``dict(quantities(State))["soil.temperature"]["units"] == "K"``
     """
+    return iter(_quantities(cls, prefix))
+
+
+@functools.cache
+def _quantities(cls: Any, prefix: str) -> tuple[tuple[str, dict[str, Any]], ...]:
+    found: list[tuple[str, dict[str, Any]]] = []
     for field in dataclasses.fields(cls):
         if "units" in field.metadata:
-            yield prefix + field.name, dict(field.metadata)
+            found.append((prefix + field.name, dict(field.metadata)))
         elif "container" in field.metadata:
-            yield from quantities(field.metadata["container"], f"{prefix}{field.name}.")
+            found += _quantities(field.metadata["container"], f"{prefix}{field.name}.")
+    return tuple(found)
 
 
 def container(cls: type) -> Any:

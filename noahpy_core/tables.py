@@ -33,14 +33,17 @@ from noahpy_core.parameters import (
 __all__ = [
     "ClassTable",
     "GeneralTable",
+    "check_slope_classes",
     "class_number",
     "general_parameters",
     "slope_class_count",
     "snow_parameters",
     "soil_class_names",
     "soil_parameters",
+    "soil_property",
     "vegetation_class_names",
     "vegetation_parameters",
+    "vegetation_property",
 ]
 
 SOIL_TABLES = ("noah", "noahpy", "stas", "stas-2010")
@@ -96,7 +99,7 @@ def soil_parameters(
         elif field.name == "material":
             values[field.name] = _lookup(classes, materials, dtype)
         else:
-            values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
+            values[field.name] = _looked_up(classes, rows, field.name, dtype)
     return SoilParameters(**values)
 
 
@@ -186,13 +189,57 @@ def general_parameters(
     classes = torch.as_tensor(slope_class).expand(columns)
     _check_classes(classes, slopes, None, "slope")
     given = {
-        "drainage_factor": _lookup(classes, _numbers(slopes, "drainage_factor"), dtype),
+        "drainage_factor": _looked_up(classes, slopes, "drainage_factor", dtype),
         "deep_temperature": _one_per_column(deep_temperature, classes, dtype),
         "air_temperature_height": _one_per_column(air_temperature_height, classes, dtype),
         "wind_height": _one_per_column(wind_height, classes, dtype),
     }
     names = [field.name for field in dataclasses.fields(GeneralParameters) if field.name not in given]
     return GeneralParameters(**given, **{name: _one_per_column(others[name], classes, dtype) for name in names})
+
+
+def soil_property(classes: Tensor, name: str, *, table: str | ClassTable = "noah") -> Tensor:
+    """One property of soil classes, as `soil_parameters` has it, for those who need no more.
+
+    Parameters
+    ----------
+    classes : Soil class from 1 on, ``[layer, column]``.
+    name : Of a field of `SoilParameters`.
+
+    Raises
+    ------
+    ClassError : as `soil_parameters`.
+    """
+    _check_choice("soil table", table, SOIL_TABLES)
+    rows = soil_rows(table)
+    _check_classes(classes, rows, "material", "soil")
+    return _looked_up(classes, rows, name, torch.float64)
+
+
+def vegetation_property(classes: Tensor, name: str, *, table: str | ClassTable = "usgs") -> Tensor:
+    """One property of land cover classes, as `vegetation_parameters` has it, for those who need no more.
+
+    Parameters
+    ----------
+    classes : Land cover class from 1 on, ``[column]``.
+    name : Of a field of `VegetationParameters` that follows from the class.
+
+    Raises
+    ------
+    ClassError : as `vegetation_parameters`.
+    """
+    return _looked_up(classes, _land_cover(classes, table), name, torch.float64)
+
+
+def check_slope_classes(classes: Tensor, *, table: GeneralTable | None = None) -> None:
+    """Raise `ClassError` for a slope class that does not exist.
+
+    Parameters
+    ----------
+    classes : ``[column]``.
+    table : As for `general_parameters`.
+    """
+    _check_classes(classes, slope_rows(table), None, "slope")
 
 
 def soil_class_names(table: str | ClassTable = "noah") -> dict[int, str]:
@@ -233,8 +280,27 @@ def slope_class_count(table: GeneralTable | None = None) -> int:
     return len(slope_rows(table))
 
 
-def _numbers(rows: Rows, name: str) -> dict[int, float]:
-    return {number: float(row[name]) for number, row in rows.items()}
+def _looked_up(classes: Tensor, rows: Rows, name: str, dtype: torch.dtype) -> Tensor:
+    """A column of a table at the classes."""
+    return _column_of(rows, name, dtype).to(classes.device)[classes.long() - 1]
+
+
+_columns_of: dict[tuple[int, str, torch.dtype], tuple[Rows, Tensor]] = {}
+MOST_COLUMNS = 4096
+"""Columns of tables that are kept: those of the package and of some tables of one's own."""
+
+
+def _column_of(rows: Rows, name: str, dtype: torch.dtype) -> Tensor:
+    """A column of a table by class, kept: a framework makes many components from the same tables."""
+    key = id(rows), name, dtype
+    known = _columns_of.get(key)
+    if known is None:
+        if len(_columns_of) >= MOST_COLUMNS:
+            _columns_of.clear()
+        values = [float(rows[number][name]) for number in range(1, len(rows) + 1)]
+        # With the rows, so that no other table can have their id.
+        known = _columns_of[key] = rows, torch.tensor(values, dtype=dtype)
+    return known[1]
 
 
 def _lookup(classes: Tensor, values: dict[int, float], dtype: torch.dtype) -> Tensor:
@@ -264,7 +330,7 @@ def _class_values(
         if field.name in given or field.default is None:
             continue
         if field.name in rows[1]:
-            values[field.name] = _lookup(classes, _numbers(rows, field.name), dtype)
+            values[field.name] = _looked_up(classes, rows, field.name, dtype)
         else:
             values[field.name] = _one_per_column(others[field.name], classes, dtype)
     return values

@@ -16,6 +16,8 @@ ONCE = "once:"
 """Before the field of a value for one call, where inputs are given as one mapping."""
 Lasting = Literal["hold", "call"]
 WIND = ("wind.x", "wind.y")
+WEATHER = tuple(path for path, _ in quantities(Forcing) if path not in ADDED)
+LAYERED = frozenset(path for path, facts in quantities(Forcing) if facts["dims"])
 
 
 class MissingInput(RuntimeError):
@@ -59,6 +61,8 @@ class FrameworkInputs:
         self._held: dict[str, Tensor] = {}
         self._once: list[_Given] = []
         self._in_force = self._held
+        self._everywhere: set[str] = set()
+        """Fields that have a value in every column, as far as that is known."""
 
     def copy(self) -> FrameworkInputs:
         """The same values, independent of later changes."""
@@ -99,11 +103,28 @@ class FrameworkInputs:
         values, where : Values ``[column]``, or ``[layer, column]``, and those of bool that count.
         """
         given = _Given(field, values, where)
+        self._everywhere.difference_update(_replaced_by(field))
         if self.lasting(field) == "call":
             self._once.append(given)
             self._in_force = _with(self._in_force, given)
         else:
             self._hold(given)
+
+    def set_everywhere(self, field: str, values: Tensor) -> bool:
+        """`set` in every column; False when this is not the simple case of values that are held.
+
+        Parameters
+        ----------
+        field, values : As in `set`.
+        """
+        if self._once or self.lasting(field) == "call":
+            return False
+        for name in _replaced_by(field):
+            self._held.pop(name, None)
+            self._everywhere.discard(name)
+        self._held[field] = values
+        self._everywhere.add(field)
+        return True
 
     def end_call(self) -> None:
         """What was for one call is in force no more."""
@@ -113,6 +134,7 @@ class FrameworkInputs:
     def release(self, field: str) -> None:
         """Put a field in force no more, so that the value of a file counts again."""
         self._held = {name: value for name, value in self._held.items() if name != field}
+        self._everywhere.discard(field)
         self._once = [given for given in self._once if given.field != field]
         self._put_in_force()
 
@@ -141,16 +163,21 @@ class FrameworkInputs:
         MissingInput : naming the fields of `Forcing` that have no value in some column.
         """
         found: dict[str, Tensor | None] = {}
-        for field, _ in quantities(Forcing):
-            if field in ADDED:
+        missing = []
+        for field in WEATHER:
+            if field in self._everywhere:
+                found[field] = self._in_force[field]
                 continue
             value, default = self.value(field, base), defaults.get(field)
             if default is not None:
                 value = default if value is None else torch.where(value.isnan(), default, value)
             found[field] = value
-        missing = tuple(field for field, value in found.items() if _is_missing(field, value))
+            windy = field == "wind_speed" and self._everywhere.issuperset(WIND)
+            complete = windy or (value is not None and value is default)
+            if not complete and _is_missing(field, value):
+                missing.append(field)
         if missing:
-            raise MissingInput(missing)
+            raise MissingInput(tuple(missing))
         found |= self._added(found["air_temperature"])
         return Forcing(**found)  # type: ignore[arg-type]
 
@@ -169,13 +196,13 @@ class FrameworkInputs:
         """What adds water or heat: nothing, or all of it, so that one kernel serves any choice."""
         if like is None or not any(field in self._in_force for field in ADDED):
             return {}
-        shapes = {True: (self._layers, self._columns), False: (self._columns,)}
-        layered = {path: bool(facts["dims"]) for path, facts in quantities(Forcing)}
-        own = {field: self._in_force.get(field) for field in ADDED}
-        return {
-            field: like.new_zeros(shapes[layered[field]]) if value is None else torch.where(value.isnan(), 0.0, value)
-            for field, value in own.items()
-        }
+        found = {}
+        for field in ADDED:
+            value = self._in_force.get(field)
+            if value is None:
+                value = like.new_zeros((self._layers, self._columns) if field in LAYERED else (self._columns,))
+            found[field] = value if field in self._everywhere else torch.where(value.isnan(), 0.0, value)
+        return found
 
     def _over(self, field: str, base: Tensor | None) -> Tensor | None:
         """What was set, above what the file has."""
@@ -201,11 +228,15 @@ def _with(values: dict[str, Tensor], given: _Given) -> dict[str, Tensor]:
     field, new, where = given
     nothing = torch.full_like(new, torch.nan)
     changed = {**values, field: torch.where(where, new, values.get(field, nothing))}
-    replaced = WIND if field == "wind_speed" else ("wind_speed",) if field in WIND else ()
-    for name in replaced:
+    for name in _replaced_by(field):
         if name in changed:
             changed[name] = torch.where(where, nothing, changed[name])
     return changed
+
+
+def _replaced_by(field: str) -> tuple[str, ...]:
+    """Fields whose values give way to those of another."""
+    return WIND if field == "wind_speed" else ("wind_speed",) if field in WIND else ()
 
 
 def _is_missing(field: str, value: Tensor | None) -> bool:

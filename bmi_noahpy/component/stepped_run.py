@@ -49,7 +49,7 @@ class SteppedRun:
     """
 
     def __init__(self, path: Path) -> None:
-        self.run: Run = prepare(load_configuration(path.resolve()))
+        self.run: Run = prepare(load_configuration(path.resolve()), shared_model=True)
         warn_of_device(self.run, "a component steps")
         self.steps_taken = 0
         self.recording = Recording()
@@ -76,6 +76,8 @@ class SteppedRun:
         self._quick_step = self._fresh_step()
         self._require_possible = StateCheck()
         self.last_call: tuple[TakenStep, ...] = ()
+        # The hour does not matter.
+        self._vegetation_of: tuple[np.datetime64, dict[str, Tensor | None]] = np.datetime64("NaT"), {}
         self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
 
     @property
@@ -287,13 +289,18 @@ class SteppedRun:
         """Vegetation of the configuration at the next step, for a step without a file."""
         prescribed = self.run.prescribed
         moment = self.run.start + np.timedelta64(round(self.time), "s")
+        day = moment.astype("datetime64[D]")
+        if self._vegetation_of[0] == day:
+            return self._vegetation_of[1]
         monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
         like = self.values.state.skin_temperature
-        return {
+        found: dict[str, Tensor | None] = {
             quantity: torch.as_tensor(monthly_value(values, moment)).to(like)
             for quantity, values in monthly.items()
             if values is not None
         }
+        self._vegetation_of = day, found
+        return found
 
 
 def _input_names(fields: tuple[str, ...]) -> list[str]:

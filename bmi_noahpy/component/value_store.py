@@ -16,6 +16,7 @@ from bmi_noahpy.component.grids import NUMBER
 from bmi_noahpy.component.layout import Integers, Layout
 from bmi_noahpy.component.mass_balance import MassBalance
 from bmi_noahpy.component.overwrites import Overwrite
+from bmi_noahpy.component.quick_inputs import QuickInput
 from bmi_noahpy.component.sources import StateSource, TotalWaterSource, WindSource
 from bmi_noahpy.component.value_checks import (
     Floats,
@@ -88,6 +89,7 @@ class ValueStore:
         self._step = step
         self._recording = recording
         self._buffers: dict[str, tuple[Floats, Floats]] = {}
+        self._quick: dict[str, QuickInput] = {}
 
     @property
     def state(self) -> State:
@@ -128,12 +130,27 @@ class ValueStore:
         ------
         ValueError : when the variable is an output, or values have the wrong size, are not finite or out of bounds.
         """
+        quick = self._quick.get(name)
+        if quick is not None and not self._buffers and self.contents.guessed is None:
+            taken = quick.taken(values)
+            if taken is not None and self.contents.inputs.set_everywhere(quick.field, taken):
+                return
         self.accept_written()
         variable = find_variable(name)
         check_settable(variable)
         new = flat_values(variable, values, self._size(variable))
         self._accept(variable, new, np.ones(new.shape, dtype=bool))
         self._refresh()
+        if quick is None and variable.source.kind == "input":
+            self._learn(variable)
+
+    def _learn(self, variable: Variable) -> None:
+        """Take an input the quick way from now on, where all that is shown are columns in double precision."""
+        like, shape = self.state.skin_temperature, self._shape(variable)
+        if self._layout.cells is None and like.dtype == torch.float64 and like.device.type == "cpu" and variable.bounds:
+            low, high = variable.bounds
+            size = math.prod(shape)
+            self._quick[variable.name] = QuickInput(field_of(variable), shape, size, low, high, variable.scale)
 
     def set_at(self, name: str, indices: Any, values: Any) -> None:
         """Replace the values at flat indices. Raises as `set`."""
@@ -163,6 +180,8 @@ class ValueStore:
         ------
         ValueError : when any of it is not acceptable; every array then shows its former values again.
         """
+        if not self._buffers:
+            return
         written = [
             (find_variable(name), buffer.copy(), _differs(buffer, published))
             for name, (buffer, published) in self._buffers.items()

@@ -23,12 +23,12 @@ from bmi_noahpy.region.cell_map import CellMap
 from noahpy_core.errors import ClassError, KeyedError
 from noahpy_core.organic_soil import ORGANIC_SOIL, mixture
 from noahpy_core.tables import (
-    general_parameters,
+    check_slope_classes,
     slope_class_count,
     soil_class_names,
-    soil_parameters,
+    soil_property,
     vegetation_class_names,
-    vegetation_parameters,
+    vegetation_property,
 )
 
 ICE_DENSITY = 917.0
@@ -200,14 +200,7 @@ def _vegetation(read: Read) -> Iterator[Problem]:
     elif slope is not None:
         numbers = torch.as_tensor(column_values(slope, columns))
         try:
-            general_parameters(
-                columns,
-                slope_class=numbers,
-                deep_temperature=273.0,
-                air_temperature_height=2.0,
-                wind_height=10.0,
-                table=table,
-            )
+            check_slope_classes(numbers, table=table)
         except ClassError as error:
             yield Problem("general.slope_class", f"{error.place}: {error.reason}")
     yield from _land_cover(read, columns)
@@ -224,13 +217,13 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
             yield wrong[0]
             return
     try:
-        parameters = vegetation_parameters(numbers, table=table, minimum_fraction=0.0, maximum_fraction=1.0)
+        rooted = vegetation_property(numbers, "root_layers", table=table)
     except ClassError as error:
         yield Problem("vegetation.class", f"{error.place}: {error.reason}")
         return
     thickness = read.get("soil.thickness")
     given = (read.get("vegetation.parameters") or {}).get("root_layers")
-    roots = column_values(given, columns) if given is not None else parameters.root_layers.numpy()
+    roots = column_values(given, columns) if given is not None else rooted.numpy()
     if thickness is not None:
         key = "vegetation.class" if given is None else "vegetation.parameters.root_layers"
         text = f"roots reach through {np.max(roots):g} layers, but soil.thickness has {len(thickness)}"
@@ -271,7 +264,7 @@ def _porosity(read: Read) -> NDArray[np.float64] | None:
         return None
     columns = column_count(read)
     numbers = torch.as_tensor(column_values(classes, columns, len(thickness)))
-    porosity = soil_parameters(numbers, table=table).porosity.numpy()
+    porosity = soil_property(numbers, "porosity", table=table).numpy()
     given = read.get("soil.parameters") or {}
     if given.get("porosity") is not None:
         porosity = column_values(given["porosity"], columns, len(thickness))

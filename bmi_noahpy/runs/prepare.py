@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any, get_args
 
@@ -24,9 +25,11 @@ from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
+from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
 from noahpy_core.physics.snow_layered import LayeredSnow
+from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid, initial_state
 from noahpy_core.state import State
@@ -44,6 +47,7 @@ def prepare(
     execution: str | None = None,
     device: str | None = None,
     records: ForcingTable | None = None,
+    shared_model: bool = False,
 ) -> Run:
     """Build model, parameters, initial state and forcing.
 
@@ -55,6 +59,7 @@ def prepare(
     execution : How steps are computed, as `noahpy_core.simulation.run` takes it; None: as the configuration says.
     device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
     records : Used instead of those that the configuration names.
+    shared_model : Whether the model may be one that other runs have too, for callers that never change it.
 
     Raises
     ------
@@ -68,16 +73,15 @@ def prepare(
     period = configuration.period
     chosen = None if columns is None else np.asarray(columns, dtype=np.int64)
     start = np.datetime64(period.start, "s")
-    column = SoilColumn(torch.tensor(configuration.soil.thickness, dtype=dtype))
     try:
-        model = NoahModel(column, configuration.schemes)
+        model = _model(configuration, dtype, shared=shared_model)
     except SchemeError as error:
         raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
     snow_layers = _snow_layers(configuration, model)
     table, chosen, domain = open_records(configuration, chosen, check_forcing, records)
     select = Columns(configured_domain(configuration).columns, chosen)
     forcing = None if table is None else forcing_series(configuration, table, select, dtype)
-    parameters = _parameters(configuration, select, column.layers, dtype)
+    parameters = _parameters(configuration, select, model.column.layers, dtype)
     run = Run(
         configuration=configuration,
         model=model,
@@ -94,6 +98,21 @@ def prepare(
     )
     check_physics(run)
     return run
+
+
+def _model(configuration: Configuration, dtype: torch.dtype, *, shared: bool) -> NoahModel:
+    """The model of a configuration, one for all runs of the same layers and built-in schemes if it may be shared."""
+    options = configuration.schemes
+    layers = tuple(float(thickness) for thickness in configuration.soil.thickness)
+    choices = {slot: getattr(options, slot) for slot in SCHEMES}
+    if shared and all(isinstance(choice, str) and choice in SCHEMES[slot] for slot, choice in choices.items()):
+        return _shared_model(layers, options, dtype)
+    return NoahModel(SoilColumn(torch.tensor(layers, dtype=dtype)), options)
+
+
+@functools.lru_cache(maxsize=64)
+def _shared_model(layers: tuple[float, ...], options: Options, dtype: torch.dtype) -> NoahModel:
+    return NoahModel(SoilColumn(torch.tensor(layers, dtype=dtype)), options)
 
 
 def _device(name: str) -> torch.device:

@@ -178,3 +178,43 @@ def test_the_framework_can_go_on_where_the_file_ends(tmp_path):
         model.update()
         reference.update()
     assert_same(model, reference)
+
+
+def test_an_input_set_again_and_again_is_checked_and_taken_as_at_first(tmp_path):
+    model = cases.started(tmp_path, cases.configuration(forcing=None))
+    given = {name: cases.weather()[field][:1] for name, field in cases.INPUT_OF.items()}
+    given["land_surface_wind__y_component_of_velocity"] = np.zeros(1)
+    for _ in range(2):
+        for name, values in given.items():
+            model.set_value(name, values)
+        model.update()
+    air = "land_surface_air__temperature"
+    changing = np.array([281.0])
+    model.set_value(air, changing)
+    changing[0] = 250.0
+    assert cases.read(model, air)[0] == 281.0
+    for wrong, said in ((np.nan, "not finite"), (500.0, "outside 150 to 350"), (-np.inf, "not finite")):
+        with pytest.raises(ValueError, match=said):
+            model.set_value(air, np.array([wrong]))
+    with pytest.raises(ValueError, match="2 values given, 1 needed"):
+        model.set_value(air, np.zeros(2))
+    assert cases.read(model, air)[0] == 281.0
+    rain = "atmosphere_water__liquid_equivalent_precipitation_rate"
+    model.set_value(rain, np.array([1e-3]))
+    assert cases.read(model, "atmosphere_water_precipitation__mass_flux")[0] == 1e-3
+    model.set_value("land_surface_wind__speed", np.array([7.0]))
+    model.set_value("land_surface_wind__speed", np.array([8.0]))
+    assert cases.read(model, "land_surface_wind__x_component_of_velocity")[0] == 8.0
+    model.set_value("land_surface_wind__x_component_of_velocity", np.array([3.0]))
+    model.set_value("land_surface_wind__y_component_of_velocity", np.array([4.0]))
+    assert cases.read(model, "land_surface_wind__speed")[0] == 5.0
+    model.update()
+
+
+def test_components_of_the_same_layers_and_schemes_share_a_model_and_nothing_else(tmp_path):
+    one, other = (cases.started(tmp_path / name) for name in ("one", "other"))
+    assert one._active("test").model is other._active("test").model
+    one.set_value("soil__porosity", 0.9 * cases.read(one, "soil__porosity"))
+    one.update()
+    assert (cases.read(other, "soil__porosity") > cases.read(one, "soil__porosity")).all()
+    assert (cases.read(other, "land_surface_soil_conduction__heat_energy_flux") == 0.0).all()

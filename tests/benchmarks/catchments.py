@@ -1,0 +1,62 @@
+"""What a catchment costs a framework that holds many in one process: time and memory to initialise, and a step.
+
+Run it by itself: ``python tests/benchmarks/catchments.py 400``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from psutil import Process
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bmi"))
+
+import bmi_cases as cases
+
+from bmi_noahpy import BmiNoahPy
+
+
+def initialised(path: Path) -> BmiNoahPy:
+    model = BmiNoahPy()
+    model.initialize(str(path))
+    return model
+
+
+def stepped(model: BmiNoahPy, inputs: dict[str, np.ndarray]) -> None:
+    """A step as a framework takes it, which sets every input before."""
+    for name, values in inputs.items():
+        model.set_value(name, values)
+    model.update()
+
+
+def main(count: int) -> None:
+    """Print the cost of each of so many catchments beyond the first."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = cases.write_case(Path(folder), cases.configuration(forcing=None, schemes={"phase_change": "enthalpy"}))
+        inputs = {name: cases.weather()[field][:1] for name, field in cases.INPUT_OF.items()}
+        inputs["land_surface_wind__y_component_of_velocity"] = np.zeros(1)
+        stepped(initialised(path), inputs)
+
+        process, before, start = Process(), Process().memory_info().rss, time.process_time()
+        models = [initialised(path) for _ in range(count)]
+        made = time.process_time() - start
+        for model in models:
+            stepped(model, inputs)
+        memory = process.memory_info().rss - before
+
+        best = float("inf")
+        for _ in range(5):
+            start = time.process_time()
+            for model in models:
+                stepped(model, inputs)
+            best = min(best, time.process_time() - start)
+    print(f"{count} catchments: {1e3 * made / count:.2f} ms and {memory / count / 2**20:.3f} MB to initialise,")
+    print(f"{1e6 * best / count:.0f} us for a step with {len(inputs)} inputs set before it")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 400)
