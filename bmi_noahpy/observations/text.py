@@ -44,7 +44,7 @@ def read_text(path: Path, time: TimeSpec | None = None, text: TextOptions | None
         stamps = stamps - np.median(np.diff(np.sort(stamps)).astype("timedelta64[s]").astype(np.int64)) * SECONDS
     known = {*clock.columns, *time_like(table.names)}
     if table.layout.flags:
-        known |= {name for name in table.names if name.startswith("flag ")}
+        known |= set(table.names) - set(table.layout.flags)
     names = [name for name in table.names if name not in known]
     return _series(table, names, stamps, WINDOWS.get(label or ""))
 

@@ -170,6 +170,36 @@ def _ismn_variable(path: Path) -> tuple[str, str | None, bool]:
     return ISMN_VARIABLES.get(found[1], (f"ISMN {found[1]}", None, False))
 
 
+CEOP_NAMES = (
+    "date", "time", "actual date", "actual time", "network", "network 2", "station", "latitude", "longitude",
+    "altitude", "top", "bottom",
+)  # fmt: skip
+
+
+def _ceop(path: Path, lines: Sequence[str]) -> Layout:
+    """ISMN in the form of CEOP: place and depth in every line, no header."""
+    fields = lines[0].split()
+    name, units, buried = _ismn_variable(path)
+    column = f"{name}_{abs(float(fields[10]) + float(fields[11])) / 2:g}m" if buried else name
+    return Layout(
+        kind="ISMN",
+        separator=SPACES,
+        decimal=".",
+        names=(*CEOP_NAMES, column, "flag 1", "flag 2"),
+        units={column: units} if units else {},
+        first_row=0,
+        missing=(-9999.0,),
+        flags={column: "flag 1"},
+        facts={"name": fields[6], "latitude": fields[7], "longitude": fields[8], "altitude": fields[9]},
+    )
+
+
+def _is_ceop(lines: Sequence[str]) -> bool:
+    fields = lines[0].split()
+    dated = len(fields) == len(CEOP_NAMES) + 3 and all(re.fullmatch(r"\d{4}/\d{2}/\d{2}", fields[i]) for i in (0, 2))
+    return dated and all(map(is_number, fields[7:13]))
+
+
 def _is_ismn(lines: Sequence[str]) -> bool:
     head, row = lines[0].split(), lines[1].split() if len(lines) > 1 else []
     numeric = sum(map(is_number, head))
@@ -181,5 +211,6 @@ _READERS: tuple[tuple[Callable[[Sequence[str]], bool], Callable[[Path, Sequence[
     (lambda lines: lines[0].lstrip('"').startswith("TOA5"), _toa5),
     (lambda lines: lines[0].startswith("SMET"), _smet),
     (lambda lines: lines[0].startswith("file_info") and len(lines) > 3, _eddypro),
+    (_is_ceop, _ceop),
     (_is_ismn, _ismn),
 )

@@ -30,6 +30,16 @@ def test_a_station_file_of_ismn_says_depth_and_units_and_bad_values_are_left_out
     assert found.times[-1] == np.datetime64("2019-09-01T03:00")
 
 
+def test_the_form_of_ismn_with_the_place_in_every_line_is_read_as_well(tmp_path):
+    path = tmp_path / "NET_NET_Barrow_sm_0.000000_0.210000_Cosmic-ray-Probe_20170810_20180809.stm"
+    place = "NET     NET          Barrow        71.32980  -156.62870    4.00    0.00    0.21"
+    stamps = ("2017/08/10 00:00", "2017/08/10 01:00")
+    rows = [f"{stamp} {stamp} {place}   {value} G M" for stamp, value in zip(stamps, (0.177, 0.175), strict=True)]
+    path.write_text("\n".join(rows))
+    (found,) = read_observations(path)
+    assert (found.quantity, found.depth, found.values.tolist()) == ("soil_liquid_water", 0.105, [0.177, 0.175])
+
+
 @pytest.mark.parametrize(
     ("variable", "quantity", "depth", "value"),
     [
