@@ -72,6 +72,15 @@ def _scaled_by_no_number(dataset: xarray.Dataset) -> str | None:
     return None
 
 
+def begins_as_netcdf(path: Path) -> bool:
+    """Whether a file begins as netCDF of either kind does, whatever it is called."""
+    try:
+        with path.open("rb") as file:
+            return file.read(8).startswith(SIGNATURES)
+    except OSError:
+        return False
+
+
 def _what_it_is(path: Path) -> str | None:
     """What a file is that does not begin like netCDF; None for one that does."""
     try:

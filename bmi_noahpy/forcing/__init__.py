@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bmi_noahpy.files.netcdf import begins_as_netcdf
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
 from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.derived import check_wanted
@@ -106,7 +107,7 @@ def _lift(records: NetcdfRecords, lapse: LapseSpec, files: Sequence[Path], eleva
 
 
 def guess_format(file: Path) -> str:
-    """By the ending, else by the tag of Noah's text files.
+    """By the ending, else by the tag of Noah's text files, else by how netCDF begins (``2019060100.LDASIN_DOMAIN1``).
 
     Raises
     ------
@@ -119,4 +120,6 @@ def guess_format(file: Path) -> str:
         return "noah_ascii"
     if ending in TEXT_ENDINGS:
         return "csv"
+    if begins_as_netcdf(file):
+        return "netcdf"
     raise ForcingError(f"{file}: format not recognised. Set forcing.format to noah_ascii, csv or netcdf.")

@@ -16,7 +16,7 @@ from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
 from bmi_noahpy.forcing.gaps import regular
 from bmi_noahpy.forcing.names import NAMES, choose_variables
-from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times, time_of_name
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
@@ -294,9 +294,8 @@ def _parts(files: OpenFiles, paths: Sequence[Path], name: str, time: TimeSpec) -
 
 
 def _part(data: Any, path: Path, name: str, time: TimeSpec) -> Part:
-    time_name = name_of_time(data, time, str(path))
-    times, variable = read_times(data[time_name], time, f"{path}: {time_name}"), data[name]
-    dimension = dimension_of_time(data[time_name])
+    variable = data[name]
+    times, dimension, label = _times(data, path, variable, time)
     if dimension not in variable.dims:
         raise ForcingError(f"{path}: {name}: has no dimension {dimension!r}, only {variable.dims}.")
     chunks = variable.encoding.get("chunksizes")
@@ -307,8 +306,21 @@ def _part(data: Any, path: Path, name: str, time: TimeSpec) -> Part:
         shape={str(key): size for key, size in variable.sizes.items() if key != dimension},
         units=variable.attrs.get("units"),
         chunk=int(chunks[variable.dims.index(dimension)]) if chunks else 1,
-        label=label_of(data, time_name, variable),
+        label=label,
     )
+
+
+def _times(data: Any, path: Path, variable: Any, time: TimeSpec) -> tuple[Times, str, str | None]:
+    """Times of a file, their dimension, and what they are; of a single record, its name may say it."""
+    try:
+        name = name_of_time(data, time, str(path))
+    except ForcingError:
+        stamp, alone = time_of_name(path), [str(key) for key in variable.dims if str(key).lower() == "time"]
+        if stamp is None or time.name is not None or not alone or variable.sizes[alone[0]] != 1:
+            raise
+        return in_utc(stamp, time, str(path)), alone[0], None
+    times = read_times(data[name], time, f"{path}: {name}")
+    return times, dimension_of_time(data[name]), label_of(data, name, variable)
 
 
 def _same_as_first(first: Part, part: Part, name: str) -> None:

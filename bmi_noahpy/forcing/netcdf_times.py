@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,22 @@ def name_of_time(data: Any, time: TimeSpec, source: str) -> str:
         if variable.attrs.get("standard_name") == "time" or variable.attrs.get("axis") == "T":
             return str(name)
     return find_time([str(name) for name in data.variables], source)
+
+
+_STAMP_OF_NAME = re.compile(r"(?<!\d)((?:19|20)\d{8}|(?:19|20)\d{10})(?!\d)")
+
+
+def time_of_name(path: Path) -> Times | None:
+    """The time in the name of a file, as of LDASIN files (``2019060100.LDASIN_DOMAIN1``); None when it has none."""
+    found = _STAMP_OF_NAME.search(path.name)
+    if found is None:
+        return None
+    text = found[1]
+    stamp = f"{text[:4]}-{text[4:6]}-{text[6:8]}T{text[8:10]}:{text[10:12] or '00'}"
+    try:
+        return np.array([stamp], dtype="datetime64[s]")
+    except ValueError:
+        return None
 
 
 def dimension_of_time(variable: Any) -> str:

@@ -21,7 +21,7 @@ COORDINATE_TOLERANCE = 1.0e-3
 """Two grids are the same when no coordinate differs by more; single precision may cost some of it. [degrees]"""
 SIDE_TOLERANCE = 1.0e-2
 """How far coordinates of a projection may differ, as a share of a cell."""
-LATITUDES, LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
+LATITUDES, LONGITUDES = ("latitude", "lat", "xlat", "xlat_m"), ("longitude", "lon", "xlong", "xlong_m")
 
 
 class NearestCell(UserWarning):
@@ -241,7 +241,8 @@ def _check_sides(variable: Any, domain: Domain, source: str) -> None:
 def _coordinate(variable: Any, names: tuple[str, ...]) -> Any:
     for name, coordinate in variable.coords.items():
         if coordinate.attrs.get("standard_name") == names[0] or str(name).lower() in names:
-            return coordinate
+            # WRF gives each time its own, all the same.
+            return coordinate.isel({key: 0 for key in coordinate.dims if str(key).lower() == "time"})
     return None
 
 
