@@ -31,6 +31,13 @@ def is_forward_mode() -> bool:
     return batched and bool(kinds[-1] == torch._C._functorch.TransformType.Jvp)
 
 
+def innermost(tensor: Tensor) -> Tensor:
+    """The numbers of a tensor under transformations of `torch.func`."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
 def differentiable_once(backward: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
     """A `backward` whose results raise an error, and say what to do, when they are differentiated."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noahpy_core.differentiation import innermost
 from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
 
 LARGEST_GROWTH = 1.0e12
@@ -23,7 +24,7 @@ def check_step_length(dt: Any) -> None:
     if isinstance(dt, Tensor):
         if dt.is_complex() or dt.dtype == torch.bool:
             raise ValueError(f"dt: a tensor of {dt.dtype}. Give seconds, as real numbers.")
-        value = _innermost(dt.detach())
+        value = innermost(dt.detach())
         wrong = value[~((value > 0) & torch.isfinite(value))]
         if wrong.numel() == 0:
             return
@@ -47,13 +48,6 @@ def check_interval(name: str, steps: Any) -> None:
 
 def _brief(value: Any) -> str:
     return f"{value!r}"[:40]
-
-
-def _innermost(tensor: Tensor) -> Tensor:
-    """The numbers of a tensor under transformations of `torch.func`."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    return tensor
 
 
 def warn_of_growth(model: Any, seeds: Sequence[Tensor | None], adjoint: Sequence[Tensor]) -> None:

@@ -120,7 +120,7 @@ class KernelEngine:
 
     def _pull_of(self, record: RecordedStep) -> StepPull:
         found = self._pulls.get(record.fields)
-        if found is None:
+        if found is None or not found.serves():
             trees = (self._like, record.forcing(), self._parameters)
             found = self._pulls[record.fields] = StepPull(self._model, trees, self._dt)
             if not self._by_parameters:

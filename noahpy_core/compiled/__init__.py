@@ -6,7 +6,8 @@ with loops over time and columns around, `execute` compiles, keeps and calls it:
 of a coupler.
 """
 
-from noahpy_core.compiled.execute.case import NotCompiled, why_not_compiled
+from noahpy_core.compiled.execute.case import why_not_compiled
+from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.pull import StepPull
 from noahpy_core.compiled.execute.run import compiled_run
 from noahpy_core.compiled.execute.step import CompiledStep

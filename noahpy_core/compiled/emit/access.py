@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from noahpy_core.compiled.emit.instructions import CodeTarget
-from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType
+from noahpy_core.compiled.emit.mathematics import BASIC, OF_NETWORKS, NumberType
 
 
-def support(target: CodeTarget) -> str:
-    """Definitions and attributes that come before a kernel."""
+def support(target: CodeTarget, body: str) -> str:
+    """Definitions and attributes that come before a kernel of a body."""
     kinds = {target.column, target.layers}
-    texts = [function(kind) for kind in sorted(kinds, key=lambda k: k.lanes) for function in FUNCTIONS.values()]
+    functions = dict(BASIC)
+    if any(f" @{name}." in body for name in OF_NETWORKS):
+        functions |= OF_NETWORKS
+    texts = [function(kind) for kind in sorted(kinds, key=lambda k: k.lanes) for function in functions.values()]
     for kind in sorted(kinds, key=lambda k: k.lanes):
         t = kind.text
         for name in ("fabs", "sqrt", "trunc"):

@@ -17,7 +17,7 @@ from noahpy_core.compiled.emit.access import support
 from noahpy_core.compiled.emit.code import Writer, usage
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.graph.graph import Node, needed
-from noahpy_core.compiled.record.step_graph import STEP_LENGTH, THICKNESS, Shape, Source, StepGraph, varying
+from noahpy_core.compiled.record.step_graph import STEP_LENGTH, THICKNESS, WEIGHT, Shape, Source, StepGraph, varying
 from noahpy_core.compiled.schedule.schedule import base_of, needs
 
 ARGUMENTS = (
@@ -46,7 +46,7 @@ def input_sources(shape: Shape, constants: Sequence[Tensor]) -> list[tuple[Sourc
     sources: list[tuple[Source, int]] = []
     for name in ("state", "forcing", "parameters"):
         sources += [((name, path), layers) for path, layers in shape.fields(name)]
-    sources += [(STEP_LENGTH, 0), (THICKNESS, shape.layers)]
+    sources += [(STEP_LENGTH, 0), (THICKNESS, shape.layers), *shape.weights()]
     for number, constant in enumerate(constants):
         if constant.ndim > 1:
             sources.append((("constant", number), constant.shape[0]))
@@ -223,7 +223,7 @@ class KernelBuilder:
         nodes = needed(self.roots)
         changing = varying(nodes)
         for source in self.sources:
-            if source[0] in ("parameters", "constant") or source in (STEP_LENGTH, THICKNESS):
+            if source[0] in ("parameters", "constant", WEIGHT) or source in (STEP_LENGTH, THICKNESS):
                 self.load_input(source)
         known = [node for node in nodes if node.number not in changing and not self.is_late(node)]
         late = {node.number for node in nodes if self.is_late(node)}
@@ -290,7 +290,7 @@ class KernelBuilder:
             text = thread.module(self.target, self.name, body, self.writer.arena.extent)
         else:
             function = f"define void @{self.name}(ptr %arguments) #0 {{\nentry:\n{body}\n  ret void\n}}"
-            text = "\n\n".join([support(self.target), function])
+            text = "\n\n".join([support(self.target, body), function])
         return Kernel(self.name, text, self.writer.arena.extent)
 
     def over_columns(self) -> ColumnLoop:

@@ -11,6 +11,7 @@ from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from noahpy_core.compiled.emit.dense import emit_dense, emit_outer
 from noahpy_core.compiled.emit.instructions import CodeTarget, Count, Instructions
 from noahpy_core.compiled.emit.mathematics import NumberType
 from noahpy_core.compiled.graph.graph import Loop, Node, needed
@@ -299,6 +300,12 @@ class Writer(Instructions):
             count.next[0] = self.put(f"fmul {t} {rest}, {kept(pivots, layer)}")
             keep(solution, count.next[0], layer)
         self.arena.release(pivots)
+
+    def _emit_dense(self, node: Node) -> None:
+        emit_dense(self, node)
+
+    def _emit_outer(self, node: Node) -> None:
+        emit_outer(self, node)
 
     # --- iterations -------------------------------------------------------------------------------------------------
 

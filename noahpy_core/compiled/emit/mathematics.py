@@ -109,6 +109,14 @@ class _Function:
         condition = self.put(f"fcmp {comparison} {t.text} {a}, {b}")
         return self.put(f"select {t.truth} {condition}, {t.text} {x}, {t.text} {y}")
 
+    def size(self, x: str) -> str:
+        """|x|."""
+        return self.put(f"call {self.kind.text} @llvm.fabs.{self.kind.suffix}({self.kind.text} {x})")
+
+    def call(self, name: str, x: str) -> str:
+        """Another of these functions."""
+        return self.put(f"call {self.kind.text} @{function_name(name, self.kind)}({self.kind.text} {x})")
+
     def as_bits(self, x: str) -> str:
         return self.put(f"bitcast {self.kind.text} {x} to {self.kind.bits}")
 
@@ -274,9 +282,63 @@ def arctangent(kind: NumberType) -> str:
     return f.finish("atan", f.where("olt", "%x", kind.number(0.0), negative, value))
 
 
-FUNCTIONS = {
+def hyperbolic_tangent(kind: NumberType) -> str:
+    """tanh(x): Cephes' rational function near 0, 1 - 2/(exp(2 |x|) + 1) beyond, with one division for both."""
+    f = _Function(kind)
+    size = f.size("%x")
+    z = f.binary("fmul", "%x", "%x")
+    above = f.polynomial(z, (-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3))
+    below = f.polynomial(z, (1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3))
+    grown = f.call("exp", f.binary("fadd", size, size))
+
+    # Where the comparison holds for neither, x is not a number, and stays so.
+    border = kind.number(0.625)
+    top = f.where("ogt", size, border, kind.number(-2.0), f.binary("fmul", z, above))
+    ratio = f.binary("fdiv", top, f.where("ogt", size, border, f.binary("fadd", grown, kind.number(1.0)), below))
+    far = f.binary("fadd", ratio, kind.number(1.0))
+    far = f.where("olt", "%x", kind.number(0.0), f.put(f"fneg {kind.text} {far}"), far)
+    return f.finish("tanh", f.where("ogt", size, border, far, f.fused("%x", ratio, "%x")))
+
+
+def logistic(kind: NumberType) -> str:
+    """1/(1 + exp(-x)), by the exponential that does not overflow."""
+    f = _Function(kind)
+    small = f.call("exp", f.put(f"fneg {kind.text} {f.size('%x')}"))
+    value = f.binary("fdiv", kind.number(1.0), f.binary("fadd", small, kind.number(1.0)))
+    return f.finish("sigmoid", f.where("oge", "%x", kind.number(0.0), value, f.binary("fmul", small, value)))
+
+
+def logarithm_of_one_plus(kind: NumberType) -> str:
+    """log(1 + x): the rounding of the sum is made good by what it has left of x."""
+    f = _Function(kind)
+    one = kind.number(1.0)
+    total = f.binary("fadd", "%x", one)
+    ratio = f.binary("fdiv", "%x", f.binary("fsub", total, one))
+    value = f.binary("fmul", f.call("log", total), ratio)
+    value = f.where("oeq", total, one, "%x", value)
+    return f.finish("log1p", f.where("oeq", "%x", kind.number(math.inf), "%x", value))
+
+
+def soft_positive_part(kind: NumberType) -> str:
+    """log(1 + exp(x)), by the exponential that does not overflow."""
+    f = _Function(kind)
+    small = f.call("exp", f.put(f"fneg {kind.text} {f.size('%x')}"))
+    positive = f.where("olt", "%x", kind.number(0.0), kind.number(0.0), "%x")
+    return f.finish("softplus", f.binary("fadd", positive, f.call("log1p", small)))
+
+
+BASIC = {
     "exp": exponential,
     "expm1": exponential_minus_one,
     "log": logarithm,
     "atan": arctangent,
 }
+"""Functions of the physics, in every kernel."""
+OF_NETWORKS = {
+    "tanh": hyperbolic_tangent,
+    "sigmoid": logistic,
+    "log1p": logarithm_of_one_plus,
+    "softplus": soft_positive_part,
+}
+"""Functions of networks, in the kernels that have one."""
+FUNCTIONS = {**BASIC, **OF_NETWORKS}

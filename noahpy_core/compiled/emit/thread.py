@@ -34,4 +34,4 @@ def module(target: CodeTarget, name: str, body: str, extent: int) -> str:
     registers = [f"declare i32 @llvm.nvvm.read.ptx.sreg.{part}.x()" for part in ("ctaid", "ntid", "tid")]
     memory = f"  %scratch = alloca [{extent} x {target.number}], align {target.size}"
     function = f"define ptx_kernel void @{name}(ptr %arguments) #0 {{\nentry:\n{memory}\n{body}\n  ret void\n}}"
-    return "\n\n".join([f'target triple = "{TRIPLE}"', *registers, support(target), function])
+    return "\n\n".join([f'target triple = "{TRIPLE}"', *registers, support(target, body), function])

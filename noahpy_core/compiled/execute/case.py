@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.driver import obstacle
+from noahpy_core.compiled.execute.not_compiled import NotCompiled
+from noahpy_core.compiled.execute.own import own_shape, weight_leaves, why_not_recorded
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.execute.programs import program
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
 from noahpy_core.fixed import has_global_hooks
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
-from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
 from noahpy_core.shape_checks import check_shapes
 from noahpy_core.state import Forcing, State
@@ -30,10 +31,6 @@ READERS = {
 }
 Trees = tuple[State, Forcing, Parameters]
 NAMES = ("state", "forcing", "parameters")
-
-
-class NotCompiled(ValueError):
-    """A model, or a way of calling it, that has no compiled form."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,16 +86,9 @@ def why_not_compiled(model: Any) -> str | None:
     # A subclass may step in another way, of which a recording of the schemes would know nothing.
     if type(model) is not NoahModel:
         return f"the model is a {type(model).__name__}, not a NoahModel"
-    if model.supplied:
-        return f"its {model.supplied[0]} is supplied by the user"
-    for slot, schemes in SCHEMES.items():
-        if getattr(model.options, slot) not in schemes:
-            return f"its {slot} is not a built-in scheme"
-    if any(parameter.requires_grad for parameter in model.parameters()):
-        return "it has trainable weights"
     if has_global_hooks() or any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
         return "it has hooks, which only torch calls"
-    return None
+    return why_not_recorded(model)
 
 
 def unlike(source: Source, leaf: Tensor, like: Tensor) -> NotCompiled:
@@ -135,7 +125,7 @@ def _obstacle(device: torch.device) -> str | None:
 
 
 def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
-    """Program and leaves of a run, step length and layer thickness last.
+    """Program and leaves of a run, step length, layer thickness and weights last.
 
     Parameters
     ----------
@@ -147,19 +137,14 @@ def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool
     NotCompiled : Tensors of different types or on different devices, or a device without kernels.
     """
     columns = check_shapes(*trees, model.column.thickness, dt, series=timed)
-    absent, sources, leaves = collect(model, trees, dt)
+    shape, sources, leaves = collect(model, trees, dt)
     steps = trees[1].air_temperature.shape[0] if timed else 1
-    pack = trees[0].snow.layer_mass
-    snow_layers = 0 if pack is None else pack.shape[0]
-    shape = Shape(model.options, model.column.layers, leaves[0].dtype, absent, snow_layers)
     of = program(shape, single=columns == 1, device=leaves[0].device)
     return Case(of, columns, steps, tuple(sources)), leaves
 
 
-def collect(
-    model: NoahModel, trees: Trees, dt: Tensor | float
-) -> tuple[frozenset[tuple[str, str]], list[Source], list[Tensor]]:
-    """Optional fields that are absent, and sources and tensors of the others, step length and thickness last.
+def collect(model: NoahModel, trees: Trees, dt: Tensor | float) -> tuple[Shape, list[Source], list[Tensor]]:
+    """Shape of a step, and sources and tensors of what it reads, step length, thickness and weights last.
 
     Raises
     ------
@@ -187,7 +172,18 @@ def collect(
     reason = _obstacle(device)
     if reason is not None:
         raise NotCompiled(f"execution: compiled steps are not possible, because {reason}; use execution 'eager'.")
-    return frozenset(absent), sources, leaves
+
+    pack = trees[0].snow.layer_mass
+    snow_layers = 0 if pack is None else pack.shape[0]
+    shape = Shape(model.options, model.column.layers, dtype, frozenset(absent), snow_layers)
+    shape = own_shape(model, shape)
+    weights = weight_leaves(model, shape)
+    for (source, _), weight in zip(shape.weights(), weights, strict=True):
+        if weight.device != device:
+            raise unlike(source, weight, like)
+        sources.append(source)
+        leaves.append(weight)
+    return shape, sources, leaves
 
 
 def build(container: type, values: dict[str, Tensor], prefix: str = "") -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall, TangentCall
 from noahpy_core.compiled.execute.case import Trees, make_case
+from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import Source, Wanted
 from noahpy_core.model import NoahModel
@@ -38,6 +39,7 @@ class StepPull:
     """
 
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float) -> None:
+        self._watch = Watch(model)
         case, leaves = make_case(model, trees, dt, timed=False)
         self._case, self._program, self.columns = case, case.program, case.columns
         # What does not change must stay where the table says it is.
@@ -68,6 +70,10 @@ class StepPull:
         self._back = (self._program, wanted, self.columns, self._inputs, self._cotangents, self._gradients)
         self._reverse: ReverseCall | None = None
         self._tangent: TangentCall | None = None
+
+    def serves(self) -> bool:
+        """Whether weights and schemes of the model are still those it was prepared with."""
+        return self._watch.same()
 
     def room_for_parameters(self) -> dict[str, Tensor]:
         """Zeros of the shape of every parameter that can be differentiated by, for each column."""

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ENTRY
 from noahpy_core.compiled.execute.call import ForwardCall
-from noahpy_core.compiled.execute.case import NotCompiled, Trees, make_case, negated, unlike, why_not_compiled
+from noahpy_core.compiled.execute.case import Trees, make_case, negated, unlike, why_not_compiled
+from noahpy_core.compiled.execute.not_compiled import NotCompiled
+from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.program import entry
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
@@ -106,6 +108,7 @@ class _Prepared:
         check_step_length(dt)
         self.parameters, self.dt = trees[2], dt
         self._length = dt.detach().clone() if isinstance(dt, Tensor) else None
+        self._watch = Watch(model)
         case, leaves = make_case(model, trees, dt, timed=False)
         self._case, program, self._columns = case, case.program, case.columns
         self._like = leaves[0].new_empty(0)
@@ -155,7 +158,7 @@ class _Prepared:
         Memory moves when a tensor is sent to another process. A step length of another number type was copied, and
         every new one is checked.
         """
-        same = parameters is self.parameters and dt is self.dt
+        same = parameters is self.parameters and dt is self.dt and self._watch.same()
         if self._length is not None and not torch.equal(dt, self._length):  # type: ignore[arg-type]
             return False
         return same and list(map(Tensor.data_ptr, self._still)) == self._places

@@ -68,13 +68,33 @@ class Reverse:
             # Added up layer by layer before the one sum over layers.
             terms.append(g.node("sum", self._total(members), length=0))
         zero = g.constant(0.0)
-        for (start, length), members in parts.slices.items():
+        slices = parts.slices
+        if node.op == "dense":
+            # The outputs of a layer are many slices, one beside the other: padding each would cost their square.
+            rows, slices = self._side_by_side(node, slices)
+            terms += rows
+        for (start, length), members in slices.items():
             pieces = [(zero, start), (self._total(members), length), (zero, node.length - start - length)]
             terms.append(g.concat([(piece, count) for piece, count in pieces if count]))
         if parts.single:
             totals = {layer: self._total(members) for layer, members in parts.single.items()}
             terms.append(g.concat([(totals.get(layer, zero), 1) for layer in range(node.length)]))
         return self._total(terms)
+
+    def _side_by_side(
+        self, node: Node, slices: dict[tuple[int, int], list[Node]]
+    ) -> tuple[list[Node], dict[tuple[int, int], list[Node]]]:
+        """Slices that do not overlap as one node, and those that do."""
+        zero, at = self.graph.constant(0.0), 0
+        pieces: list[tuple[Node, int]] = []
+        for (start, length), members in sorted(slices.items(), key=lambda one: one[0]):
+            if start < at:
+                return [], slices
+            pieces += [(zero, start - at), (self._total(members), length)]
+            at = start + length
+        pieces.append((zero, node.length - at))
+        filled = [(piece, count) for piece, count in pieces if count]
+        return ([self.graph.concat(filled)] if slices else []), {}
 
     def sweep(self, nodes: Iterable[Node]) -> None:
         """Pass derivatives from each node to its operands; nodes come with operands before results."""
@@ -297,6 +317,44 @@ def _tridiagonal(r: Reverse, node: Node, d: Node) -> None:
         r.add(upper, g.node("neg", g.node("mul", adjoint, up(node))))
 
 
+def _tanh(r: Reverse, node: Node, d: Node) -> None:
+    g = r.graph
+    r.add(node.args[0], r.linear("mul", d, g.node("sub", g.constant(1.0), g.node("mul", node, node))))
+
+
+def _sigmoid(r: Reverse, node: Node, d: Node) -> None:
+    g = r.graph
+    r.add(node.args[0], r.linear("mul", d, g.node("mul", node, g.node("sub", g.constant(1.0), node))))
+
+
+def _softplus(r: Reverse, node: Node, d: Node) -> None:
+    r.add(node.args[0], r.linear("mul", d, r.graph.node("sigmoid", node.args[0])))
+
+
+def _log1p(r: Reverse, node: Node, d: Node) -> None:
+    g = r.graph
+    r.add(node.args[0], r.linear("div", d, g.node("add", g.constant(1.0), node.args[0])))
+
+
+def _dense(r: Reverse, node: Node, d: Node) -> None:
+    g, (x, weights, *bias) = r.graph, node.args
+    outputs, inputs, layers, turned = node.attribute
+    r.add(x, g.node("dense", d, weights, attribute=(inputs, outputs, layers, not turned), length=x.length))
+    pair, sizes = ((x, d), (inputs, outputs)) if turned else ((d, x), (outputs, inputs))
+    r.add(weights, g.node("outer", *pair, attribute=(*sizes, layers), length=weights.length))
+    for member in bias:
+        sums = [g.node("sum", g.slice(d, k * layers, layers), length=0) for k in range(outputs)] if layers else []
+        r.add(member, g.concat([(total, 1) for total in sums]) if layers else d)
+
+
+def _outer(r: Reverse, node: Node, d: Node) -> None:
+    """Of the derivative of a layer, for second derivatives."""
+    g, (x, y) = r.graph, node.args
+    rows, columns, layers = node.attribute
+    r.add(x, g.node("dense", y, d, attribute=(rows, columns, layers, False), length=x.length))
+    r.add(y, g.node("dense", x, d, attribute=(columns, rows, layers, True), length=y.length))
+
+
 def _varies(x: Node) -> bool:
     return x.op != "detach"
 
@@ -321,4 +379,10 @@ _RULES: Mapping[str, Rule] = {
     "sum": _sum,
     "max": _max,
     "tridiagonal": _tridiagonal,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "log1p": _log1p,
+    "dense": _dense,
+    "outer": _outer,
 }

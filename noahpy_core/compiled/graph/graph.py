@@ -12,7 +12,9 @@ from typing import Any
 
 COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 LOGICAL = frozenset({"and", "or", "not", "all"})
-STRUCTURAL = frozenset({"input", "slice", "extract", "concat", "sum", "max", "all", "tridiagonal", "loop", "result"})
+STRUCTURAL = frozenset(
+    {"input", "slice", "extract", "concat", "sum", "max", "all", "tridiagonal", "loop", "result", "dense", "outer"}
+)
 """Operations that are not done element by element."""
 FOLDABLE: dict[str, Callable[..., float]] = {
     "add": lambda a, b: a + b,
@@ -49,6 +51,12 @@ class Graph:
         self.nodes: list[Node] = []
         self.origin = ""
         self._known: dict[Any, Node] = {}
+
+    def copy(self) -> Graph:
+        """A graph of the same nodes, to which others can be added."""
+        new = Graph()
+        new.nodes, new._known = list(self.nodes), dict(self._known)
+        return new
 
     def node(self, op: str, *args: Node, attribute: Any = None, length: int | None = None) -> Node:
         """The node of an operation; its length is the longest of its operands' unless given.

@@ -48,6 +48,11 @@ class Tangents:
         """The change of a node, as a node in any case."""
         return self.of(node) or self.graph.constant(0.0)
 
+    def whole(self, node: Node) -> Node:
+        """The change of a node with layers, in every layer."""
+        change = self.zero_or(node)
+        return change if change.length == node.length else self.graph.concat([(change, node.length)])
+
     def total(self, *changes: Node | None) -> Node | None:
         """Their sum."""
         total: Node | None = None
@@ -179,6 +184,53 @@ def _tridiagonal(t: Tangents, node: Node) -> Node:
     return g.node("tridiagonal", lower, diagonal, upper, change, length=layers)
 
 
+def _tanh(t: Tangents, node: Node) -> Node:
+    g = t.graph
+    return g.node("mul", _only(t, node), g.node("sub", g.constant(1.0), g.node("mul", node, node)))
+
+
+def _sigmoid(t: Tangents, node: Node) -> Node:
+    g = t.graph
+    return g.node("mul", _only(t, node), g.node("mul", node, g.node("sub", g.constant(1.0), node)))
+
+
+def _softplus(t: Tangents, node: Node) -> Node:
+    return t.graph.node("mul", _only(t, node), t.graph.node("sigmoid", node.args[0]))
+
+
+def _log1p(t: Tangents, node: Node) -> Node:
+    g = t.graph
+    return g.node("div", _only(t, node), g.node("add", g.constant(1.0), node.args[0]))
+
+
+def _dense(t: Tangents, node: Node) -> Node | None:
+    x, weights, *bias = node.args
+    g, moved = t.graph, [None if t.of(arg) is None else t.whole(arg) for arg in node.args]
+    by_x = (
+        None if moved[0] is None else g.node("dense", moved[0], weights, attribute=node.attribute, length=node.length)
+    )
+    if moved[1] is not None:
+        # The change of the bias starts the sum, as the bias itself does.
+        offset = [moved[2] or g.concat([(g.constant(0.0), bias[0].length)])] if bias else []
+        by_weights = g.node("dense", x, moved[1], *offset, attribute=node.attribute, length=node.length)
+        return t.total(by_x, by_weights)
+    if not bias or moved[2] is None:
+        return by_x
+    outputs, _, layers, _ = node.attribute
+    rows = [(g.extract(moved[2], k), max(layers, 1)) for k in range(outputs)]
+    return t.total(by_x, g.concat(rows))
+
+
+def _outer(t: Tangents, node: Node) -> Node | None:
+    g, (x, y) = t.graph, node.args
+
+    def product(a: Node, b: Node) -> Node:
+        return g.node("outer", a, b, attribute=node.attribute, length=node.length)
+
+    by_x = None if t.of(x) is None else product(t.whole(x), y)
+    return t.total(by_x, None if t.of(y) is None else product(x, t.whole(y)))
+
+
 _RULES: Mapping[str, Rule] = {
     "add": _add,
     # Its value is the first operand alone, its change that of both (`causes`).
@@ -200,4 +252,10 @@ _RULES: Mapping[str, Rule] = {
     "sum": _sum,
     "max": _max,
     "tridiagonal": _tridiagonal,
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "log1p": _log1p,
+    "dense": _dense,
+    "outer": _outer,
 }

@@ -22,6 +22,8 @@ from noahpy_core.recording import recorded_by
 from noahpy_core.state import LAYER, SNOW_LAYER, Fluxes, Forcing, State
 
 CONTAINERS: dict[str, type] = {"state": State, "forcing": Forcing, "parameters": Parameters}
+WEIGHT = "weight"
+"""Container of what all columns share: weights and constants of schemes that are not built in."""
 STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
 CHANGE = " change"
 """What the container of an input is followed by where its change is meant."""
@@ -42,6 +44,7 @@ class Shape:
     dtype : Type of numbers.
     absent : Optional fields that are None, as (container, path).
     snow_layers : Number of snow layers; 0 for a pack without.
+    own : The step of a model with schemes that are not built in.
     """
 
     options: Options
@@ -49,6 +52,7 @@ class Shape:
     dtype: torch.dtype
     absent: frozenset[tuple[str, str]]
     snow_layers: int = 0
+    own: OwnStep | None = None
 
     def fields(self, container: str) -> list[tuple[str, int]]:
         """Paths of a container's fields that are there, with their number of layers (0 for none)."""
@@ -63,7 +67,12 @@ class Shape:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         # A set has another order in every process, and the key must not.
         schemes, absent = sorted(vars(fields.pop("options")).items()), sorted(fields.pop("absent"))
-        return schemes, absent, sorted((name, str(value)) for name, value in fields.items())
+        own = fields.pop("own")
+        return schemes, absent, sorted((name, str(value)) for name, value in fields.items()), own and own.digest
+
+    def weights(self) -> list[tuple[Source, int]]:
+        """Weights, with their number of values (0 for a single one)."""
+        return [((WEIGHT, name), size) for name, size in self.own.weights] if self.own else []
 
     def length(self, dims: tuple[str, ...]) -> int:
         """Number of layers of a quantity with these dimensions, 0 for none."""
@@ -100,24 +109,56 @@ class StepGraph:
     requirements: list[tuple[Node, str]]
 
 
+@dataclasses.dataclass(frozen=True)
+class OwnStep:
+    """The recorded step of a model with schemes that are not built in.
+
+    Parameters
+    ----------
+    digest : Of all that its kernels depend on; steps with the same one are equal.
+    weights : Names of the weights it reads, with their number of values (0 for a single one).
+    step : The recording.
+    """
+
+    digest: str
+    weights: tuple[tuple[str, int], ...] = dataclasses.field(compare=False)
+    step: StepGraph = dataclasses.field(compare=False, repr=False)
+
+
 def record_step(shape: Shape) -> StepGraph:
     """Record one step of the model on made-up values; only the operations matter."""
+    if shape.own is not None:
+        # Kernels add to the graph, each what it needs.
+        return dataclasses.replace(shape.own.step, shape=shape, graph=shape.own.step.graph.copy())
     thickness = torch.full((shape.layers, 1), 0.5, dtype=shape.dtype)
     model = NoahModel(SoilColumn(thickness), shape.options)
     recorder = StepRecorder()
+    with torch.no_grad():
+        return recorded(model, shape, recorder)
+
+
+def recorded(model: NoahModel, shape: Shape, recorder: StepRecorder) -> StepGraph:
+    """One step of a model, recorded.
+
+    Parameters
+    ----------
+    shape : Of the step.
+    recorder : With what the model reads besides state, forcing, parameters, step length and layers.
+    """
+    columns = max(recorder.columns, 1)
     trees = {}
     for name in CONTAINERS:
-        trees[name] = _filled(CONTAINERS[name], shape)
+        trees[name] = _filled(CONTAINERS[name], shape, columns)
         for owner, path in shape.absent:
             if owner == name:
                 trees[name] = replace_quantity(trees[name], path, None)
         for path, _ in shape.fields(name):
             recorder.supply(get_quantity(trees[name], path), (name, path))
     # An input like any other: only operations on it are noted, not its value.
-    length = torch.full((1,), 3600.0, dtype=shape.dtype)
+    length = torch.full((columns,), 3600.0, dtype=shape.dtype)
     recorder.supply(length, STEP_LENGTH)
     recorder.supply(model.column.thickness, THICKNESS)
-    with torch.no_grad(), recorded_by(recorder), recorder:
+    with recorded_by(recorder), recorder:
         # The step without the checks of its arguments: what is recorded has no values.
         state, fluxes = model.step(trees["state"], trees["forcing"], trees["parameters"], length)
     results = {}
@@ -133,16 +174,16 @@ def _joined(graph: Graph, nodes: Sequence[Node], layers: int) -> Node:
     return graph.concat([(node, 1) for node in nodes])
 
 
-def _filled(container: type, shape: Shape) -> Any:
+def _filled(container: type, shape: Shape, columns: int) -> Any:
     """A container with the same harmless number everywhere."""
     values = {}
     for field in dataclasses.fields(container):
         metadata = dict(field.metadata)
         if "container" in metadata:
-            values[field.name] = _filled(metadata["container"], shape)
+            values[field.name] = _filled(metadata["container"], shape, columns)
         else:
             layers = shape.length(metadata["dims"])
-            values[field.name] = torch.full((layers, 1) if layers else (1,), 0.3, dtype=shape.dtype)
+            values[field.name] = torch.full((layers, columns) if layers else (columns,), 0.3, dtype=shape.dtype)
     return container(**values)
 
 
@@ -205,7 +246,7 @@ def group_of(source: Source) -> str:
 def constant_sources(shape: Shape) -> list[tuple[Source, int]]:
     """Inputs that do not change in time and can be differentiated by, with their number of layers."""
     sources: list[tuple[Source, int]] = [(("parameters", path), layers) for path, layers in shape.fields("parameters")]
-    return [*sources, (STEP_LENGTH, 0), (THICKNESS, shape.layers)]
+    return [*sources, (STEP_LENGTH, 0), (THICKNESS, shape.layers), *shape.weights()]
 
 
 def reverse_step(step: StepGraph, wanted: Wanted) -> ReverseGraph:

@@ -32,27 +32,30 @@ def the_run(model: nn.Module, case: Case, execution: str = "auto", steps: int = 
     return run(model, case.state, series(case, steps), case.parameters, case.dt, outputs=OUTPUTS, execution=execution)
 
 
-class TrainedConductivity(nn.Module):
-    """A built-in scheme times a weight."""
+class Curved(nn.Module):
+    """A built-in scheme times a weight, by a function that has no compiled form."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scheme, self.factor = CoteKonrad2005(), nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
 
     def forward(self, *arguments: Any) -> Tensor:
-        return self.factor * self.scheme(*arguments)
+        return torch.erf(self.factor) * self.scheme(*arguments)
 
 
 def replaced(case: Case) -> dict[str, tuple[NoahModel, str]]:
-    """Models with a scheme that is not built in, and what is said of them."""
-    by_name = Options(soil_thermal="noahpy_core.physics.soil_thermal:CoteKonrad2005")
+    """Models with a scheme that has no compiled form, and what is said of them."""
+    by_name = Options(soil_thermal="test_compiled_fallbacks:Curved")
+    named = r"soil_thermal cannot be compiled: in Curved: torch operation aten\.erf\.default has no compiled form"
+    curved, scheme = Curved(), CoteKonrad2005()
     return {
-        "supplied": (NoahModel(case.column, processes={"soil_thermal": CoteKonrad2005()}), "soil_thermal is supplied"),
-        "trained": (
-            NoahModel(case.column, processes={"soil_thermal": TrainedConductivity()}),
-            "soil_thermal is supplied",
+        "function": (
+            NoahModel(case.column, processes={"soil_thermal": lambda *given: scheme(*given)}),
+            r"soil_thermal is supplied by the user and no torch\.nn\.Module",
         ),
-        "imported": (NoahModel(case.column, by_name), "soil_thermal is not a built-in scheme"),
+        "supplied": (NoahModel(case.column, processes={"soil_thermal": curved.requires_grad_(False)}), named),
+        "trained": (NoahModel(case.column, processes={"soil_thermal": Curved()}), named),
+        "imported": (NoahModel(case.column, by_name), named),
     }
 
 
@@ -65,8 +68,8 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("noahpy_core.compiled.execute.case.program", refuse)
 
 
-@pytest.mark.parametrize("kind", ["supplied", "trained", "imported"])
-def test_a_model_with_a_scheme_that_is_not_built_in_is_stepped_by_torch(kind, nothing_compiled):
+@pytest.mark.parametrize("kind", ["function", "supplied", "trained", "imported"])
+def test_a_model_with_a_scheme_that_has_no_compiled_form_is_stepped_by_torch(kind, nothing_compiled):
     case = SETUP.case(9, seed=501)
     model, reason = replaced(case)[kind]
     automatic, eager = the_run(model, case), the_run(model, case, "eager")

@@ -14,9 +14,25 @@ from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType, functio
 from noahpy_core.compiled.execute.library import assemble
 
 KINDS = [NumberType("double", 8), NumberType("double", 1), NumberType("float", 16), NumberType("float", 1)]
-EXACT = {"exp": np.exp, "expm1": np.expm1, "log": np.log, "atan": np.arctan}
+
+
+def logistic(x: np.ndarray) -> np.ndarray:
+    small = np.exp(-np.abs(x))
+    return np.where(x < 0, small, 1.0) / (1.0 + small)
+
+
+def soft_positive_part(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+EXACT = {
+    "exp": np.exp, "expm1": np.expm1, "log": np.log, "atan": np.arctan, "tanh": np.tanh, "sigmoid": logistic,
+    "log1p": np.log1p, "softplus": soft_positive_part,
+}  # fmt: skip
 COUNT = 40_000
-LARGEST_ERROR = {"exp": 1.5, "expm1": 2.0, "log": 1.5, "atan": 1.5}
+LARGEST_ERROR = {
+    "exp": 1.5, "expm1": 2.0, "log": 1.5, "atan": 1.5, "tanh": 2.0, "sigmoid": 3.0, "log1p": 2.5, "softplus": 3.0,
+}  # fmt: skip
 """In units of the last digit. Where exp(x) is just above 2, a unit of exp(x) is two units of exp(x) - 1."""
 
 needs_extended_precision = pytest.mark.skipif(
@@ -84,6 +100,10 @@ def arguments(kind: NumberType, name: str) -> np.ndarray:
         "expm1": [wide, near, tiny, random.uniform(0.49, 0.51, COUNT), random.uniform(-0.51, -0.49, COUNT)],
         "log": [np.exp(wide), random.uniform(0.5, 2.0, COUNT), 1.0 + 1.0e-3 * near],
         "atan": [3.0 * near, tiny, wide, random.uniform(0.6, 0.7, COUNT), random.uniform(2.4, 2.43, COUNT)],
+        "tanh": [3.0 * near, tiny, wide, random.uniform(0.6, 0.65, COUNT), random.uniform(-0.65, -0.6, COUNT)],
+        "sigmoid": [wide, 5.0 * near, tiny],
+        "log1p": [np.exp(wide), near.clip(-0.99), tiny.clip(-0.9)],
+        "softplus": [wide, 5.0 * near, tiny],
     }[name]  # fmt: skip
     return np.concatenate(x).astype(number_type(kind))
 
