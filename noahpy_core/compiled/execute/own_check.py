@@ -123,7 +123,7 @@ def _made_up(model: NoahModel, shape: Shape) -> Trees:
             if (name, path) in shape.absent:
                 value = None
             else:
-                value = _middle(facts, shape, made.number) if value is None else value
+                value = _usual(name, facts, shape, made.number) if value is None else value
                 value = value.repeat(*(1,) * (value.ndim - 1), VARIANTS)
                 if facts["differentiable"]:
                     value = value * (1.0 + SPREAD * torch.rand(value.shape, generator=generator, dtype=value.dtype))
@@ -131,8 +131,10 @@ def _made_up(model: NoahModel, shape: Shape) -> Trees:
     return trees
 
 
-def _middle(facts: dict[str, Any], shape: Shape, columns: int) -> Tensor:
-    """The middle of the bounds of a quantity."""
+def _usual(container: str, facts: dict[str, Any], shape: Shape, columns: int) -> Tensor:
+    """A value that a quantity may have: the middle of its bounds, or of what comes from outside as little as may be."""
+    low, high = facts["bounds"]
+    value = min(max(low, 0.0), high) if container == "forcing" else 0.5 * (low + high)
     layers = shape.length(facts["dims"])
     size = (layers, columns) if layers else (columns,)
-    return torch.full(size, 0.5 * sum(facts["bounds"]), dtype=shape.dtype)
+    return torch.full(size, value, dtype=shape.dtype)

@@ -326,6 +326,12 @@ def _like(value: float) -> Handler:
     return handler
 
 
+def _all(r: Recorder, x: Tensor, dim: Any = None, keepdim: bool = False) -> Value:
+    if dim is None or keepdim or not _of_physics(r, x, dim):
+        raise CannotCompile("torch operation aten.all over the columns or features")
+    return NotImplemented
+
+
 def _full_like(r: Recorder, x: Tensor, value: float, **named: Any) -> Value:
     return _like(float(value))(r, x, **named)
 
@@ -358,6 +364,7 @@ FEATURE_OPERATIONS: dict[str, Handler] = {
     "mean": _reduction("sum", _added, mean=True),
     "amax": _reduction("max", _larger),
     "amin": _reduction("min", _smaller),
+    "all": _all,
     "_softmax": _softmax,
     "_log_softmax": _log_softmax,
     "native_layer_norm": _layer_norm,

@@ -325,7 +325,10 @@ REFUSED = {
     "an operation without a form": (inside(torch.erf), "torch operation aten.erf.default has no compiled form"),
     "dropout": (inside(lambda x: functional.dropout(x, 0.5, True)), "aten."),
     "random numbers": (inside(lambda x: x + torch.rand(1, dtype=x.dtype)), "is another when it is computed"),
-    "numpy": (inside(lambda x: torch.from_numpy(x.detach().numpy().copy())), "a tensor made for each column"),
+    "numpy": (
+        inside(lambda x: torch.from_numpy(x.detach().numpy().copy())),
+        "a tensor made for each column|is another when",
+    ),
     "a function with its own way back": (inside(Doubled.apply), "its derivative is another"),
     "a mean over columns": (inside(lambda x: x - x.mean(-1, keepdim=True) + 1.0), "over the columns"),
     "a branch on values": (inside(lambda x: x if bool((x > 0).all()) else -x), "over the columns|has no compiled form"),
