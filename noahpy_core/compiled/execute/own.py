@@ -88,7 +88,10 @@ def weight_leaves(model: NoahModel, shape: Shape) -> list[Tensor]:
     if shape.own is None:
         return []
     weights = weights_of(model)
-    return [weights[name].to(shape.dtype).resolve_neg().reshape((size, 1) if size else (1,)) for (_, name), size in shape.weights()]
+    return [
+        weights[name].to(shape.dtype).resolve_neg().reshape((size, 1) if size else (1,))
+        for (_, name), size in shape.weights()
+    ]
 
 
 class Watch:
