@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.containers import join_columns
-from noahpy_core.errors import ConvergenceError, SchemeError, ShapeError
+from noahpy_core.errors import BoundsError, ConvergenceError, SchemeError, ShapeError
 from noahpy_core.execution import step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -26,6 +26,7 @@ from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, map_
 from noahpy_core import learning, schemes, tables  # isort: skip - made of the modules above
 
 __all__ = [
+    "BoundsError",
     "ConvergenceError",
     "Fluxes",
     "Forcing",

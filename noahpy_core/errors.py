@@ -37,6 +37,10 @@ class ShapeError(KeyedError):
     """A quantity that is not a tensor, or has another shape than a step needs."""
 
 
+class BoundsError(KeyedError):
+    """A number outside the bounds that its quantity declares, as one in other units."""
+
+
 class ClassError(ValueError):
     """A class of soil, land cover or slope that cannot be computed.
 

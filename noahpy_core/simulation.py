@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.adjoint import Plan, recorded_run
+from noahpy_core.bound_checks import check_bounds
 from noahpy_core.column import SoilColumn
 from noahpy_core.differentiation import is_transformed
 from noahpy_core.errors import ConvergenceError
@@ -180,6 +181,7 @@ def run(
     checkpoint_every: int | None = None,
     truncate_every: int | None = None,
     execution: str = "auto",
+    check: bool = True,
 ) -> Trajectory:
     """A whole run, differentiable with respect to everything that enters it, step length and layers included.
 
@@ -200,11 +202,13 @@ def run(
     truncate_every : Cut the gradient in time every so many steps (default: never).
     execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
         so if the model is made of built-in schemes, and not under `vmap` or `grad` of `torch.func`.
+    check : Refuse numbers outside the bounds of their quantities, such as temperatures in degC; once, before the run.
 
     Raises
     ------
     KeyError : An output is neither in `State` nor in `Fluxes`.
     ShapeError : Something given is no tensor, or has another shape than a run needs.
+    BoundsError : A number is outside the bounds of its quantity.
     ValueError : "compiled", and it cannot be; a step length or an interval that is not positive; a scheme uses a tensor
         that requires a gradient and is no parameter of the model, which eager runs would not reach.
     RuntimeError : On the way back, a step taken again is not what it was.
@@ -214,6 +218,8 @@ def run(
     check_outputs(outputs, state)
     check_step_length(dt)
     columns = check_shapes(state, forcing, parameters, model.column.thickness, dt, series=True)
+    if check:
+        check_bounds(state, forcing, parameters)
     check_interval("checkpoint_every", checkpoint_every)
     check_interval("truncate_every", truncate_every)
 

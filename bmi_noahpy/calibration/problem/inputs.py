@@ -130,9 +130,11 @@ def trajectory(
     state, how = inputs.state, execution or run.execution
     for _ in range(repeated.cycles):
         series = first_steps(forcing, repeated.steps)
-        path = run_model(run.model, state, series, inputs.parameters, run.step, outputs=[], execution=how)
+        path = run_model(run.model, state, series, inputs.parameters, run.step, outputs=[], execution=how, check=False)
         state = path.final_state
-    path = run_model(run.model, state, forcing, inputs.parameters, run.step, outputs=list(outputs), execution=how)
+    path = run_model(
+        run.model, state, forcing, inputs.parameters, run.step, outputs=list(outputs), execution=how, check=False
+    )
     return path.outputs
 
 
