@@ -35,6 +35,8 @@ LARGEST_HELD_SHARE = 0.4
 """Of liquid water in a layer, whatever its pores hold."""
 LARGEST_RUNNING_SHARE = 0.6
 """Of a layer, that can run down as water within the heat step; the rest does so after it."""
+SMALLEST_PACK = 0.5
+"""Snow on the ground that it covers, at least: a vanishing layer has no temperature. [kg m-2]"""
 SKIN_DISTANCE = 0.05
 """Largest distance between the skin and the node of the top layer. [m]"""
 LARGEST_SETTLING = 2.0
@@ -141,7 +143,8 @@ class LayeredSnow(ModelPart):
         fallen = Snowfall(snowfall * dt, at_most(air.temperature, FREEZING_POINT), self.fresh_density(air))
 
         old = before.mass.sum(0)
-        cover = between(self.cover(old + fallen.mass, parameters), 0.0, 1.0)
+        whole = old + fallen.mass
+        cover = at_most(between(self.cover(whole, parameters), 0.0, 1.0), whole / SMALLEST_PACK)
         scale = patch_scale(cover, parameters.cover_scale)
         layers = with_snowfall(before, fallen, scale)
 
@@ -161,7 +164,8 @@ class LayeredSnow(ModelPart):
 
         arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat
         rows = patch(layers, scale)
-        conductivity = at_least(self.conductivity(rows.density), SMALLEST_CONDUCTIVITY)
+        temperature = FREEZING_POINT + at_most(rows.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * rows.mass)
+        conductivity = at_least(self.conductivity(rows.density, temperature, layers.wetness), SMALLEST_CONDUCTIVITY)
         return SnowyGround(layers, rows, cover, layers.ice, conductivity, albedo, rain, arriving)
 
     def held(self, ground: SnowyGround, parameters: SnowParameters) -> Tensor:
@@ -203,7 +207,7 @@ class LayeredSnow(ModelPart):
         """
         density = layers.density
         above = torch.cumsum(layers.mass, 0) - 0.5 * layers.mass
-        rate = positive_part(self.compaction(density, above * scale, temperature, parameters))
+        rate = positive_part(self.compaction(density, above * scale, temperature, layers.wetness, parameters))
         settled = at_most(density * torch.exp(at_most(rate * dt, LARGEST_SETTLING)), LARGEST_SNOW_DENSITY)
         return layers._replace(thickness=layers.thickness * density / torch.maximum(settled, density))
 
@@ -221,7 +225,8 @@ class LayeredSnow(ModelPart):
         dt : Length of the step. [s]
         """
         melting = between(1.0 + (skin - FREEZING_POINT) / MELTING_RANGE, 0.0, 1.0)
-        return between(self.albedo(ground.albedo, melting, snowfall, parameters, dt), 0.0, 1.0)
+        depth = ground.patch.thickness.sum(0)
+        return between(self.albedo(ground.albedo, melting, snowfall, skin, depth, parameters, dt), 0.0, 1.0)
 
     def state(self, layers: SnowLayers, albedo: Tensor, age: Tensor) -> SnowState:
         """The state that holds the layers.

@@ -49,6 +49,11 @@ class SnowLayers(NamedTuple):
         return self.mass - self.liquid
 
     @property
+    def wetness(self) -> Tensor:
+        """Liquid share of the mass. [1]"""
+        return self.liquid / (positive_part(self.mass) + GHOST_MASS)
+
+    @property
     def density(self) -> Tensor:
         """[kg m-3]"""
         ghost = GHOST_MASS / self.mass.shape[0]

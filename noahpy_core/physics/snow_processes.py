@@ -161,7 +161,9 @@ class Anderson1976(LayeredPiece):
     .. [2] Essery 2015, Geosci. Model Dev. 8, doi:10.5194/gmd-8-3867-2015.
     """
 
-    def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
+    def forward(
+        self, density: Tensor, load: Tensor, temperature: Tensor, wetness: Tensor, parameters: SnowParameters
+    ) -> Tensor:
         """Relative increase of density in time, ``[snow layer, column]``. [s-1]
 
         Parameters
@@ -169,6 +171,8 @@ class Anderson1976(LayeredPiece):
         density : [kg m-3]
         load : Snow above the middle of the layer. [kg m-2]
         temperature : [K]
+        wetness : Not read.
+        parameters : Viscosity and the rate of metamorphism are read.
         """
         assert parameters.viscosity is not None
         assert parameters.metamorphism_rate is not None
@@ -181,7 +185,9 @@ class Anderson1976(LayeredPiece):
 class NoSettling(LayeredPiece):
     """Snow keeps the density it fell with."""
 
-    def forward(self, density: Tensor, load: Tensor, temperature: Tensor, parameters: SnowParameters) -> Tensor:
+    def forward(
+        self, density: Tensor, load: Tensor, temperature: Tensor, wetness: Tensor, parameters: SnowParameters
+    ) -> Tensor:
         """Relative increase of density in time, 0, ``[snow layer, column]``. [s-1]
 
         Parameters
@@ -189,7 +195,7 @@ class NoSettling(LayeredPiece):
         density : [kg m-3]
         load : Snow above the middle of the layer. [kg m-2]
         temperature : [K]
-        parameters : None is read.
+        wetness, parameters : None is read.
         """
         return torch.zeros_like(density)
 
@@ -200,12 +206,13 @@ class NoSettling(LayeredPiece):
 class Calonne2011(LayeredPiece):
     """2.5e-6 rho^2 - 1.23e-4 rho + 0.024 (Calonne et al. 2011, doi:10.1029/2011GL049234)."""
 
-    def forward(self, density: Tensor) -> Tensor:
+    def forward(self, density: Tensor, temperature: Tensor, wetness: Tensor) -> Tensor:
         """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
 
         Parameters
         ----------
         density : ``[snow layer, column]``. [kg m-3]
+        temperature, wetness : Not read.
         """
         return 2.5e-6 * density * density - 1.23e-4 * density + 0.024
 
@@ -213,12 +220,13 @@ class Calonne2011(LayeredPiece):
 class Sturm1997(LayeredPiece):
     """Sturm et al. 1997, doi:10.3189/S0022143000002781: a line below 156 kg m-3, a parabola above."""
 
-    def forward(self, density: Tensor) -> Tensor:
+    def forward(self, density: Tensor, temperature: Tensor, wetness: Tensor) -> Tensor:
         """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
 
         Parameters
         ----------
         density : ``[snow layer, column]``. [kg m-3]
+        temperature, wetness : Not read.
         """
         light = 0.023 + 2.34e-4 * density
         return torch.where(density < 156.0, light, 0.138 - 1.01e-3 * density + 3.233e-6 * density * density)
@@ -227,12 +235,13 @@ class Sturm1997(LayeredPiece):
 class Yen1981(LayeredPiece):
     """2.22 (rho/1000)^1.885 (Yen 1981, CRREL Report 81-10)."""
 
-    def forward(self, density: Tensor) -> Tensor:
+    def forward(self, density: Tensor, temperature: Tensor, wetness: Tensor) -> Tensor:
         """Thermal conductivity, ``[snow layer, column]``. [W m-1 K-1]
 
         Parameters
         ----------
         density : ``[snow layer, column]``. [kg m-3]
+        temperature, wetness : Not read.
         """
         return 2.22 * torch.exp(1.885 * torch.log(density / 1000.0))
 
@@ -255,14 +264,18 @@ class Douville1995(LayeredPiece):
     """
 
     def forward(
-        self, albedo: Tensor, melting: Tensor, snowfall: Tensor, parameters: SnowParameters, dt: Tensor | float
-    ) -> Tensor:
+        self, albedo: Tensor, melting: Tensor, snowfall: Tensor, skin_temperature: Tensor, depth: Tensor,
+        parameters: SnowParameters, dt: Tensor | float,
+    ) -> Tensor:  # fmt: skip
         """Albedo at the end of the step, ``[column]``. [1]
 
         Parameters
         ----------
         melting : How much of the surface is melting. [1]
         snowfall : [kg m-2 s-1]
+        skin_temperature, depth : Not read: `melting` says what matters of them here.
+        parameters : Ageing times, albedos and the snowfall that renews them are read.
+        dt : Length of the step. [s]
         """
         assert parameters.cold_ageing_time is not None
         assert parameters.melting_ageing_time is not None

@@ -12,13 +12,17 @@ from noahpy_core.physics.snow_processes import Anderson1976, NoahsOwn, NoSettlin
 
 
 class CompactionScheme(Protocol):
-    """Relative growth of the density of each snow layer in time, the load being the snow above its middle."""
+    """Relative growth of the density of each snow layer in time.
+
+    The load is the snow above its middle, wetness the liquid share of its mass.
+    """
 
     def __call__(
         self,
         density: Annotated[Tensor, by_layer("kg m-3", 20.0, 917.0)],
         load: Annotated[Tensor, by_layer("kg m-2", 0.0)],
         temperature: Annotated[Tensor, by_layer("K", 150.0, 350.0)],
+        wetness: Annotated[Tensor, by_layer("1", 0.0, 1.0)],
         parameters: SnowParameters,
     ) -> Tensor: ...
 
@@ -33,6 +37,7 @@ SLOT = Slot(
         made.profile(350.0, 150.0),
         made.profile(100.0, 20.0),
         made.profile(273.0, 260.0),
+        made.profile(0.1, 0.0),
         made.parameters.snow.resolved(),
     ),
     enforced="densities up to 550 kg m-3",

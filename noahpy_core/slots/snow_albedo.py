@@ -12,13 +12,15 @@ from noahpy_core.physics.snow_processes import Douville1995, NoahsOwn
 
 
 class SnowAlbedoScheme(Protocol):
-    """Albedo of snow after `dt` seconds, from that before, how much of the surface melts, and snowfall."""
+    """Albedo of snow after `dt` seconds, from that before, how much of the surface melts, snowfall, skin and depth."""
 
     def __call__(
         self,
         albedo: Annotated[Tensor, by_column("1", 0.0, 1.0)],
         melting: Annotated[Tensor, by_column("1", 0.0, 1.0)],
         snowfall: Annotated[Tensor, by_column("kg m-2 s-1", 0.0)],
+        skin_temperature: Annotated[Tensor, by_column("K", 150.0, 350.0)],
+        depth: Annotated[Tensor, by_column("m", 0.0)],
         parameters: SnowParameters,
         dt: Tensor | float,
     ) -> Tensor: ...
@@ -34,6 +36,8 @@ SLOT = Slot(
         made.values(0.6, 0.8),
         made.values(1.0, 0.0),
         made.values(0.0, 1.0e-4),
+        made.values(273.15, 260.0),
+        made.values(0.3, 1.0),
         made.parameters.snow.resolved(),
         3600.0,
     ),

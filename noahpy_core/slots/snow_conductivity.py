@@ -11,9 +11,14 @@ from noahpy_core.physics.snow_processes import Calonne2011, NoahsOwn, Sturm1997,
 
 
 class SnowConductivityScheme(Protocol):
-    """Effective thermal conductivity of each snow layer."""
+    """Effective thermal conductivity of each snow layer; wetness is the liquid share of its mass."""
 
-    def __call__(self, density: Annotated[Tensor, by_layer("kg m-3", 20.0, 917.0)]) -> Tensor: ...
+    def __call__(
+        self,
+        density: Annotated[Tensor, by_layer("kg m-3", 20.0, 917.0)],
+        temperature: Annotated[Tensor, by_layer("K", 150.0, 273.15)],
+        wetness: Annotated[Tensor, by_layer("1", 0.0, 1.0)],
+    ) -> Tensor: ...
 
 
 SLOT = Slot(
@@ -22,5 +27,5 @@ SLOT = Slot(
     returns=(by_layer("W m-1 K-1", 0.03, 3.0, name="conductivity"),),
     schemes={"noah": NoahsOwn, "calonne2011": Calonne2011, "sturm1997": Sturm1997, "yen1981": Yen1981},
     default="noah",
-    trial=lambda made: (made.profile(350.0, 150.0),),
+    trial=lambda made: (made.profile(350.0, 150.0), made.profile(273.15, 260.0), made.profile(0.1, 0.0)),
 )

@@ -33,5 +33,5 @@ SLOT = Slot(
     default="noah",
     trial=lambda made: (made.values(5.0, 60.0), made.parameters.snow),
     limit=_none_without_snow,
-    enforced="0 without snow",
+    enforced="0 without snow; layered snow: at least 0.5 kg m-2 of snow on what is covered",
 )
