@@ -58,14 +58,17 @@ RULES = (
     ),
     _closed("snow", (LayeredSnow,), "Snow is part of its system of equations."),
     _closed("soil_water", (RichardsSoilWater,), "It needs water that is not created and keeps to its stores."),
-    _closed("turbulence", (Louis1979,), "It solves the exchange with the skin temperature, and needs its slope."),
+    _closed(
+        "turbulence", (Louis1979, LimitedScheme),
+        "It solves the exchange with the skin temperature: one of your own must not remember that of the step before.",
+    ),
     _closed(
         "supercooled_water", (FreezingCurve,),
         "It needs a freezing curve: derive one of your own from noahpy_core.physics.freezing.FreezingCurve.",
     ),
     _closed("phase_change", (EnthalpySoilHeat,), "Water freezes within its system of equations, by enthalpy."),
     _closed("transitions", (SharpTransitions,), "Its kinks are not made smooth: it has no switches."),
-    _closed("surface", (NoahSurface,), "It takes albedo and emissivity of snow from snow_albedo and the parameters."),
+    _closed("surface", (NoahSurface, LimitedScheme), "It has a tile of snow and one of bare ground."),
     _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
     _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),
     Rule(

@@ -23,7 +23,8 @@ from noahpy_core.constants import (
     STEFAN_BOLTZMANN,
 )
 from noahpy_core.numerics import at_most, between, positive_part
-from noahpy_core.physics.exchange_louis import SurfaceLayer, Transfer, transfer
+from noahpy_core.physics.exchange_louis import SurfaceLayer, Transfer
+from noahpy_core.physics.exchange_supplied import SuppliedLayer
 
 LATENT_HEAT_ICE = LATENT_HEAT_VAPORISATION + LATENT_HEAT_FUSION
 """Of vapour from ice, the sum of the other two, so that a way round by water gains nothing. [J kg-1]"""
@@ -38,7 +39,7 @@ FROST_RANGE = 1.0
 class SnowSkin(NamedTuple):
     """The surface of the snow, ``[column]``."""
 
-    air: SurfaceLayer
+    air: SurfaceLayer | SuppliedLayer
     pressure: Tensor
     humidity: Tensor
     absorbed: Tensor
@@ -53,7 +54,7 @@ class SnowSkin(NamedTuple):
 class BareSkin(NamedTuple):
     """The surface of soil and vegetation, ``[column]``. Shares are of the exchange of a wet surface."""
 
-    air: SurfaceLayer
+    air: SurfaceLayer | SuppliedLayer
     pressure: Tensor
     humidity: Tensor
     density: Tensor
@@ -134,7 +135,7 @@ def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
     In very stable air turbulence ends and the skin cools tens of kelvin below the air. A windless exchange of sensible
     heat, not of vapour, limits that (Jordan 1991, CRREL Special Report 91-16: 2 W m-2 K-1); by default there is none.
     """
-    exchange = transfer(skin.air, temperature)
+    exchange = skin.air.transfer(temperature)
     saturated, steeper = saturation(temperature, skin.pressure, LATENT_HEAT_ICE)
     deficit = saturated - skin.humidity
     potential = exchange.rate * deficit
@@ -154,7 +155,7 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     Soil, canopy water and plants evaporate by their shares, each at most what it has. Condensation meets no resistance;
     it is dew above the melting point and frost one degree below it, in proportion between.
     """
-    exchange = transfer(skin.air, temperature)
+    exchange = skin.air.transfer(temperature)
     cold = temperature < FREEZING_POINT
     heat_of_vapour = torch.where(cold, LATENT_HEAT_ICE, torch.full_like(temperature, LATENT_HEAT_VAPORISATION))
     saturated, steeper = saturation(temperature, skin.pressure, heat_of_vapour)

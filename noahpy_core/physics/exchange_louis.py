@@ -50,6 +50,10 @@ class SurfaceLayer(NamedTuple):
     potential_temperature: Tensor
     """[K]"""
 
+    def transfer(self, skin: Tensor) -> Transfer:
+        """Exchange at a skin temperature ``[column]`` [K], and its slope (see `transfer`)."""
+        return transfer(self, skin)
+
 
 class Transfer(NamedTuple):
     """Mass of air exchanged with the surface, ``[column]``, and its slope by skin temperature."""

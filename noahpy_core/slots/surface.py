@@ -20,7 +20,7 @@ class SurfaceScheme(Protocol):
     def __call__(
         self,
         ground: Ground,
-        snow_cover: Annotated[Tensor, by_column("1", 0.0, 0.98)],
+        snow_cover: Annotated[Tensor, by_column("1", 0.0, 1.0)],
         snow_age: Annotated[Tensor, by_column("s", 0.0)],
         parameters: Parameters,
     ) -> tuple[Tensor, Tensor]: ...

@@ -101,8 +101,8 @@ def heat_system(
     return System(
         snow=SnowRows(rows.mass, rows.enthalpy, held, largest),
         soil=_soil_rows(schemes, state, around, parameters, dt),
-        snow_skin=snow_skin(forcing, around, parameters, dt),
-        bare_skin=bare_skin(state, forcing, around, parameters, dt),
+        snow_skin=snow_skin(schemes, state, forcing, around, parameters, dt),
+        bare_skin=bare_skin(schemes, state, forcing, around, parameters, dt),
         cover=snowy.cover,
         top=top,
         between=between,

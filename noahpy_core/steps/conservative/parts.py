@@ -18,6 +18,7 @@ from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
 from noahpy_core.physics.sources import Sources
 from noahpy_core.physics.surface import Ground
+from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import SoilState
 
 
@@ -25,6 +26,8 @@ class Schemes(NamedTuple):
     """What stands in the slots of the step."""
 
     column: SoilColumn
+    turbulence: Callable[..., Conductance]
+    surface: Callable[..., tuple[Tensor, Tensor]]
     canopy_resistance: Callable[..., CanopyResistance]
     evaporation: Callable[..., Demand]
     soil_resistance: Callable[..., Tensor]
@@ -51,6 +54,8 @@ class Surroundings(NamedTuple):
     """Liquid water of each soil layer above the smallest. [kg m-2]"""
     caught: Tensor
     """Rain that the canopy catches. [kg m-2 s-1]"""
+    snow_emissivity: Tensor
+    """[1]"""
     added: Sources
 
 

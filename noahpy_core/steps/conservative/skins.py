@@ -2,50 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
 from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
-from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.exchange_louis import Louis1979, SurfaceLayer, surface_layer
+from noahpy_core.physics.exchange_supplied import SuppliedLayer
 from noahpy_core.physics.soil_cover import resistance_of_cover
 from noahpy_core.state import Forcing, State
-from noahpy_core.steps.conservative.parts import Surroundings
+from noahpy_core.steps.conservative.parts import Schemes, Surroundings
 
 
-def snow_skin(forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float) -> SnowSkin:
+def snow_skin(
+    schemes: Schemes, state: State, forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float
+) -> SnowSkin:
     """The surface of the snow.
 
     Parameters
     ----------
+    schemes : Of the slots.
+    state : At the start of the step.
     forcing, parameters : Of the step, resolved.
     around : What is known before heat is exchanged.
     dt : Length of the step. [s]
     """
     snow, air = parameters.snow, around.air
-    assert snow.snow_emissivity is not None
     assert snow.snow_roughness is not None
     assert snow.windless_exchange is not None
-    absorbed = (1.0 - around.snowy.albedo) * forcing.shortwave_down + snow.snow_emissivity * forcing.longwave_down
+    emissivity = around.snow_emissivity
+    absorbed = (1.0 - around.snowy.albedo) * forcing.shortwave_down + emissivity * forcing.longwave_down
     return SnowSkin(
-        air=surface_layer(air, snow.snow_roughness),
+        air=_layer(schemes, state, around, snow.snow_roughness, parameters),
         pressure=air.pressure,
         humidity=air.humidity,
         absorbed=absorbed,
-        emissivity=snow.snow_emissivity,
+        emissivity=emissivity,
         windless=snow.windless_exchange,
         largest_sublimation=around.snowy.largest_sublimation(dt),
     )
 
 
 def bare_skin(
-    state: State, forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float
+    schemes: Schemes, state: State, forcing: Forcing, around: Surroundings, parameters: Parameters, dt: Tensor | float
 ) -> BareSkin:
     """Shares of soil, canopy and plants, and the most each can give; the top layer is shared by soil and roots.
 
     Parameters
     ----------
+    schemes : Of the slots.
     state : At the start of the step.
     forcing, parameters : Of the step, resolved.
     around : What is known before heat is exchanged.
@@ -55,7 +63,7 @@ def bare_skin(
     of_top, largest_plant = _of_the_soil(around)
     cover = resistance_of_cover(parameters.vegetation, air, ground.roughness_length)
     return BareSkin(
-        air=surface_layer(air, ground.roughness_length),
+        air=_layer(schemes, state, around, ground.roughness_length, parameters),
         pressure=air.pressure,
         humidity=air.humidity,
         density=air.density,
@@ -70,6 +78,16 @@ def bare_skin(
         largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
         largest_plant=largest_plant / dt,
     )
+
+
+def _layer(
+    schemes: Schemes, state: State, around: Surroundings, roughness: Tensor, parameters: Parameters
+) -> SurfaceLayer | SuppliedLayer:
+    """The air over a surface of a roughness length [m]."""
+    if isinstance(schemes.turbulence, Louis1979):
+        return surface_layer(around.air, roughness)
+    memory = dataclasses.replace(state.surface, roughness_length=roughness + torch.zeros_like(around.air.temperature))
+    return SuppliedLayer(schemes.turbulence, memory, around.air, parameters.general)
 
 
 def _of_the_soil(around: Surroundings) -> tuple[Tensor, Tensor]:

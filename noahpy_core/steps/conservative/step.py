@@ -16,10 +16,10 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.fixed import ModelPart
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.evaporation import CanopyResistance, Demand
-from noahpy_core.physics.exchange_louis import Louis1979
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater
+from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.steps.conservative.fluxes import conservative_fluxes
 from noahpy_core.steps.conservative.heat import heat_step
@@ -41,7 +41,8 @@ class ConservativeStep(ModelPart):
     def __init__(
         self,
         column: SoilColumn,
-        turbulence: Louis1979,
+        turbulence: Callable[..., Conductance],
+        surface: Callable[..., tuple[Tensor, Tensor]],
         canopy_resistance: Callable[..., CanopyResistance],
         evaporation: Callable[..., Demand],
         soil_resistance: Callable[..., Tensor],
@@ -53,6 +54,7 @@ class ConservativeStep(ModelPart):
         super().__init__()
         self.column = column
         self.turbulence = turbulence
+        self.surface = surface
         self.canopy_resistance = canopy_resistance
         self.evaporation = evaporation
         self.soil_resistance = soil_resistance
@@ -97,6 +99,6 @@ class ConservativeStep(ModelPart):
     def schemes(self) -> Schemes:
         """What stands in the slots, as the functions of the step take it."""
         return Schemes(
-            self.column, self.canopy_resistance, self.evaporation, self.soil_resistance, self.soil_thermal, self.curve,
-            self.soil_water, self.snow,
+            self.column, self.turbulence, self.surface, self.canopy_resistance, self.evaporation, self.soil_resistance,
+            self.soil_thermal, self.curve, self.soil_water, self.snow,
         )  # fmt: skip

@@ -10,8 +10,9 @@ from noahpy_core.numerics import at_most, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.exchange_louis import surface_layer
+from noahpy_core.physics.snow_layered import SnowyGround
 from noahpy_core.physics.sources import sources
-from noahpy_core.physics.surface import snow_free_ground
+from noahpy_core.physics.surface import Ground, NoahSurface, snow_free_ground
 from noahpy_core.physics.surface_resistance import NoSoilResistance
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.parts import Schemes, Surroundings
@@ -35,6 +36,7 @@ def surroundings(
     snowfall = snow.snowfall(forcing, air)
     rainfall = forcing.precipitation - snowfall
     snowy = snow.snowed_on(state.snow, snowfall, rainfall, air, parameters.snow, dt)
+    ground, snowy, snow_emissivity = _seen(schemes, state, ground, snowy, parameters)
 
     neutral = surface_layer(air, ground.roughness_length).neutral / air.density
     resistance = schemes.canopy_resistance(
@@ -52,4 +54,33 @@ def surroundings(
         shares = shares._replace(soil=one - ground.vegetation_fraction)
     available = positive_part(soil.liquid_water - MINIMUM_MOISTURE) * schemes.column.thickness * WATER_DENSITY
     added = sources(forcing, soil.temperature)
-    return Surroundings(air, ground, rainfall, snowfall, snowy, resistance, to_soil, shares, available, caught, added)
+    return Surroundings(
+        air,
+        ground,
+        rainfall,
+        snowfall,
+        snowy,
+        resistance,
+        to_soil,
+        shares,
+        available,
+        caught,
+        snow_emissivity,
+        added,
+    )
+
+
+def _seen(
+    schemes: Schemes, state: State, ground: Ground, snowy: SnowyGround, parameters: Parameters
+) -> tuple[Ground, SnowyGround, Tensor]:
+    """Ground and snow with the albedo that each is seen with, and the emissivity of the snow."""
+    emissivity = parameters.snow.snow_emissivity
+    assert emissivity is not None
+    if isinstance(schemes.surface, NoahSurface):
+        return ground, snowy, emissivity
+    # A scheme of one's own knows one surface under more or less snow: the two tiles are its ends.
+    none = torch.zeros_like(snowy.cover)
+    bare_albedo, bare_emissivity = schemes.surface(ground, none, state.snow.age, parameters)
+    snow_albedo, emissivity = schemes.surface(ground, none + 1.0, state.snow.age, parameters)
+    ground = ground._replace(albedo=bare_albedo, emissivity=bare_emissivity)
+    return ground, snowy._replace(albedo=snow_albedo), emissivity
