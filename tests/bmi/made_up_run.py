@@ -55,6 +55,9 @@ def made_up_run(
     settings = {"name": "Test site", "domain": {"latitude": np.asarray(latitude).tolist()}}
     model = SimpleNamespace(column=SoilColumn(torch.as_tensor(thickness, dtype=torch.float64)), options=Options())
     parameters = filled(Parameters, columns, 0.5, len(thickness))
+    # Pores that hold made-up water: organic matter beyond 1 would leave none.
+    mineral = dataclasses.replace(parameters.soil, organic_matter=None, organic_solids=None)
+    parameters = dataclasses.replace(parameters, soil=mineral)
     return SimpleNamespace(
         configuration=SimpleNamespace(name="Test site", model_dump=lambda mode: settings),
         model=model,

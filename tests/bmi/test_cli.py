@@ -292,7 +292,7 @@ def made_up_steps(monkeypatch, run, change=lambda number, state, fluxes: (state,
     """Let made-up results stand for those of the model; after the first block, perhaps an exception."""
     blocks = iter(range(1000))
 
-    def results(model, state, forcing, parameters, dt, *, outputs, execution):
+    def results(model, state, forcing, parameters, dt, *, outputs, **_):
         count = len(forcing.air_temperature)
         if next(blocks) and ending is not None:
             raise ending
