@@ -104,3 +104,26 @@ def test_one_step_derivatives_cost_a_few_updates(report: Report, component: Any)
         report.add(Row(f"one-step {name} derivative, 1 column", cost / 20 / MICROSECOND, "us"))
         report.add(Row("    of update()", cost / update, "times", "40 times"))
         assert cost / update <= 40.0
+
+
+@pytest.mark.parametrize("columns", [1, 8])
+def test_many_directions_cost_less_than_a_run_each(report: Report, columns: int) -> None:
+    steps, directions = 200, 20
+    site = make_site(columns, steps, schemes={"phase_change": "enthalpy"})
+    porosity = site.parameters.soil.porosity
+
+    def values(change: torch.Tensor) -> torch.Tensor:
+        soil = dataclasses.replace(site.parameters.soil, porosity=porosity * (1.0 + change[:, None]))
+        parameters = dataclasses.replace(site.parameters, soil=soil)
+        path = run(
+            site.model, site.state, site.forcing, parameters, STEP, outputs=["soil.temperature"], execution="compiled"
+        )
+        return path.outputs["soil.temperature"]
+
+    point = torch.zeros(directions, dtype=torch.float64)
+    alone, all_of_them = side_by_side(lambda: values(point), lambda: torch.func.jacfwd(values)(point))
+    each = (all_of_them - alone) / directions / alone
+    report.add(
+        Row(f"one of {directions} directions, enthalpy, {columns} columns, of the run alone", each, "times", "2")
+    )
+    assert each <= 2.0

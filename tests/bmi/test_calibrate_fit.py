@@ -58,6 +58,19 @@ def test_forward_mode_reverse_mode_and_differences_agree(site):
     torch.testing.assert_close(slope, fit.gradient(unknowns)[1], rtol=1e-6, atol=1e-9)
 
 
+def test_the_jacobian_of_a_compiled_run_is_that_of_torch_and_comes_from_a_kernel(site, monkeypatch):
+    fit = fit_of(site, optimiser="levenberg_marquardt")
+    unknowns = first_unknowns(fit)
+    runs = []
+    monkeypatch.setattr("noahpy_core.simulation.recorded_run", lambda *given: runs.append(given))
+    found = fit.linearised(unknowns).jacobian
+    assert runs == [], "no run goes through torch"
+    monkeypatch.undo()
+    monkeypatch.setattr(Fit, "_is_compiled", False)
+    expected = fit_of(site, optimiser="levenberg_marquardt").linearised(unknowns).jacobian
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9 * expected.abs().max().item())
+
+
 def test_starts_do_not_influence_each_other(site):
     fit = fit_of(site)
     unknowns = first_unknowns(fit)

@@ -194,8 +194,8 @@ class Optimiser(Section):
     damping: Annotated[float, Field(gt=0.0)] = Field(default=1e-2, description="levenberg_marquardt: first damping")
     jacobian: Literal["auto", "forward", "difference"] = Field(
         default="auto",
-        description="levenberg_marquardt and uncertainty: forward mode, which is eager, or central differences in more "
-        "columns; auto: differences where the run is compiled",
+        description="levenberg_marquardt and uncertainty: forward mode, exact, or central differences in more columns; "
+        "auto: forward mode, but differences where phase_change is heat_limited and the run compiled",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.run import Run
 from noahpy_core.compiled import why_not_compiled
 from noahpy_core.errors import ConvergenceError
+from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
 from noahpy_core.state import Forcing
 
 COLUMNS_AT_ONCE = 2048
@@ -219,19 +221,28 @@ class Fit:
 
     @property
     def _forward_mode(self) -> bool:
-        """Compiled kernels have no forward mode, and plain runs in them cost less than one eager run with tangents."""
+        """Where derivatives of a season are no sensitivities, differences in compiled runs smooth them over."""
         asked = self.calibration.optimiser.jacobian
         if asked == "auto":
-            return self.run.execution == "eager" or why_not_compiled(self.run.model) is not None
+            rough = isinstance(self.run.model.schemes["phase_change"], HeatLimitedSoilHeat)
+            return not (rough and self._is_compiled)
         return asked == "forward"
+
+    @functools.cached_property
+    def _is_compiled(self) -> bool:
+        return self.run.execution != "eager" and why_not_compiled(self.run.model) is None
 
     def _forward(self, unknowns: Tensor, tangents: Tensor) -> Simulated:
         """Derivatives of simulated values along a tangent for each start, in forward mode."""
         with torch.no_grad(), forward_ad.dual_level():
             inputs = self.maker.make(forward_ad.make_dual(unknowns, tangents))
-            forcing = with_tangents(inputs.forcing(self._forcing, unknowns.shape[1]))
-            dual = Inputs(with_tangents(inputs.parameters), with_tangents(inputs.state), {})
-            found = [forward_ad.unpack_dual(one) for one in self._run(dual, forcing, self.fitted, "eager")]
+            forcing = inputs.forcing(self._forcing, unknowns.shape[1])
+            dual, how = Inputs(inputs.parameters, inputs.state, {}), None
+            # Kernels read zero where there is no tangent, torch needs the zeros.
+            if not self._is_compiled:
+                dual, how = Inputs(with_tangents(inputs.parameters), with_tangents(inputs.state), {}), "eager"
+                forcing = with_tangents(forcing)
+            found = [forward_ad.unpack_dual(one) for one in self._run(dual, forcing, self.fitted, how)]
             return [torch.zeros_like(one.primal) if one.tangent is None else one.tangent for one in found]
 
     def _differences(self, unknowns: Tensor, tangents: Tensor) -> Simulated:

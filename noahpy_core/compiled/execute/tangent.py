@@ -21,7 +21,7 @@ from noahpy_core.state import State
 def compiled_tangent_run(
     model: NoahModel, trees: Trees, dt: Tensor | float, outputs: Sequence[str]
 ) -> tuple[State, list[Tensor]]:
-    """As `compiled_run`, in forward mode: changes of what enters the run are carried along, several one after another.
+    """As `compiled_run`, in forward mode: changes of what enters the run are carried along, several at once.
 
     Parameters
     ----------
@@ -108,7 +108,38 @@ class _Push(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        return _one_after_another(_Push.apply, info.batch_size, in_dims, arguments)
+        spec, given, *tensors = arguments
+        columns = _columns(tensors, in_dims[2:])
+        if spec.model.column.thickness.shape[-1] != 1:
+            # Each column has layers of its own, of which there are not as many as columns of all directions.
+            return _one_after_another(_Push.apply, info.batch_size, in_dims, arguments)
+        # Columns for each direction: a kernel carries one direction, and its vectors hold many columns.
+        wide = [
+            _side_by_side(tensor, dim, info.batch_size, columns)
+            for tensor, dim in zip(tensors, in_dims[2:], strict=True)
+        ]
+        pushed: tuple[Tensor, ...] = _Push.apply(spec, given, *wide)  # type: ignore[no-untyped-call]
+        return tuple(part.unflatten(-1, (info.batch_size, columns)) for part in pushed), (-2,) * len(pushed)
+
+
+def _columns(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> int:
+    """Number of columns of tensors, some of which have a batch."""
+    shapes = [
+        [size for place, size in enumerate(tensor.shape) if dim is None or place != dim % tensor.ndim]
+        for tensor, dim in zip(tensors, dims, strict=True)
+    ]
+    return max(shape[-1] for shape in shapes)
+
+
+def _side_by_side(tensor: Tensor, dim: int | None, size: int, columns: int) -> Tensor:
+    """The members of a batch as columns beside each other; what all columns and members share stays one column."""
+    if dim is None:
+        if tensor.shape[-1] == 1:
+            # With a single column, the columns are the directions.
+            return tensor if columns > 1 else tensor.expand(*tensor.shape[:-1], size)
+        tensor, dim = tensor.expand(size, *tensor.shape), 0
+    moved = tensor.movedim(dim, -2)
+    return moved.expand(*moved.shape[:-1], columns).reshape(*moved.shape[:-2], size * columns)
 
 
 def _one_after_another(
@@ -116,7 +147,6 @@ def _one_after_another(
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
     """A function of each member of a batch."""
     found = []
-    # A kernel carries one direction at a time.
     for member in range(size):
         picked = [
             value.select(dim, member) if isinstance(dim, int) else value

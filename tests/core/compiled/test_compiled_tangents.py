@@ -23,7 +23,9 @@ from random_columns import Case, random_case
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from noahpy_core.column import SoilColumn
 from noahpy_core.compiled.execute.program import Program
+from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import run
@@ -104,7 +106,12 @@ def test_jacfwd_goes_through_kernels_and_equals_jacrev(monkeypatch):
     monkeypatch.setattr(Program, "tangent", lambda *a, **k: calls.append(1) or tangent(*a, **k))
     value, point = column_value(case, Options(phase_change="enthalpy"), "compiled"), case.state.soil.temperature
     forward = torch.func.jacfwd(value)(point)
-    assert len(calls) == point.numel()
+    assert len(calls) == 1, "directions are columns of one call"
+    for number in range(point.numel()):
+        direction = torch.zeros_like(point).reshape(-1)
+        direction[number] = 1.0
+        _, alone = torch.func.jvp(value, (point,), (direction.reshape(point.shape),))
+        assert torch.equal(alone, forward.reshape(3, -1)[:, number])
     rows = []
     for column in range(3):
         leaf = point.clone().requires_grad_()
@@ -112,7 +119,30 @@ def test_jacfwd_goes_through_kernels_and_equals_jacrev(monkeypatch):
     torch.testing.assert_close(forward, torch.stack(rows), rtol=1e-9, atol=1e-11)
 
 
-def test_vmap_of_jvp_over_points_takes_them_one_after_the_other():
+@pytest.mark.parametrize("columns", [1, 3])
+def test_directions_beside_each_other_may_be_of_what_all_columns_share_and_of_layers_of_each(columns):
+    case = random_case(columns, 4, seed=36)
+    first = map_tensors(lambda x: x[..., :1], case.parameters)
+    for thickness in (case.column.thickness[:, :1], case.column.thickness.expand(-1, columns)):
+        model = NoahModel(SoilColumn(thickness), Options())
+
+        def value(porosity: Tensor) -> Tensor:
+            parameters = replace_quantity(first, "soil.porosity", porosity)
+            path = run(
+                model, case.state, series(case, 2), parameters, case.dt,  # noqa: B023 - called at once
+                outputs=["soil.moisture"], execution="compiled",
+            )  # fmt: skip
+            return path.outputs["soil.moisture"].sum((0, 1))
+
+        point = first.soil.porosity
+        together = torch.func.jacfwd(value)(point)
+        for layer in range(4):
+            direction = torch.zeros_like(point)
+            direction[layer] = 1.0
+            assert torch.equal(torch.func.jvp(value, (point,), (direction,))[1], together[:, layer, 0])
+
+
+def test_vmap_of_jvp_over_points_is_that_of_each_point():
     case = random_case(3, 4, seed=34)
     value, point = column_value(case, Options(), "compiled"), case.state.soil.temperature
     points, direction = torch.stack([point, point + 0.5]), torch.ones_like(point)
