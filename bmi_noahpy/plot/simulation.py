@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.observations.simulated import ColumnOutput, Series
 from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, depth_axis, new_figure
+from bmi_noahpy.plot.snowpack import draw_snowpack, layers_of
 
 SMOOTHING_DAYS = 31
 LONG_RUN_DAYS = 400
@@ -48,7 +49,7 @@ def soil_figure(output: ColumnOutput) -> Figure | None:
 
 
 def snow_figure(output: ColumnOutput) -> Figure | None:
-    """Snow depth and water equivalent; None when the file has neither."""
+    """Snow depth, water equivalent, and the layers where the file has them; None without the first two."""
     panels = [
         (output.series("snow_depth"), "snow depth [m]"),
         (output.series("snow_water_equivalent"), "snow water equivalent [kg m⁻²]"),
@@ -56,9 +57,14 @@ def snow_figure(output: ColumnOutput) -> Figure | None:
     present = [(series, label) for series, label in panels if series is not None]
     if not present:
         return None
-    figure = new_figure(output.title, 11.0, 1.0 + 2.4 * len(present))
-    axes = figure.subplots(len(present), 1, sharex=True, squeeze=False)[:, 0]
-    for panel, (series, label) in zip(axes, present, strict=True):
+    layers = layers_of(output)
+    panels_wanted = len(present) + (layers is not None)
+    figure = new_figure(output.title, 11.0, 1.0 + 2.4 * panels_wanted)
+    axes = figure.subplots(panels_wanted, 1, sharex=True, squeeze=False)[:, 0]
+    if layers is not None:
+        mesh = draw_snowpack(axes[-1], *layers)
+        figure.colorbar(mesh, ax=axes[-1], label="temperature of the snow [°C]", pad=0.01)
+    for panel, (series, label) in zip(axes, present, strict=False):
         panel.fill_between(series.valid, series.values, color=COLOURS[5], alpha=0.4, linewidth=0)
         panel.plot(series.valid, series.values, color=COLOURS[0], linewidth=1.0)
         panel.set_ylabel(label)
