@@ -81,8 +81,9 @@ def thaw_depth(liquid: Floats, ice: Floats, faces: Floats) -> float:
     """Depth down to which the ground thaws in a series, within the partly thawed layer too. [m]
 
     Layers that thaw completely count whole. Of the first one below them counts the share that thaws: how far its liquid
-    fraction rises from its lowest value of the series, which is that of frozen ground, towards one. The answer so
-    depends little on the thickness of the layers.
+    fraction rises towards one, from that of frozen ground at its warmest. Ground that stays frozen gains and loses
+    liquid water with the season too; how much is seen in the layer below, and added to the lowest fraction of this one.
+    The answer so depends little on the thickness of the layers.
 
     Parameters
     ----------
@@ -95,13 +96,15 @@ def thaw_depth(liquid: Floats, ice: Floats, faces: Floats) -> float:
     """
     total = np.maximum(liquid + ice, 1e-9)
     fraction = liquid / total
-    frozen = fraction.min(axis=0)
-    share = np.where(frozen < THAWED, (fraction.max(axis=0) - frozen) / np.maximum(1.0 - frozen, 1e-9), 1.0)
-    partly = share < THAWED
+    lowest, highest = fraction.min(axis=0), fraction.max(axis=0)
+    partly = (lowest < THAWED) & (highest < THAWED)
     if not partly.any():
         return float("nan")
     front = int(np.argmax(partly))
-    return float(faces[front] + share[front] * (faces[front + 1] - faces[front]))
+    swing = highest[front + 1] - lowest[front + 1] if front + 1 < len(lowest) else 0.0
+    frozen = min(lowest[front] + swing, highest[front])
+    share = (highest[front] - frozen) / max(1.0 - frozen, 1e-9)
+    return float(faces[front] + share * (faces[front + 1] - faces[front]))
 
 
 def _local(series: Series, column: ColumnOutput) -> Series:

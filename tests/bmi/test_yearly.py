@@ -44,6 +44,22 @@ def test_the_active_layer_ends_within_a_layer_whatever_its_thickness(layers):
     assert row["mean_ground_temperature_degC"] == pytest.approx(-2.0)
 
 
+def test_twelve_and_sixty_layers_agree_where_frozen_ground_gains_water_in_summer():
+    # Ground that is coldest in winter and at the freezing point at 1.3 m in summer, with a curve of unfrozen water.
+    fine = np.linspace(0.0, 6.0, 1201)
+    middle = 0.5 * (fine[1:] + fine[:-1])
+    season = np.cos(2.0 * np.pi * np.arange(366) / 366.0)[:, None]
+    summer = np.where(middle < 1.3, 4.0 * (1.3 - middle), -0.5 * (1.0 - np.exp(1.3 - middle)))
+    celsius = np.where(season < 0.0, -season * summer - (1.0 + season) * 3.0, -3.0)
+    fraction = np.minimum((0.02 / np.maximum(-celsius, 0.02)) ** 0.35, 1.0)
+    found = {}
+    for layers in (12, 60):
+        within = fraction.reshape(366, layers, -1).mean(axis=2)
+        found[layers] = thaw_depth(0.3 * within, 0.3 * (1.0 - within), np.linspace(0.0, 6.0, layers + 1))
+    assert found[60] == pytest.approx(1.34, abs=0.04)
+    assert found[12] == pytest.approx(found[60], abs=0.05)
+
+
 def test_dates_of_thaw_and_freezing_follow_the_front():
     table = permafrost_table(column(), depths=(0.5, 1.0, 9.0))
     (row,) = table.to_dict("records")
