@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -23,11 +24,15 @@ from noahpy_core.slots.reference import slot_reference
 
 
 def write_all(folder: Path) -> None:
-    """Write every page; those that are the same already are left alone, so that Sphinx does not read them again."""
+    """Write every page, and the schema of configurations.
+
+    Those that are the same already are left alone, so that Sphinx does not read them again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, lines in PAGES.items():
-        text = "\n".join(lines()) + "\n"
-        path = folder / f"{name}.md"
+    schema = bmi_noahpy.Configuration.model_json_schema(by_alias=True)
+    texts = {f"{name}.md": "\n".join(lines()) + "\n" for name, lines in PAGES.items()}
+    for name, text in {**texts, "noahpy.schema.json": json.dumps(schema, indent=2) + "\n"}.items():
+        path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bmi_noahpy.config.namelist_text import has_namelist
-from bmi_noahpy.files.netcdf import SIGNATURES
+from bmi_noahpy.files.netcdf import SIGNATURES, begins_as_netcdf
 from bmi_noahpy.tabular import TableError, TextOptions
 from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.layout import find_layout
@@ -22,6 +22,8 @@ def looks_like_records(path: Path) -> bool:
     """Whether a file that is not called a configuration is netCDF or a table of numbers."""
     if path.suffix.lower() in CONFIGURATIONS:
         return False
+    if path.is_dir():
+        return path.suffix == ".zarr" or bool(records_in(path))
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
@@ -37,6 +39,13 @@ def looks_like_records(path: Path) -> bool:
         return (declared_layout(path, lines) or find_layout(path, lines, TextOptions())) is not None
     except (TableError, ValueError):
         return False
+
+
+def records_in(folder: Path) -> list[Path]:
+    """The records of a folder: its netCDF files, else its tables."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and looks_like_records(path))
+    netcdf = [path for path in files if begins_as_netcdf(path)]
+    return netcdf or files
 
 
 def shortened(content: Any) -> str:

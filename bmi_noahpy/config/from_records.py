@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.config.data_files import records_in
 from bmi_noahpy.config.template import WIDTH, render, template_of
+from bmi_noahpy.files.netcdf import begins_as_netcdf
+from bmi_noahpy.forcing import ForcingError
 from bmi_noahpy.forcing.first_look import FirstLook, look_at
 
 GUESS = "# guess: "
@@ -27,7 +30,7 @@ def write_from_records(
 
     Parameters
     ----------
-    source : A text table or a netCDF file.
+    source : A text table, a netCDF file, or a folder with netCDF files or a single table.
     preset : Convention that it follows, if it is known.
     vegetation : Land cover, by name or number of the table usgs; None: that of the template.
 
@@ -43,8 +46,9 @@ def write_from_records(
     source, path = Path(source).absolute(), Path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists. Choose another name, or allow to overwrite it.")
-    look = look_at(source, preset)
-    mapping, guesses = _mapping(look, template_of(vegetation), source, path, preset)
+    files, named = _files(source)
+    look = look_at(files, preset)
+    mapping, guesses = _mapping(look, template_of(vegetation), named, path, preset)
     lines = [f"{GUESS}{guess}." for guess in guesses]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="#   ")]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,10 +56,29 @@ def write_from_records(
     return path, guesses
 
 
+def _files(source: Path) -> tuple[list[Path], Path]:
+    """The files of records, and how a configuration names them.
+
+    Raises
+    ------
+    ForcingError : a folder of several tables.
+    """
+    if not source.is_dir() or source.suffix == ".zarr":
+        return [source], source
+    files = records_in(source)
+    if len(files) == 1:
+        return files, files[0]
+    if not all(map(begins_as_netcdf, files)):
+        names = ", ".join(path.name for path in files[:8])
+        raise ForcingError(f"{source}: holds several tables: {names}. Name the one with the weather.")
+    endings = {path.suffix for path in files}
+    return files, source / (f"*{endings.pop()}" if len(endings) == 1 else "*")
+
+
 def _mapping(
     look: FirstLook, mapping: dict[str, Any], source: Path, path: Path, preset: str | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    mapping["name"] = source.stem
+    mapping["name"] = source.parent.name if "*" in source.name else source.stem
     guesses = list(look.guesses)
     mapping["domain"] = {**mapping["domain"], **look.place}
     if len(look.place) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bmi_noahpy.forcing.netcdf import NetcdfRecords, open_netcdf, terrain_of
 from bmi_noahpy.forcing.prepared import Biases, Period
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation
+from bmi_noahpy.forcing.site import far_note
 from bmi_noahpy.forcing.spec import ForcingSpec, GapSpec, LapseSpec, VariableSpec, find_files
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawRecords
@@ -92,7 +94,8 @@ def open_forcing(
     if len(files) > 1:
         raise ForcingError(f"forcing.file: {len(files)} files of the format {form}. Only netCDF may be in several.")
     raw = read_noah_ascii(files[0]) if form == "noah_ascii" else read_text(files[0], spec)
-    return build_table(raw, period, gaps=spec.gaps, derivations=spec.derive, biases=biases)
+    whole = build_table(raw, period, gaps=spec.gaps, derivations=spec.derive, biases=biases)
+    return dataclasses.replace(whole, notes=(*whole.notes, *far_note(raw.site, domain, raw.source)))
 
 
 def _lift(records: NetcdfRecords, lapse: LapseSpec, files: Sequence[Path], elevation: ArrayLike | None) -> Lift:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bmi_noahpy.files.netcdf import open_netcdf_file
+from bmi_noahpy.files.netcdf import begins_as_netcdf, open_netcdf_file
 from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
 from bmi_noahpy.forcing.netcdf import OpenFiles, open_netcdf
-from bmi_noahpy.forcing.placement import LATITUDES, LONGITUDES
 from bmi_noahpy.forcing.presets import before_reading
+from bmi_noahpy.forcing.site import site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.table import (
     AIR,
@@ -68,18 +68,20 @@ class _Seen:
     values: Array
 
 
-def look_at(path: Path, preset: str | None = None) -> FirstLook:
-    """Look at a text table or a netCDF file.
+def look_at(files: Sequence[Path], preset: str | None = None) -> FirstLook:
+    """Look at a text table or at netCDF files.
 
     Raises
     ------
     ForcingError : the file cannot be read at all, or holds nothing that is recognised.
     """
-    spec = ForcingSpec(file=path, preset=preset, derive=EVERYTHING)
+    path = files[0]
+    netcdf = len(files) > 1 or path.suffix.lower() in NETCDF or begins_as_netcdf(path)
+    spec = ForcingSpec(file=path if len(files) == 1 else tuple(files), preset=preset, derive=EVERYTHING)
     guesses: list[str] = []
     for _ in range(4 * len(UNITS)):
         try:
-            times, seen, place = _netcdf(path, spec) if path.suffix.lower() in NETCDF else _table(path, spec)
+            times, seen, place = _netcdf(files, spec) if netcdf else _table(path, spec)
             break
         except UnstatedUnits as error:
             units = "mm" if error.quantity in ("precipitation", "rainfall", "snowfall") else UNITS[error.quantity]
@@ -161,17 +163,14 @@ def _names(name: str) -> str | tuple[str, ...]:
     return tuple(name.split(" + ")) if " + " in name else name
 
 
-def _netcdf(path: Path, spec: ForcingSpec) -> tuple[Times, dict[str, _Seen], dict[str, float]]:
-    records = open_netcdf([path], before_reading(spec))
+def _netcdf(paths: Sequence[Path], spec: ForcingSpec) -> tuple[Times, dict[str, _Seen], dict[str, float]]:
+    records = open_netcdf(paths, before_reading(spec))
     seen = {}
     with OpenFiles() as files:
         for quantity, field in records.fields.items():
             values = field.read(0, min(len(records.times), 96), files)[:, :1]
             seen[quantity] = _Seen(field.summed or field.name, field.units, field.label, values)
-    place = {}
-    with open_netcdf_file(path) as data:
-        for names in (LATITUDES, LONGITUDES):
-            found = next((data[name] for name in data.variables if str(name).lower() in names), None)
-            if found is not None and found.size == 1:
-                place[names[0]] = float(found.values.reshape(-1)[0])
+    with open_netcdf_file(paths[0]) as data:
+        site = site_of(data)
+    place = {} if site is None else dict(zip(("latitude", "longitude"), site, strict=True))
     return records.times, seen, place

@@ -19,6 +19,7 @@ from bmi_noahpy.forcing.names import NAMES, choose_variables
 from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times, time_of_name
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
+from bmi_noahpy.forcing.site import far_note, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.forcing.terrain import GRAVITY
@@ -193,6 +194,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         parts = {quantity: _parts(files, paths, name, spec.time) for quantity, name in chosen.items()}
         firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
         placements = place_on(firsts, domain, source, spec.regrid)
+        site = site_of(files[paths[0]])
     fields = {}
     for quantity, name in chosen.items():
         given = variables.get(quantity)
@@ -210,7 +212,8 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
             summed=given.names if given and len(given.names) > 1 else (),
             codes=spec.text.missing,
         )
-    return _on_one_axis(fields, spec, source)
+    records = _on_one_axis(fields, spec, source)
+    return dataclasses.replace(records, notes=(*records.notes, *far_note(site, domain, source)))
 
 
 def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: str) -> NetcdfRecords:

@@ -257,11 +257,11 @@ def _nearest(variable: Any, layout: tuple[str, ...], shape: tuple[int, ...], dom
         for coordinate in found
     )
     place = float(domain.latitude.flat[0]), float(domain.longitude.flat[0])
-    distance = _distance(latitude, longitude, *place)
-    nearest = int(np.nanargmin(distance))
+    away = distance(latitude, longitude, *place)
+    nearest = int(np.nanargmin(away))
     warnings.warn(
-        f"{source}: of its {len(distance)} cells the nearest to {place[0]:g}, {place[1]:g} is taken, at "
-        f"{latitude[nearest]:g}, {longitude[nearest]:g}, {distance[nearest]:.1f} km from it.",
+        f"{source}: of its {len(away)} cells the nearest to {place[0]:g}, {place[1]:g} is taken, at "
+        f"{latitude[nearest]:g}, {longitude[nearest]:g}, {away[nearest]:.1f} km from it.",
         NearestCell,
         stacklevel=2,
     )
@@ -273,7 +273,7 @@ def _template(variable: Any, sizes: Mapping[str, int]) -> Any:
     return variable.isel({name: 0 for name in variable.dims if name not in sizes}, drop=True)
 
 
-def _distance(latitude: Array, longitude: Array, to_latitude: float, to_longitude: float) -> Array:
+def distance(latitude: Array, longitude: Array, to_latitude: float, to_longitude: float) -> Array:
     """Along the great circle, from degrees. [km]"""
     phi, to = np.deg2rad(latitude), np.deg2rad(to_latitude)
     half = np.sin(0.5 * (phi - to)) ** 2

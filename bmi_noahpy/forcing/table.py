@@ -186,6 +186,7 @@ class RawRecords:
     ----------
     place : The place of a record, counted from 0, in the words of the file; None: its number.
     clock : Seconds to add to the times for the local time of the file, whose days accumulations follow.
+    site : Latitude and longitude, where the file says where it is. [degrees]
     """
 
     times: Times
@@ -194,6 +195,7 @@ class RawRecords:
     sampled: bool = False
     place: Callable[[int], str] | None = None
     clock: float = 0.0
+    site: tuple[float, float] | None = None
 
 
 def required_quantities(

@@ -54,7 +54,17 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
             label=(asked.label if asked else None) or _label(table, columns[0], whole),
             accumulated=asked.accumulated if asked else None,
         )
-    return RawRecords(stamps, fields, source, place=table.place, clock=3600.0 * (time.utc_offset or 0.0))
+    clock_seconds = 3600.0 * (time.utc_offset or 0.0)
+    return RawRecords(stamps, fields, source, place=table.place, clock=clock_seconds, site=_site(table))
+
+
+def _site(table: TextTable) -> tuple[float, float] | None:
+    """The place that the header states."""
+    facts = table.layout.facts
+    try:
+        return float(facts["latitude"]), float(facts["longitude"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _time(table: TextTable, time: TimeSpec) -> TimeSpec:

@@ -19,6 +19,7 @@ from bmi_noahpy.forcing import ForcingSeries, ForcingTable
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.runs.columns import Columns, configured_domain
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records
+from bmi_noahpy.runs.numbering import warn_of_numbering
 from bmi_noahpy.runs.physical_checks import check_physics
 from bmi_noahpy.runs.run import Run
 from noahpy_core import tables
@@ -97,6 +98,7 @@ def prepare(
         device=place,
     )
     check_physics(run)
+    warn_of_numbering(configuration)
     return run
 
 
