@@ -78,14 +78,15 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness)).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)
         # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
-        lowest = _stopped(u, torch.zeros_like(u), kinks)
+        lowest = torch.where(given.kinks, _stopped(u, torch.zeros_like(u), kinks), 0.0)
         lowest = torch.where(given.down, _stopped(u, lowest, leaves), lowest)
+        lowest = torch.where(given.out, _stopped(u, lowest, entries), lowest)
         top = torch.where(given.up, -_stopped(-u, -highest, [-entry for entry in entries]), highest)
         proposal = torch.minimum(torch.maximum(u - given.share * change, lowest), top)
         proposal = torch.where(given.again, torch.where(given.pond, start.pond, start.just_full), proposal)
         solved = solved | fine
         # What is solved stays as it is: its digits must not depend on how long other columns take.
-        return torch.where(solved, u, proposal), count + 1.0, upstream, solved
+        return torch.where(solved, u, proposal), torch.where(solved, count, count + 1.0), upstream, solved
 
     none = torch.zeros_like(depth[0])
     unsolved = torch.zeros_like(none, dtype=torch.bool)

@@ -12,8 +12,7 @@ class Strategy(NamedTuple):
     """Turns of steps that start short and become whole.
 
     Short steps end a cycle, whole ones converge, and those between lead over the kinks. What a layer passes on can set
-    in within millimetres of head, which a step leaps over: then it stops where the neighbour starts to conduct on the
-    way up, or where the neighbour ceases to be full on the way down.
+    in within millimetres of head, which a step leaps over: then it stops there.
 
     Parameters
     ----------
@@ -22,7 +21,9 @@ class Strategy(NamedTuple):
     turn : Rounds of each turn; the last five are whole steps.
     share : Of the first step of the first turn.
     shorter : From the first step of one turn to that of the next.
-    up, down : Whether such leaps are stopped, after the whole steps.
+    kinks : Whether layers stop at their own kinks on the way down (saturation, tops of the ranges of uptake).
+    up, down, out : Whether such leaps are stopped, after the whole steps: upwards where a neighbour starts to conduct,
+        downwards where one ceases to be full, and downwards where one ceases to conduct.
     pond : Whether full layers start at rest below a pond, else just full.
     upstream : Whether gravity acts with the conductivity of the upper layer alone. Then a flux grows with the water
         above and falls with that below whatever the two soils are, which the fitted one does not between very
@@ -34,18 +35,21 @@ class Strategy(NamedTuple):
     turn: int
     share: float
     shorter: float
+    kinks: bool
     up: bool
     down: bool
+    out: bool
     pond: bool
     upstream: bool
 
 
 STRATEGIES = (
-    Strategy(100, 12, 12, 0.3, 0.8, up=True, down=False, pond=False, upstream=False),
-    Strategy(200, 5, 30, 0.1, 0.5, up=True, down=True, pond=True, upstream=False),
-    Strategy(100, 5, 20, 0.2, 0.5, up=False, down=True, pond=True, upstream=False),
-    Strategy(200, 5, 30, 0.1, 0.5, up=True, down=True, pond=True, upstream=True),
-    Strategy(400, 5, 60, 0.05, 0.5, up=True, down=True, pond=False, upstream=True),
+    Strategy(100, 12, 12, 0.3, 0.8, kinks=True, up=True, down=False, out=False, pond=False, upstream=False),
+    Strategy(200, 5, 30, 0.1, 0.5, kinks=True, up=True, down=True, out=False, pond=True, upstream=False),
+    Strategy(100, 5, 20, 0.2, 0.5, kinks=False, up=False, down=False, out=False, pond=False, upstream=False),
+    Strategy(200, 5, 30, 0.1, 0.5, kinks=True, up=True, down=True, out=True, pond=False, upstream=False),
+    Strategy(200, 5, 30, 0.1, 0.5, kinks=True, up=True, down=True, out=False, pond=True, upstream=True),
+    Strategy(200, 5, 20, 0.2, 0.5, kinks=False, up=False, down=False, out=False, pond=False, upstream=True),
 )
 LIMIT = sum(strategy.rounds for strategy in STRATEGIES)
 """Largest number of tridiagonal solves of a step."""
@@ -60,8 +64,10 @@ class Advice(NamedTuple):
 
     share: Tensor
     """Of the Newton step."""
+    kinks: Tensor
     up: Tensor
     down: Tensor
+    out: Tensor
     upstream: Tensor
     again: Tensor
     """Whether to start again instead, with the next strategy."""
@@ -73,7 +79,7 @@ def advice(count: Tensor) -> Advice:
     """By the number of rounds done, ``[column]``."""
     no = torch.zeros_like(count, dtype=torch.bool)
     yes = ~no
-    given = Advice(torch.ones_like(count), no, no, no, no, no)
+    given = Advice(torch.ones_like(count), yes, no, no, no, no, no, no)
     first = 0.0
     for strategy in STRATEGIES:
         late = count - (first + strategy.whole)
@@ -86,8 +92,10 @@ def advice(count: Tensor) -> Advice:
         first += strategy.rounds
         given = Advice(
             share=torch.where(now, torch.where(turning, short, 1.0), given.share),
+            kinks=torch.where(now, yes if strategy.kinks else no, given.kinks),
             up=torch.where(now, turning if strategy.up else no, given.up),
             down=torch.where(now, turning if strategy.down else no, given.down),
+            out=torch.where(now, turning if strategy.out else no, given.out),
             upstream=torch.where(now, yes if strategy.upstream else no, given.upstream),
             again=given.again | last,
             pond=given.pond | last if strategy.pond else given.pond,

@@ -68,6 +68,20 @@ def test_fluxes_are_within_what_is_asked_and_given(hard):
     assert (water.soil_evaporation < 0.999 * case.demand.soil).any(), "no evaporation is limited"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "number"), [(1, 6217), (2, 3312), (5, 28602), (9, 49430), (11, 24968), (12, 37598), (14, 31936)]
+)
+def test_columns_on_which_all_but_the_last_strategies_cycle_are_solved(seed, number):
+    """The hardest of a million: full over sealed, or coarse soil over full fine soil."""
+    case = hard_columns(50_000, seed=seed).select(number)
+    water = case.step()
+    flux = faces(water)
+    stored = (case.column.thickness * (water.liquid - case.liquid)).sum(0)
+    assert (stored - case.dt * (flux[0] - flux[-1] - taken(water).sum(0))).abs().max() < 1.0e-14
+    assert (water.liquid - (case.parameters.soil.porosity - case.ice)).max() < 1.0e-12
+
+
 def of_class(case: WaterCase, numbers: torch.Tensor) -> WaterCase:
     """The same columns, each of one class of soil throughout, without ice."""
     soil = soil_parameters(numbers.expand_as(case.liquid)).resolved()

@@ -61,6 +61,15 @@ class WaterCase:
         """b, suction, room and conductivity."""
         return frozen_pore_space(self.parameters.soil, self.liquid, self.ice)
 
+    def select(self, number: int) -> WaterCase:
+        """One of the columns."""
+        one = slice(number, number + 1)
+        return dataclasses.replace(
+            self, liquid=self.liquid[:, one], ice=self.ice[:, one], supply=self.supply[one], dt=self.dt[one],
+            demand=SoilDemand(self.demand.soil[one], self.demand.roots[:, one]),
+            parameters=self.parameters.select(one),
+        )  # fmt: skip
+
     def with_soil(self, **values: Tensor) -> WaterCase:
         """The same with other soil parameters, derived ones included."""
         soil = dataclasses.replace(self.parameters.soil, **values)

@@ -41,7 +41,7 @@ class Program:
     def __init__(self, shape: Shape, target: CodeTarget, device: torch.device = CPU) -> None:
         self.shape, self.target, self.device = shape, target, device
         self.steps_forward = self._function(None)
-        self.message = "; ".join(self.steps_forward.artefact.messages)
+        self.message = "; ".join(dict.fromkeys(self.steps_forward.artefact.messages))
         self.constants = [torch.from_numpy(array.copy()).to(device) for array in self.steps_forward.artefact.constants]
         self.sources = input_sources(shape, self.constants)
         self.position = {source: k for k, (source, _) in enumerate(self.sources)}
