@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import pathlib
@@ -11,9 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import netCDF4
+import torch
+from matplotlib.figure import Figure
 
-from bmi_noahpy.output import records
 from bmi_noahpy.output.journal import Journal
+from bmi_noahpy.output.records import RecordRows
 from bmi_noahpy.runs.restart import state_file
 
 PLACES: tuple[tuple[Any, str], ...] = (
@@ -25,27 +28,59 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (pathlib.Path, "mkdir"),
     (pathlib.Path, "unlink"),
     (pathlib.Path, "write_text"),
+    (pathlib.Path, "open"),
     (Journal, "append"),
-    (records.RecordRows, "write"),
+    (RecordRows, "write"),
     (state_file, "_write_state"),
     (netCDF4, "Dataset"),
+    (torch, "save"),
+    (Figure, "savefig"),
 )
 """Where programs meet the disk: in Python, and where the netCDF library is asked to."""
 
 
-class Disk:
-    """Counts operations; the one whose number is `fails_at` raises `error`."""
+def full() -> None:
+    """There is no room."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
-    def __init__(self, fails_at: int | None = None, error: Callable[[], BaseException] | None = None) -> None:
-        self.fails_at, self.error = fails_at, error
+
+def broken() -> None:
+    """The disk fails."""
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def stopped() -> None:
+    """The user wants no more."""
+    raise KeyboardInterrupt
+
+
+def crashed() -> None:
+    """The process ends: no handler, no finally, no flushed buffer."""
+    os._exit(86)
+
+
+class Disk:
+    """Counts operations; before the one whose number is `fails_at`, `fault` is called.
+
+    Parameters
+    ----------
+    half : Write half of what the failing operation was to write, where it writes data, before the fault.
+    """
+
+    def __init__(
+        self, fails_at: int | None = None, fault: Callable[[], None] | None = None, *, half: bool = False
+    ) -> None:
+        self.fails_at, self.fault, self.half = fails_at, fault, half
         self.counted = itertools.count()
         self.operations: list[str] = []
 
-    def meet(self, name: str) -> None:
+    def meet(self, name: str, original: Any, given: tuple[Any, ...], more: dict[str, Any]) -> None:
         """One more operation."""
         self.operations.append(name)
-        if next(self.counted) == self.fails_at and self.error is not None:
-            raise self.error()
+        if next(self.counted) == self.fails_at and self.fault is not None:
+            if self.half and name in HALVES:
+                HALVES[name](original, *given, **more)
+            self.fault()
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[Disk]:
@@ -61,7 +96,59 @@ class Disk:
 
     def _met(self, name: str, original: Any) -> Any:
         def met(*given: Any, **more: Any) -> Any:
-            self.meet(name)
+            self.meet(name, original, given, more)
             return original(*given, **more)
 
-        return met
+        return _class_that_calls(met, original) if isinstance(original, type) else met
+
+
+def _class_that_calls(met: Callable[..., Any], original: type) -> type:
+    """Stands for a class: makes objects of it, and knows them."""
+
+    class Kind(type):
+        def __call__(cls, *given: Any, **more: Any) -> Any:
+            return met(*given, **more)
+
+        def __instancecheck__(cls, thing: object) -> bool:
+            return isinstance(thing, original)
+
+    return Kind(original.__name__, (), {})
+
+
+# --- what half an operation leaves
+
+
+def _half_a_record(original: Any, journal: Journal, rows: Any) -> None:
+    os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
+
+
+def _half_a_file(original: Any, rows: RecordRows, dataset: Any, journal: Journal) -> None:
+    dataset[rows.names[0]][: journal.records] = 1.0
+    dataset.sync()
+
+
+def _half_a_text(original: Any, path: pathlib.Path, text: str, **more: Any) -> None:
+    original(path, text[: len(text) // 2], **more)
+
+
+def _half_a_state(original: Any, dataset: Any, arrays: dict[str, Any]) -> None:
+    original(dataset, dict(itertools.islice(arrays.items(), len(arrays) // 2)))
+
+
+def _half_a_checkpoint(original: Any, content: Any, path: pathlib.Path) -> None:
+    path.write_bytes(b"PK\x03\x04")
+
+
+def _half_a_folder(original: Any, path: Any, **more: Any) -> None:
+    for file in itertools.islice(pathlib.Path(path).rglob("*"), 1):
+        original(file) if file.is_dir() else os.remove(file)
+
+
+HALVES: dict[str, Callable[..., None]] = {
+    "append": _half_a_record,
+    "write": _half_a_file,
+    "write_text": _half_a_text,
+    "_write_state": _half_a_state,
+    "save": _half_a_checkpoint,
+    "rmtree": _half_a_folder,
+}
