@@ -19,6 +19,8 @@ from noahpy_core.state import Forcing
 
 Index = NDArray[np.int64]
 
+CACHED_STEPS = 4096
+"""As many at most: each is an object of its own, and a caller may want the first only."""
 CACHED_NUMBERS = 200_000
 CARRIED = ("precipitation", "snowfall")
 REQUIRED = ("air_temperature", "air_pressure", "wind_speed", "shortwave_down", "longwave_down", "precipitation")
@@ -105,7 +107,7 @@ class ForcingSeries:
         """The forcing of one step, tensors ``[column]``."""
         if not 0 <= step < self.steps:
             raise IndexError(f"step {step} is outside the run of {self.steps} steps.")
-        length = max(CACHED_NUMBERS // (len(REQUIRED) * self.columns), 1)
+        length = min(max(CACHED_NUMBERS // (len(REQUIRED) * self.columns), 1), CACHED_STEPS)
         chunk, row = divmod(step, length)
         if self._cached is None or self._cached[0] != chunk:
             self._cached = (chunk, _separate(self.block(chunk * length, min((chunk + 1) * length, self.steps))))

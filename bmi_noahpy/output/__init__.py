@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -64,13 +65,32 @@ class OutputMark:
     sampling: str = ""
 
 
+class _Version(NamedTuple):
+    """A version of the output file, as it was when it took its place: nobody else may have changed it since."""
+
+    records: int
+    number: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path, records: int) -> _Version | None:
+        """The file under a path as it is now; None when there is none."""
+        try:
+            about = path.stat()
+        except OSError:
+            return None
+        return cls(records, about.st_ino, about.st_size, about.st_mtime_ns)
+
+
 class OutputWriter:
     """A netCDF file that grows with the run. Use it as a context manager.
 
     A program that is killed while the HDF5 library changes a file can leave one that no longer opens, with all that
     was in it. So records are first appended to a journal, ``<file>.journal``: plain numbers in a file that only grows
-    at its end, in which nothing is ever changed. The netCDF file is made anew from the journal every now and then, and
-    at the end, beside the old one, which it replaces in one move. At any moment the file under the name of the output
+    at its end, in which nothing is ever changed. Every now and then, and at the end, a copy of the netCDF file gets the
+    records that it lacks, beside the old one, which it replaces in one move; each record is compressed once. At any
+    moment the file under the name of the output
     is whole: it holds all but the last seconds, or all but the last twentieth of the duration of a run whose output is
     large. What the file lacks is in the journal, from which a continued run takes it. The journal is gone when the
     run ended, or was interrupted by the user or by an error. It takes as much disk as the output without compression.
@@ -115,6 +135,7 @@ class OutputWriter:
         self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns])
         self._keep = 0
         self._journal: Journal | None = None
+        self._published: _Version | None = None
         self._next_version = -np.inf
         self._end = 0.0
 
@@ -282,18 +303,28 @@ class OutputWriter:
         return found
 
     def _publish(self) -> None:
-        """Make the netCDF file anew from all records."""
-        begin, needed = time.monotonic(), 8 * self._rows.width * self.records
+        """Bring the netCDF file up to date: another one, with all records, takes its place."""
+        begin, needed, records = time.monotonic(), 8 * self._rows.width * self.records, self.records
         with told_when_full(self.path, needed, self._kept), replaced(self.path) as partial:
-            dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
+            dataset, held = self._version_to_complete(partial)
             try:
-                dataset.setncattr(RUN_ID, self.run_id)
                 dataset.setncattr(COMPLETE, np.int32(self._is_complete()))
-                self._rows.write(dataset, self._open_journal())
+                self._rows.write(dataset, self._open_journal(), held)
             finally:
                 dataset.close()
+        self._published = _Version.of(self.path, records)
         end = time.monotonic()
         self._next_version = end + max(self._flush_seconds, SHARE_OF_TIME * (end - begin))
+
+    def _version_to_complete(self, partial: Path) -> tuple[netCDF4.Dataset, int]:
+        """A copy of the last version, or a new file where that is not as this writer left it; and its records."""
+        last = self._published
+        if last is not None and last.records and last == _Version.of(self.path, last.records):
+            shutil.copyfile(self.path, partial)
+            return netCDF4.Dataset(partial, "a"), last.records
+        dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
+        dataset.setncattr(RUN_ID, self.run_id)
+        return dataset, 0
 
     def _take_over(self, mark: OutputMark) -> None:
         if mark.sampling != self._sampling:

@@ -55,9 +55,16 @@ class RecordRows:
         parts = np.split(np.asarray(numbers), self._edges[1:-1] - BOUNDS)
         return tuple(part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True))
 
-    def write(self, dataset: Any, journal: Journal) -> None:
-        """Copy every record of a journal into the variables of an open netCDF file."""
-        for first, last in self._blocks(journal.records):
+    def write(self, dataset: Any, journal: Journal, begin: int = 0) -> None:
+        """Copy the records of a journal from one on into the variables of an open netCDF file.
+
+        Parameters
+        ----------
+        dataset : It has the records before.
+        journal : All records.
+        begin : The first to be copied, from 0.
+        """
+        for first, last in self._blocks(begin, journal.records):
             rows = journal.rows(first, last)
             dataset["time_bnds"][first:last] = rows[:, :BOUNDS]
             dataset["time"][first:last] = rows[:, 1]
@@ -69,14 +76,14 @@ class RecordRows:
         """Copy the first records of a netCDF file into an empty journal."""
         with netCDF4.Dataset(path) as dataset:
             dataset.set_auto_mask(False)
-            for first, last in self._blocks(records):
+            for first, last in self._blocks(0, records):
                 bounds = dataset["time_bnds"][first:last]
                 values = [dataset[name][first:last] for name in self.names]
                 journal.append(self.pack(Records(bounds[:, 0], bounds[:, 1], values)))
 
-    def _blocks(self, records: int) -> Iterator[tuple[int, int]]:
+    def _blocks(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         length = max(BLOCK_BYTES // (8 * self.width) // CHUNK_RECORDS, 1) * CHUNK_RECORDS
         if 8 * self.width * length > 4 * BLOCK_BYTES:
             length = max(BLOCK_BYTES // (8 * self.width), 1)
-        for first in range(0, records, length):
-            yield first, min(first + length, records)
+        for first in range(begin, end, length):
+            yield first, min(first + length, end)

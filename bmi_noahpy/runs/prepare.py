@@ -246,7 +246,7 @@ def _initial_state(
     if forcing is None:
         humidity = saturation_specific_humidity(skin_temperature, torch.full_like(skin_temperature, STANDARD_PRESSURE))
     else:
-        humidity = forcing.at(0).specific_humidity
+        humidity = forcing.block(0, 1).at(0).specific_humidity
     temperature, moisture = soil(initial.soil_temperature), soil(initial.soil_moisture)
     if initial.soil_liquid == EQUILIBRIUM:
         liquid = equilibrium_liquid(temperature, moisture, parameters, model.supercooled_water)

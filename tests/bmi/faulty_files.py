@@ -24,6 +24,7 @@ PLACES: tuple[tuple[Any, str], ...] = (
     (os, "fsync"),
     (os, "open"),
     (os, "rename"),
+    (shutil, "copyfile"),
     (shutil, "rmtree"),
     (pathlib.Path, "mkdir"),
     (pathlib.Path, "unlink"),
@@ -122,9 +123,14 @@ def _half_a_record(original: Any, journal: Journal, rows: Any) -> None:
     os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
 
 
-def _half_a_file(original: Any, rows: RecordRows, dataset: Any, journal: Journal) -> None:
-    dataset[rows.names[0]][: journal.records] = 1.0
+def _half_a_file(original: Any, rows: RecordRows, dataset: Any, journal: Journal, begin: int) -> None:
+    dataset[rows.names[0]][begin : journal.records] = 1.0
     dataset.sync()
+
+
+def _half_a_copy(original: Any, source: Any, target: Any) -> None:
+    content = pathlib.Path(source).read_bytes()
+    pathlib.Path(target).write_bytes(content[: len(content) // 2])
 
 
 def _half_a_text(original: Any, path: pathlib.Path, text: str, **more: Any) -> None:
@@ -147,6 +153,7 @@ def _half_a_folder(original: Any, path: Any, **more: Any) -> None:
 HALVES: dict[str, Callable[..., None]] = {
     "append": _half_a_record,
     "write": _half_a_file,
+    "copyfile": _half_a_copy,
     "write_text": _half_a_text,
     "_write_state": _half_a_state,
     "save": _half_a_checkpoint,

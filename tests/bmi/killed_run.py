@@ -45,9 +45,9 @@ def half_a_record(journal: Journal, rows: Any) -> None:
     os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
 
 
-def half_a_file(rows: RecordRows, dataset: Any, journal: Journal) -> None:
+def half_a_file(rows: RecordRows, dataset: Any, journal: Journal, begin: int) -> None:
     """What a kill within the writing of a netCDF file leaves."""
-    dataset[rows.names[0]][: journal.records] = 1.0
+    dataset[rows.names[0]][begin : journal.records] = 1.0
     dataset.sync()
 
 
