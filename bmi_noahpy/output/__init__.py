@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
 import uuid
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_noahpy.atomic import clear_leftovers, replaced
+from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.space import SpaceWarning, shortage, told_when_full
 from bmi_noahpy.files.targets import check_target
@@ -26,6 +25,7 @@ from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
 from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
 from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables, has_snow_layers
+from bmi_noahpy.output.versions import Versions
 from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
 
@@ -63,24 +63,6 @@ class OutputMark:
     begin: float
     numbers: NDArray[np.float64]
     sampling: str = ""
-
-
-class _Version(NamedTuple):
-    """A version of the output file, as it was when it took its place: nobody else may have changed it since."""
-
-    records: int
-    number: int
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: Path, records: int) -> _Version | None:
-        """The file under a path as it is now; None when there is none."""
-        try:
-            about = path.stat()
-        except OSError:
-            return None
-        return cls(records, about.st_ino, about.st_size, about.st_mtime_ns)
 
 
 class OutputWriter:
@@ -135,7 +117,7 @@ class OutputWriter:
         self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns])
         self._keep = 0
         self._journal: Journal | None = None
-        self._published: _Version | None = None
+        self._versions = Versions(self.path, self._create)
         self._next_version = -np.inf
         self._end = 0.0
 
@@ -305,26 +287,17 @@ class OutputWriter:
     def _publish(self) -> None:
         """Bring the netCDF file up to date: another one, with all records, takes its place."""
         begin, needed, records = time.monotonic(), 8 * self._rows.width * self.records, self.records
-        with told_when_full(self.path, needed, self._kept), replaced(self.path) as partial:
-            dataset, held = self._version_to_complete(partial)
-            try:
-                dataset.setncattr(COMPLETE, np.int32(self._is_complete()))
-                self._rows.write(dataset, self._open_journal(), held)
-            finally:
-                dataset.close()
-        self._published = _Version.of(self.path, records)
+        with told_when_full(self.path, needed, self._kept), self._versions.next(records) as (dataset, held):
+            dataset.setncattr(COMPLETE, np.int32(self._is_complete()))
+            self._rows.write(dataset, self._open_journal(), held)
         end = time.monotonic()
         self._next_version = end + max(self._flush_seconds, SHARE_OF_TIME * (end - begin))
 
-    def _version_to_complete(self, partial: Path) -> tuple[netCDF4.Dataset, int]:
-        """A copy of the last version, or a new file where that is not as this writer left it; and its records."""
-        last = self._published
-        if last is not None and last.records and last == _Version.of(self.path, last.records):
-            shutil.copyfile(self.path, partial)
-            return netCDF4.Dataset(partial, "a"), last.records
-        dataset = create_file(partial, self._run, self._sampler.columns, self._compression)
+    def _create(self, path: Path) -> netCDF4.Dataset:
+        """An open file of this run without records."""
+        dataset = create_file(path, self._run, self._sampler.columns, self._compression)
         dataset.setncattr(RUN_ID, self.run_id)
-        return dataset, 0
+        return dataset
 
     def _take_over(self, mark: OutputMark) -> None:
         if mark.sampling != self._sampling:
