@@ -7,16 +7,13 @@ import difflib
 from noahpy_core.options import Options
 
 PRESETS: dict[str, Options] = {
-    # Noah 3.4.1 with the frozen-soil hydraulics, conductivity and turbulence of its permafrost version.
     "noah-permafrost": Options(),
-    # Noah 3.4.1 as it was released. Its lower boundary is the parameter `deep_temperature_depth`, 8 m below ground.
     "noah-3.4.1": Options(
         turbulence="paulson1970",
         infiltration="koren1999",
         soil_hydraulics="noah",
         soil_thermal="peters_lidard1998",
     ),
-    # Nothing is created, fluxes are those of the end of the step, snow has layers.
     "conservative": Options(
         snow_cover="exponential",
         turbulence="louis1979",
@@ -36,6 +33,24 @@ PRESETS: dict[str, Options] = {
     ),
 }
 """Name -> schemes."""
+ABOUT: dict[str, str] = {
+    "noah-permafrost": "Noah 3.4.1 with the frozen-soil hydraulics, conductivity and turbulence for permafrost",
+    "noah-3.4.1": "Noah 3.4.1 as it was released; its lower boundary lies at 8 m (deep_temperature_depth)",
+    "conservative": "nothing is created, fluxes are those of the end of the step, snow has layers",
+}
+"""Name -> what the preset stands for."""
+
+
+def described(options: Options) -> str:
+    """The preset that schemes are nearest to, what it stands for, and the schemes that are others."""
+    chosen = vars(options)
+    others = {
+        name: [slot for slot, scheme in vars(given).items() if chosen[slot] != scheme]
+        for name, given in PRESETS.items()
+    }
+    nearest = min(others, key=lambda name: len(others[name]))
+    changes = ", ".join(f"{slot}: {getattr(chosen[slot], 'name', chosen[slot])}" for slot in others[nearest])
+    return f"{nearest} ({ABOUT[nearest]})" + (f", but {changes}" if changes else "")
 
 
 def preset(name: str) -> Options:

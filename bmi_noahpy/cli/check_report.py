@@ -40,6 +40,8 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
 
 
 def _lines(configuration: Configuration, run: Run) -> Iterator[str]:
+    from noahpy_core.presets import described
+
     period = configuration.period
     yield f"{configuration.name}: {run.domain.columns} column{'s' if run.domain.columns > 1 else ''}"
     yield f"Period: {period.start} to {period.end} UTC, {run.steps} steps of {run.step:g} s"
@@ -50,8 +52,7 @@ def _lines(configuration: Configuration, run: Run) -> Iterator[str]:
         yield from _corrections(configuration)
     yield f"Soil: {_soil(configuration, run)}"
     yield f"Vegetation: {_vegetation(configuration, run)}"
-    chosen = ", ".join(f"{slot}: {scheme}" for slot, scheme in _other_schemes(configuration))
-    yield f"Schemes: {chosen or 'all as by default'}"
+    yield f"Schemes: {described(configuration.schemes)}"
     yield from _output(configuration, run)
 
 
@@ -165,15 +166,6 @@ def _plain(value: Any) -> Any:
     """Classes of one column: those of a grid are reduced to the first one of each layer."""
     array = np.asarray(value)
     return tuple(array.reshape(array.shape[0], -1)[:, 0].tolist()) if array.ndim == 3 else value
-
-
-def _other_schemes(configuration: Configuration) -> Iterator[tuple[str, str]]:
-    from noahpy_core.options import Options
-
-    for slot, default in vars(Options()).items():
-        chosen = getattr(configuration.schemes, slot)
-        if chosen != default:
-            yield slot, str(getattr(chosen, "name", chosen))
 
 
 def _output(configuration: Configuration, run: Run) -> Iterator[str]:

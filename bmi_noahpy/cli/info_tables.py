@@ -13,6 +13,7 @@ from bmi_noahpy.forcing.presets import presets
 from bmi_noahpy.output.variables import output_variables
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
+from noahpy_core.presets import ABOUT
 from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
 from noahpy_core.tables import soil_class_names, vegetation_class_names
@@ -50,6 +51,10 @@ def _parameters() -> Iterable[Table]:
 
 
 def _schemes() -> Iterable[Table]:
+    sets = _table("Sets of schemes (schemes.preset)", "name", "stands for")
+    for name, about in ABOUT.items():
+        _row(sets, name, about)
+    yield sets
     table = _table("Schemes (schemes.<slot>); package.module:Class names one's own", "slot", "name", "description")
     defaults = vars(Options())
     for slot, schemes in SCHEMES.items():

@@ -80,8 +80,10 @@ def _example() -> Path:
 def _run(source: Path, settings: list[str], how: Launch, workers: int | None, scheduler: str | None) -> RunSummary:
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.runs.launch import launch
+    from noahpy_core.presets import described
 
     configuration = load_configuration(source, settings)
+    say(f"Schemes: {described(configuration.schemes)}.")
     common: dict[str, Any] = {
         "default_output": source.with_suffix(".nc"),
         "say": say,

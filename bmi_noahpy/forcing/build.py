@@ -43,7 +43,9 @@ def build_table(
     """
     if gaps is not None:
         raw = _with_every_time(raw)
-    check_times(raw.times, raw.source, place=raw.place)
+    # In the time of the file, where a user finds it.
+    shown = raw.times + np.timedelta64(round(raw.clock), "s")
+    check_times(shown, raw.source, place=raw.place)
     labels = {quantity: field.label for quantity, field in raw.fields.items()}
     axis, shifts = aligned(raw.times, labels, raw.source)
     interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None
@@ -65,7 +67,7 @@ def build_table(
             notes += filled
         factor, offset = (biases or {}).get(quantity, (1.0, 0.0))
         checked = used if (factor, offset) == (1.0, 0.0) else used * factor + offset
-        problems += check_values(quantity, checked, raw.times[first + shift :], where, first + shift, raw.place)
+        problems += check_values(quantity, checked, shown[first + shift :], where, first + shift, raw.place)
         values[quantity] = used
     if problems:
         raise ForcingError("\n  ".join(problems))

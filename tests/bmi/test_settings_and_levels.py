@@ -77,3 +77,21 @@ def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(monkeypatch)
     lines = text.getvalue().splitlines()
     assert lines[0] == "Running: 30 of 1000, about 16 min left"
     assert len(lines) == 9
+
+
+def test_a_run_says_what_its_schemes_stand_for(site):
+    result = CliRunner().invoke(app, ["run", str(site), "--no-plot", "--set", "schemes.turbulence=paulson1970"])
+    assert "Schemes: noah-permafrost (Noah 3.4.1 with the frozen-soil hydraulics" in result.stderr
+    assert "but turbulence: paulson1970." in result.stderr
+    assert "conservative" in CliRunner().invoke(app, ["info", "schemes"]).stdout
+
+
+def test_a_problem_of_records_is_told_in_the_time_of_the_file(site):
+    lines = (site.parent / "weather.csv").read_text().splitlines()
+    local = [line.replace("2020-01-01T00:00", "2020-01-01T00:00").replace("Z", "") for line in lines]
+    broken = local[5].split(",")
+    local[5] = ",".join([broken[0], "999", *broken[2:]])
+    (site.parent / "weather.csv").write_text("\n".join(local))
+    result = CliRunner().invoke(app, ["check", str(site), "--set", "forcing.time.utc_offset=-3"])
+    assert result.exit_code == 2
+    assert f"({broken[0][:16]})" in " ".join(result.stderr.split())
