@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from typer.testing import CliRunner
 
+from bmi_noahpy import TrainingWarning
 from bmi_noahpy.cli import app
 
 
@@ -57,3 +60,25 @@ def test_a_conductivity_is_learned_on_real_forcing(example, shared, tmp_path):
     site = module.open_site(shared / "data" / "tgl" / "forcing.txt", None, 12, 6)
     result = module.learn(site, 8, 5, tmp_path)
     assert result["losses"][-1] < result["losses"][0]
+
+
+@pytest.mark.slow
+def test_a_network_is_judged_on_real_years_it_has_not_seen(example, shared, tmp_path, capsys):
+    """Yakou, when its data are there; good or bad, the table says so."""
+    module = example("learn_yakou")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)
+        result = module.main(["--short", "--data", str(shared / "data" / "yakou"), "--folder", str(tmp_path)])
+    losses, table = result["losses"], result["table"]
+    assert losses.test == table["trained network"]["test"]
+    assert losses.built_in == table["built-in scheme"]["test"]
+    assert len(losses.validation) == 2
+    assert losses[1] < losses[0]
+    assert "weights of epoch" in capsys.readouterr().out
+    assert (tmp_path / "weights.pt").is_file()
+
+
+def test_without_its_data_the_example_says_what_is_missing(example, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        example("learn_yakou").main(["--data", str(tmp_path)])
+    assert "no forcing.csv and no observations.csv" in capsys.readouterr().err
