@@ -146,9 +146,11 @@ def scores(site: Site, model: NoahModel, periods: Mapping[str, tuple[str, str]])
     return found
 
 
-def learn(site: Site, periods: Mapping[str, tuple[str, str]], epochs: int, length: int, folder: Path) -> dict[str, Any]:
+def learn(
+    site: Site, periods: Mapping[str, tuple[str, str]], epochs: int, length: int, folder: Path, seed: int = 0
+) -> dict[str, Any]:
     """Train, and score both schemes in a free run."""
-    network = LearnedThermalConductivity(hidden=[8])
+    network = LearnedThermalConductivity(hidden=[8], seed=seed)
     learned = NoahModel(site.model.column, site.model.options, {SLOT: network})
     training, validation = (windows(site, periods[name], length) for name in ("training", "validation"))
     built_in, untrained = (scores(site, model, periods) for model in (site.model, learned))
@@ -174,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA / "yakou")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights")
     parser.add_argument("--short", action="store_true", help="few epochs, and three months")
     parser.add_argument("--folder", type=Path, default=Path("learned_yakou"))
     chosen = parser.parse_args(arguments)
@@ -183,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     chosen.folder.mkdir(parents=True, exist_ok=True)
     periods, epochs, length = (SHORT, 2, 5) if chosen.short else (PERIODS, chosen.epochs, WINDOW)
     site = open_site(chosen.data, f"{periods['test'][1]}T16:00")
-    result = learn(site, periods, epochs, length, chosen.folder)
+    result = learn(site, periods, epochs, length, chosen.folder, chosen.seed)
     losses = result["losses"]
     print(f"\n{'error of soil temperature [K]':32}{'training':>12}{'validation':>12}{'test':>12}")
     for name, row in result["table"].items():
