@@ -142,7 +142,7 @@ class Subject:
         change = self.random.normal(size=values.size) * np.abs(values)
         if name in self.parameters:
             low, high = self.extension.get_parameter_bounds(name)
-            margin = 1.0e-4 * np.abs(values)
+            margin = 5.0e-3 * np.abs(values)
             change[(values - margin < low) | (values + margin > high)] = 0.0
         return change
 
