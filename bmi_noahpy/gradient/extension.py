@@ -164,8 +164,12 @@ class GradientExtension(Access):
     def _derivative(self, function: str, of: Sequence[str], wrt: Sequence[str]) -> StepDerivative:
         from bmi_noahpy.gradient.names import require_cause, require_output
         from bmi_noahpy.gradient.one_step import StepDerivative
+        from bmi_noahpy.gradient.protocol import STATE
 
-        run, parameters = self._run(function), self.get_parameter_names()
+        run = self._run(function)
+        by_parameter = any(name != STATE and run.find(name).source.kind == "parameter" for name in wrt)
+        # Looking through all of them takes longer than a step.
+        parameters = self.get_parameter_names() if by_parameter else []
         for name in of:
             require_output(name, run.find)
         for name in wrt:

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from bmi_noahpy.gradient.engine import Pulled, Seeds
-from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes
+from bmi_noahpy.gradient.names import Core, Find, pack, state_shapes, unpack
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import Fields, RecordedStep
 from bmi_noahpy.gradient.result_seeds import DirectResults, ResultSeeds
 from bmi_noahpy.gradient.step import changed_result, pull_back
 from bmi_noahpy.gradient.taken_step import StepResult
-from noahpy_core.compiled import StepPull
+from noahpy_core.compiled import Pushed, StepPull
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities, replace_quantity
@@ -56,7 +56,9 @@ class KernelEngine:
 
     def clear(self) -> None:
         """See `Engine`."""
-        for part in self._by_parameters.values():
+        # They are parts of one tensor, unless they came from another process.
+        whole = {id(part._base): part._base for part in self._by_parameters.values() if part._base is not None}
+        for part in whole.values() or self._by_parameters.values():
             part.zero_()
 
     def advance(self, record: RecordedStep, flat: Tensor) -> Tensor:
@@ -85,36 +87,44 @@ class KernelEngine:
 
     def push(self, record: RecordedStep, flat: Tensor, changes: Core, names: Sequence[str]) -> list[Tensor | None]:
         """See `Engine`."""
-        pull, core = self._pull_of(record), record.core(flat, self._like)
-        here, moved = dict(core), {path: torch.zeros_like(value) for path, value in core.items()}
-        moved |= {path: change.to(flat).reshape(here[path].shape) for path, change in changes.items() if path in core}
-        before, change = self._changed_start(record, flat, here, moved)
-        fields = torch.cat(
-            [
-                moved[f"forcing.{field}"] if layers else moved[f"forcing.{field}"][None]
-                for field, layers in record.fields
-            ]
-        )
-        given = {path.removeprefix("parameters."): value for path, value in changes.items() if path not in core}
-        values, pushed = pull.push(before, record.inputs, change, fields, {k: v.to(flat) for k, v in given.items()})
+        pull = self._pull_of(record)
+        before, change = self._changed_start(record, flat, changes)
+        fields = torch.zeros_like(record.inputs[:-2])
+        moving = [cause for cause in changes if cause.startswith("forcing.")]
+        rows = record.by_field(fields) if moving else {}
+        for cause in moving:
+            row = rows[cause.removeprefix("forcing.")]
+            row.copy_(changes[cause].reshape(row.shape))
+        given = {
+            cause.removeprefix("parameters."): value.to(flat)
+            for cause, value in changes.items()
+            if cause.startswith("parameters.")
+        }
+        pushed = pull.push(before, record.inputs, change, fields, given)
         found: dict[str, Tensor | None] = {}
         late = []
         for name in names:
             path = self._direct.path(name)
-            if path in pushed:
-                found[name] = pushed[path].reshape(-1) * self._find(name).scale
-            elif path == STATE:
-                found[name] = torch.cat([pushed[part].reshape(-1) for part in state_shapes(self._like)])
+            if path == STATE:
+                found[name] = pushed.changed_state
+            elif path is not None and path in pushed:
+                found[name] = pushed.change(path).reshape(-1) * self._find(name).scale
             else:
                 late.append(name)
         if late:
-            with forward_ad.dual_level(), torch.no_grad():
-                results = {path: forward_ad.make_dual(value, pushed[path]) for path, value in values.items()}
-                rows, changed = record.by_field(record.inputs), record.by_field(fields)
-                forcing = {field: forward_ad.make_dual(row, changed[field]) for field, row in rows.items()}
-                result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
-                found |= {name: changed_result(name, self._find, result) for name in late}
+            found |= self._changed_late(record, pushed, fields, late)
         return [found[name] for name in names]
+
+    def _changed_late(
+        self, record: RecordedStep, pushed: Pushed, fields: Tensor, names: Sequence[str]
+    ) -> dict[str, Tensor | None]:
+        """Changes of outputs that are made of several results."""
+        with forward_ad.dual_level(), torch.no_grad():
+            results = {path: forward_ad.make_dual(pushed.value(path), pushed.change(path)) for path in pushed.names}
+            rows, changed = record.by_field(record.inputs), record.by_field(fields)
+            forcing = {field: forward_ad.make_dual(row, changed[field]) for field, row in rows.items()}
+            result = self._result(results, dataclasses.replace(record.forcing(), **forcing), self._dt)
+            return {name: changed_result(name, self._find, result) for name in names}
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -133,10 +143,21 @@ class KernelEngine:
             return flat
         return pack(record.step(record.core(flat, self._like), self._like, self._parameters).start)
 
-    def _changed_start(self, record: RecordedStep, flat: Tensor, here: Core, moved: Core) -> tuple[Tensor, Tensor]:
+    def _changed_start(self, record: RecordedStep, flat: Tensor, changes: Core) -> tuple[Tensor, Tensor]:
         """The flat state the model is given, and its change."""
+        paths = [f"state.{path}" for path in state_shapes(self._like)]
         if record.starts_as_kept:
-            return flat, torch.cat([moved[f"state.{path}"].reshape(-1) for path in state_shapes(self._like)])
+            if all(path in changes for path in paths):
+                return flat, torch.cat([changes[path].reshape(-1) for path in paths]).to(flat)
+            change = torch.zeros_like(flat)
+            parts = unpack(change, self._like)
+            for path in changes.keys() & set(paths):
+                part = parts[path.removeprefix("state.")]
+                part.copy_(changes[path].reshape(part.shape))
+            return flat, change
+        here = record.core(flat, self._like)
+        moved = {path: torch.zeros_like(value) for path, value in here.items()}
+        moved |= {path: change.to(flat).reshape(here[path].shape) for path, change in changes.items() if path in here}
         with forward_ad.dual_level(), torch.no_grad():
             dual = {path: forward_ad.make_dual(here[path], change) for path, change in moved.items()}
             start = forward_ad.unpack_dual(pack(record.step(dual, self._like, self._parameters).start))

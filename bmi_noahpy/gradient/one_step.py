@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bmi_noahpy.gradient.engine import Engine
 from bmi_noahpy.gradient.names import Core, Find, core_changes, derivative_by, pack, unpack
+from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.recorded import RecordedStep
 from bmi_noahpy.gradient.taken_step import TakenStep
 from noahpy_core.model import NoahModel
@@ -49,6 +50,8 @@ class StepDerivative:
         self.engine.clear()
         ends = list(zip(of, seeds, strict=True))
         before, entered = self.engine.reverse(record, flat, torch.zeros_like(flat), ends, self.dt)
+        if list(wrt) == [STATE]:
+            return before
         gradients: Core = {f"state.{path}": value for path, value in unpack(before, self.step.state).items()}
         gradients |= {f"parameters.{path}": value for path, value in self.engine.by_parameters.items()}
         return torch.cat([derivative_by(name, self.find, gradients | entered, self.step) for name in wrt])

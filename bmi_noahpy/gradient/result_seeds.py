@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
-from bmi_noahpy.gradient.names import Core, Find, pack, state_of, state_shapes, unpack
+from bmi_noahpy.gradient.names import STATE_PATHS, Core, Find, pack, state_of, state_shapes, unpack
 from bmi_noahpy.gradient.protocol import STATE
 from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.column import SoilColumn
@@ -74,10 +74,10 @@ class ResultSeeds:
             self.adjoint += gradient.to(self.adjoint)
         elif path.startswith("forcing."):
             self.forcing[path] = gradient
-        elif path in self._parts:
+        elif path in STATE_PATHS:
             part = self._parts[path]
             part += gradient.to(part).reshape(part.shape)
         elif path not in CLOSURES:
-            like = self._parts["soil.ice" if path in LAYERED else "skin_temperature"]
-            shaped = gradient.to(like).reshape(like.shape)
+            like = self._like.soil.ice if path in LAYERED else self._like.skin_temperature
+            shaped = gradient.to(self.adjoint).reshape(like.shape)
             self.fluxes[path] = self.fluxes[path] + shaped if path in self.fluxes else shaped

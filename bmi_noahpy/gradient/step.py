@@ -31,7 +31,8 @@ def parameter_values(parameters: Parameters, columns: int) -> Core:
 
 def forcing_values(forcing: Forcing, columns: int) -> Core:
     """The fields that have a value, one for each column."""
-    return _present(forcing, FORCING_PATHS, columns)
+    found = {path: getattr(forcing, path) for path in FORCING_PATHS}
+    return _for_each({path: value for path, value in found.items() if value is not None}, columns)
 
 
 def core_values(step: TakenStep) -> Core:
@@ -47,10 +48,13 @@ def core_values(step: TakenStep) -> Core:
 
 def _present(holder: State | Forcing | Parameters, paths: Sequence[str], columns: int) -> Core:
     found = {path: get_quantity(holder, path) for path in paths}
+    return _for_each({path: value for path, value in found.items() if value is not None}, columns)
+
+
+def _for_each(found: Core, columns: int) -> Core:
     return {
         path: value if value.shape[-1] == columns else value.expand(*value.shape[:-1], columns)
         for path, value in found.items()
-        if value is not None
     }
 
 

@@ -8,9 +8,17 @@ of a coupler.
 
 from noahpy_core.compiled.execute.case import why_not_compiled
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
-from noahpy_core.compiled.execute.pull import StepPull
+from noahpy_core.compiled.execute.pull import Pushed, StepPull
 from noahpy_core.compiled.execute.run import compiled_run
 from noahpy_core.compiled.execute.step import CompiledStep
 from noahpy_core.compiled.execute.tangent import compiled_tangent_run
 
-__all__ = ["CompiledStep", "NotCompiled", "StepPull", "compiled_run", "compiled_tangent_run", "why_not_compiled"]
+__all__ = [
+    "CompiledStep",
+    "NotCompiled",
+    "Pushed",
+    "StepPull",
+    "compiled_run",
+    "compiled_tangent_run",
+    "why_not_compiled",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,60 @@ from noahpy_core.quantities import quantities
 from noahpy_core.state import CLOSURES
 
 PARAMETERS = tuple(path for path, facts in quantities(Parameters) if facts["differentiable"])
+
+
+class _Places:
+    """Where results of a step lie among the rows of one tensor.
+
+    Parameters
+    ----------
+    results : Their paths in order, with the number of layers (0 for none).
+    """
+
+    def __init__(self, results: Sequence[tuple[str, int]]) -> None:
+        lengths = [max(layers, 1) for _, layers in results]
+        self.starts = np.cumsum([0, *lengths[:-1]])
+        self.rows = sum(lengths)
+        self.of = {path: (int(start), layers) for (path, layers), start in zip(results, self.starts, strict=True)}
+
+
+class Pushed:
+    """Results of a step and their change, looked up one by one.
+
+    Parameters
+    ----------
+    room : Rows of results, then of their changes, ``[2, row, column]``.
+    places : Of results among the rows.
+    states : Rows of the state, which come first.
+    """
+
+    def __init__(self, room: Tensor, places: _Places, states: int) -> None:
+        self._room, self._places, self._states = room, places, states
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._places.of
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Paths of the state after the step, and names of fluxes."""
+        return tuple(self._places.of)
+
+    @property
+    def changed_state(self) -> Tensor:
+        """Change of the state after the step, flat."""
+        return self._room[1, : self._states].reshape(-1)
+
+    def value(self, path: str) -> Tensor:
+        """A part of the state or a flux, ``[column]`` or ``[layer, column]``."""
+        return self._part(0, path)
+
+    def change(self, path: str) -> Tensor:
+        """Its change."""
+        return self._part(1, path)
+
+    def _part(self, which: int, path: str) -> Tensor:
+        start, layers = self._places.of[path]
+        return self._room[which, start : start + layers] if layers else self._room[which, start]
 
 
 class StepPull:
@@ -61,6 +115,7 @@ class StepPull:
         self._forcing_rows = sum(rows)
         self._forcing_offsets = (np.cumsum(rows) - rows) * row
         self._outputs = self._program.output_table({}, self.columns)
+        self._places = _Places(self._program.results)
         self._cotangents, self._gradients = self._outputs.copy(), np.zeros_like(self._inputs)
         self._advance = ForwardCall(self._program, self.columns, self._inputs, self._outputs)
         self._room: Mapping[str, Tensor] | None = None
@@ -136,8 +191,8 @@ class StepPull:
 
     def push(
         self, flat: Tensor, forcing: Tensor, change: Tensor, forcing_change: Tensor, parameters: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Results of the step by path, and their change in one direction.
+    ) -> Pushed:
+        """Results of the step, and their change in one direction.
 
         Parameters
         ----------
@@ -147,35 +202,27 @@ class StepPull:
         """
         if self._tangent is None:
             self._changes, self._both = np.zeros_like(self._inputs), np.zeros((2 * len(self._outputs), 4), np.int64)
+            layers = [self.columns if length else 0 for _, length in self._program.results]
+            self._both[:, 1], self._both[:, 2] = 1, np.tile(layers, 2)
             self._tangent = TangentCall(self._program, self.columns, self._inputs, self._changes, self._both)
 
-        given: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
-        self._changes[:] = self._program.input_table(given, self.columns, own=False)
+        if parameters:
+            given: dict[Source, Tensor] = {("parameters", path): value for path, value in parameters.items()}
+            self._changes[:] = self._program.input_table(given, self.columns, own=False)
+        else:
+            self._changes[:] = 0
         self._changes[: self._states, 0] = change.data_ptr() + self._state_offsets
         self._changes[: self._states, 1:] = self._inputs[: self._states, 1:]
         self._changes[self._forcing, 0] = forcing_change.data_ptr() + self._forcing_offsets
         self._changes[self._forcing, 1:3] = self._forcing_layout
 
-        layers = [length for _, length in self._program.results]
-        lengths = [max(length, 1) for length in layers]
-        room = flat.new_empty((2, sum(lengths), self.columns))
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]]) * self.columns * room.element_size()
-        self._both[:, 0] = np.concatenate([room[k].data_ptr() + offsets for k in range(2)])
-        self._both[:, 1] = 1
-        self._both[:, 2] = np.tile([self.columns if length else 0 for length in layers], 2)
-
+        places = self._places
+        room = flat.new_empty((2, places.rows, self.columns))
+        size = self.columns * room.element_size()
+        self._both[:, 0] = room.data_ptr() + np.concatenate([places.starts, places.starts + places.rows]) * size
         self._point_to(flat, forcing)
         self._tangent()
-
-        names = [path for path, _ in self._program.results]
-        found = [
-            {
-                name: part if length else part[0]
-                for name, length, part in zip(names, layers, values.split(lengths), strict=True)
-            }
-            for values in room
-        ]
-        return found[0], found[1]
+        return Pushed(room, places, self._program.row_count)
 
     def _make_room(self, parameters: Mapping[str, Tensor]) -> None:
         """Tell where derivatives by parameters go; kept for the next call with the same room."""
