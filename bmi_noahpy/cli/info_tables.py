@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bmi_noahpy.forcing.presets import presets
+from bmi_noahpy.output.layout import SOIL_NUMBERINGS
 from bmi_noahpy.output.variables import output_variables
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -17,13 +18,6 @@ from noahpy_core.presets import ABOUT
 from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
 from noahpy_core.tables import soil_class_names, vegetation_class_names
-
-SOIL_NUMBERINGS = {
-    "noah": "1 clay to 12 sand",
-    "noahpy": "1 clay to 12 sand",
-    "stas": "1 sand to 12 clay, as public SOILPARM.TBL, WRF and HRLDAS",
-    "stas-2010": "1 sand to 12 clay, with the values that later SOILPARM.TBL correct",
-}
 
 
 def print_info(topic: str, console: Console) -> None:

@@ -26,10 +26,13 @@ def table(
 ) -> None:
     """Show permafrost year by year: active layer, ground temperature, dates of thaw and freezing, snow."""
     with reported(debug=debug or context.obj):
+        from bmi_noahpy.files.targets import check_target
         from bmi_noahpy.observations.yearly import permafrost_table
 
-        found = permafrost_table(output, cell=read_cell(cell), observations=observations)
         written = [path for path in (csv, xlsx) if path is not None]
+        for path in written:
+            check_target(path, {"the output": [output]}, key="--csv" if path == csv else "--xlsx")
+        found = permafrost_table(output, cell=read_cell(cell), observations=observations)
         if csv is not None:
             found.to_csv(csv, index=False, float_format="%.6g")
         if xlsx is not None:

@@ -102,12 +102,14 @@ def remedy_for_values(quantity: str, values: Array, outside: int) -> str:
         return f"Correct these values, or the units in forcing.variables.{quantity}.units."
     extreme = _repeated_extreme(values, BOUNDS[quantity])
     if extreme is not None:
-        code, count = extreme
-        return (
-            f"{code:g} stands there {count} times: if it means missing, say so (forcing.missing, in the file's units)."
-        )
+        return code_sentence(*extreme)
     few = "this value" if outside == 1 else "these values"
     return f"Correct {few} ({outside} of {values.size})."
+
+
+def code_sentence(code: float, count: int) -> str:
+    """What to do about an extreme number that stands there again and again."""
+    return f"{code:g} stands there {count} times: if it means missing, say so (forcing.missing, in the file's units)."
 
 
 def remedy_for_range(quantity: str, smallest: float, largest: float, share: float) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_noahpy.forcing.checks import remedy_for_range
+from bmi_noahpy.forcing.checks import MOST, REPEATED, code_sentence, remedy_for_range
 from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
 from bmi_noahpy.region.domain import Domain
 
@@ -18,13 +18,15 @@ MOST_TOLD = 20
 
 @dataclasses.dataclass
 class Finding:
-    """One kind of fault of one variable: how often it is in each column, and the first one in time."""
+    """One kind of fault of one variable: how often it is in each column, the first one in time, and how often that
+    same number is."""
 
     counts: NDArray[np.int64]
     record: int
     time: np.datetime64
     column: int
     value: float
+    repeated: int = 0
 
 
 class Findings:
@@ -113,7 +115,10 @@ class Findings:
             problem = f"{finding.value:g} {UNITS[quantity]}, outside {low:g} to {high:g}"
             text = self._text(quantity, name, finding, problem)
             share = float(finding.counts.sum()) / max(self._values[quantity], 1)
-            sentences.append((text, remedy_for_range(quantity, *self._ranges[quantity], share)))
+            remedy = remedy_for_range(quantity, *self._ranges[quantity], share)
+            if share < MOST and finding.repeated >= REPEATED:
+                remedy = code_sentence(finding.value, finding.repeated)
+            sentences.append((text, remedy))
         return sentences
 
     def _text(self, quantity: str, name: str, finding: Finding, problem: str) -> str:
@@ -152,3 +157,4 @@ class Findings:
             none = np.zeros(wrong.shape[1], dtype=np.int64)
             notes[key] = Finding(none, row + first, times[row], column, float(values[row, column]))
         notes[key].counts += wrong.sum(axis=0)
+        notes[key].repeated += int(np.count_nonzero(values == notes[key].value))

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 
 CONVENTIONS = "CF-1.11"
+SOIL_NUMBERINGS = {
+    "noah": "1 clay to 12 sand",
+    "noahpy": "1 clay to 12 sand",
+    "stas": "1 sand to 12 clay, as public SOILPARM.TBL, WRF and HRLDAS",
+    "stas-2010": "1 sand to 12 clay, with the values that later SOILPARM.TBL correct",
+}
 CHUNK_BYTES = 256 * 1024
 CHUNK_RECORDS = 1024
 
@@ -109,10 +115,16 @@ def _global_attributes(dataset: netCDF4.Dataset, run: Run) -> None:
             "references": "Chen and Dudhia 2001, doi:10.1175/1520-0493(2001)129<0569:CAALSH>2.0.CO;2; "
             "Wu et al. 2018, doi:10.1002/ppp.1971",
             "configuration": yaml.safe_dump(run.configuration.model_dump(mode="json"), sort_keys=False),
+            "soil_classes": numbering(run.configuration.soil.table),
             "options": json.dumps(vars(options), default=str) if options is not None else "",
             "step_seconds": float(run.step),
         }
     )
+
+
+def numbering(table: Any) -> str:
+    """Whose numbers the classes of soil are."""
+    return f"numbers of the table {table}: {SOIL_NUMBERINGS.get(str(table), 'as in its file')}"
 
 
 def _version() -> str:

@@ -59,7 +59,9 @@ def made_up_run(
     mineral = dataclasses.replace(parameters.soil, organic_matter=None, organic_solids=None)
     parameters = dataclasses.replace(parameters, soil=mineral)
     return SimpleNamespace(
-        configuration=SimpleNamespace(name="Test site", model_dump=lambda mode: settings),
+        configuration=SimpleNamespace(
+            name="Test site", soil=SimpleNamespace(table="noah"), model_dump=lambda mode: settings
+        ),
         model=model,
         parameters=parameters,
         placed=(model, parameters),

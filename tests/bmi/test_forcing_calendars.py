@@ -124,3 +124,12 @@ def test_values_of_netcdf_are_compared_with_their_bounds_as_a_run_corrects_them(
     path = write(tmp_path, 3, "standard")
     with pytest.raises(ForcingError, match="air_temperature"):
         open_forcing({"file": path}, biases={"air_temperature": (1.0, 200.0)})
+
+
+def test_a_number_that_stands_there_again_and_again_is_pointed_out_as_a_code(tmp_path):
+    with xarray.open_dataset(write(tmp_path, 40, "standard")) as found:
+        data = found.load()
+    data["Wind"][[3, 9, 20]] = 6999.0
+    data.to_netcdf(tmp_path / "codes.nc")
+    with pytest.raises(ForcingError, match="6999 stands there 3 times: if it means missing, say so"):
+        open_forcing({"file": tmp_path / "codes.nc"})

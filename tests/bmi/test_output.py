@@ -168,6 +168,7 @@ def test_the_file_says_how_it_was_made(tmp_path):
         assert data.source.startswith("NoahPy ")
         assert yaml.safe_load(data.configuration)["domain"]["latitude"] == 33.0
         assert json.loads(data.options)["turbulence"] == "chen1997"
+        assert data.soil_classes == "numbers of the table noah: 1 clay to 12 sand"
 
 
 def test_a_configuration_larger_than_64_kib_still_fits(tmp_path):

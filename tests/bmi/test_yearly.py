@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from typer.testing import CliRunner
 
 from bmi_noahpy import permafrost_table
+from bmi_noahpy.cli import app
 from bmi_noahpy.observations.simulated import ColumnOutput, PlotError
 from bmi_noahpy.observations.yearly import thaw_depth
 
@@ -96,3 +99,15 @@ def test_an_observed_depth_of_thaw_stands_beside_the_simulated_one(tmp_path):
     (tmp_path / "calm.csv").write_text("year,ALT_cm\n2019,110\n2020,125\n")
     table = permafrost_table(column(), observations=tmp_path / "calm.csv")
     assert table["observed_active_layer_m"].tolist() == [1.25]
+
+
+def test_the_table_is_written_as_a_spreadsheet_and_never_over_the_output(tmp_path):
+    pytest.importorskip("openpyxl")
+    data = column().data.assign_coords(lat=60.0, layer=("layer", column().depth))
+    data["layer_bnds"] = (("layer", "bnds"), np.stack([column().faces[:-1], column().faces[1:]], axis=1))
+    data.assign_attrs(step_seconds=86400.0).to_netcdf(tmp_path / "out.nc")
+    arguments = ["table", str(tmp_path / "out.nc"), "--xlsx"]
+    result = CliRunner().invoke(app, [*arguments, str(tmp_path / "out.xlsx")])
+    assert result.exit_code == 0, result.output
+    assert pd.read_excel(tmp_path / "out.xlsx")["active_layer_m"][0] == pytest.approx(1.3)
+    assert CliRunner().invoke(app, [*arguments, str(tmp_path / "out.nc")]).exit_code == 2
