@@ -14,7 +14,8 @@ from bmi_noahpy.files.netcdf import begins_as_netcdf
 from bmi_noahpy.forcing.ascii import has_forcing_tag, read_noah_ascii
 from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.derived import check_wanted
-from bmi_noahpy.forcing.netcdf import NetcdfRecords, open_netcdf, terrain_of
+from bmi_noahpy.forcing.netcdf import open_netcdf, terrain_of
+from bmi_noahpy.forcing.netcdf_fields import NetcdfRecords
 from bmi_noahpy.forcing.prepared import Biases, Period
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.series import ForcingSeries, PrescribedVegetation

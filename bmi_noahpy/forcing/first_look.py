@@ -12,7 +12,8 @@ import numpy as np
 from bmi_noahpy.files.netcdf import begins_as_netcdf, open_netcdf_file
 from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
-from bmi_noahpy.forcing.netcdf import OpenFiles, open_netcdf
+from bmi_noahpy.forcing.netcdf import open_netcdf
+from bmi_noahpy.forcing.netcdf_fields import OpenFiles
 from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.site import site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec

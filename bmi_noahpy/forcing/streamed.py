@@ -14,7 +14,7 @@ from bmi_noahpy.forcing.checks import check_times
 from bmi_noahpy.forcing.derived import with_longwave, with_pressure
 from bmi_noahpy.forcing.findings import Findings
 from bmi_noahpy.forcing.gaps import fill, reach
-from bmi_noahpy.forcing.netcdf import NetcdfField, NetcdfRecords, OpenFiles
+from bmi_noahpy.forcing.netcdf_fields import NetcdfField, NetcdfRecords, OpenFiles
 from bmi_noahpy.forcing.noise import clipped
 from bmi_noahpy.forcing.prepared import Biases, Period, Window, combine, combined_names, means_among, needed, widen
 from bmi_noahpy.forcing.spec import GapSpec
