@@ -222,7 +222,7 @@ def train(basin: Basin, observed: Floats, iterations: int = 12) -> tuple[dict[st
     return dict(zip(basin.zones, np.exp(logarithms.detach().numpy()).tolist(), strict=True)), history
 
 
-def compare(basin: Basin, observed: Floats, size: float = 1.0e-5) -> dict[str, tuple[float, float]]:
+def compare(basin: Basin, observed: Floats, size: float = 1.0e-6) -> dict[str, tuple[float, float]]:
     """Derivative by the logarithm of each factor where the training begins: one sweep back, and differences."""
     ones = dict.fromkeys(basin.zones, 1.0)
     basin.set_factors(ones)

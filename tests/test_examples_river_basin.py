@@ -59,3 +59,13 @@ def test_the_basin_as_a_graph_of_dcoupler_has_the_same_gradient(example, tmp_pat
     for name, (graph, direct) in found.items():
         assert np.abs(direct).max() > 0
         assert np.allclose(graph, direct, rtol=1e-9, atol=1e-12 * np.abs(direct).max()), name
+
+
+def test_a_river_with_nothing_but_bmi_joins_by_differences_of_its_own(example, tmp_path):
+    rivers, basins = example("river_by_differences"), example("train_river_basin")
+    basin = rivers.open_basin(tmp_path, cells=6, steps=10)
+    assert not hasattr(basin.river.model, "get_extension")
+    basin.set_factors(basins.TRUTH)
+    for zone, (adjoint, difference) in basins.compare(basin, basin.forward()).items():
+        assert adjoint == pytest.approx(difference, rel=1e-6), zone
+        assert difference != 0.0
