@@ -20,8 +20,6 @@ TOLERANCE = 1.0e-12
 """Largest residual of a solved layer, relative to its storage and fluxes."""
 LATE_TOLERANCE = 1.0e-10
 """The same once the first strategy has failed: where round-off leaves no better. The balance closes in any case."""
-
-
 PRESSURE = 10.0
 """Head above that of a pond on the surface which the iteration may reach. [m]"""
 
@@ -62,7 +60,7 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
     count = len(Flow._fields)
     pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4 : 4 + count]), Unknown(*values[4 + count :])
     eps = torch.finfo(flow.old.dtype).eps
-    first_tolerance, late_tolerance = (max(value, 64.0 * eps) for value in (TOLERANCE, LATE_TOLERANCE))
+    first_tolerance, late_tolerance = max(TOLERANCE, 64.0 * eps), max(LATE_TOLERANCE, 1024.0 * eps)
     # No solution has more pressure than a pond on the surface gives; where it is not determined it must not run away.
     depth = torch.cumsum(flow.thickness, 0) - 0.5 * flow.thickness
     highest = unknown.of_pressure(depth + PRESSURE, pores)

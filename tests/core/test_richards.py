@@ -82,6 +82,19 @@ def test_columns_on_which_all_but_the_last_strategies_cycle_are_solved(seed, num
     assert (water.liquid - (case.parameters.soil.porosity - case.ice)).max() < 1.0e-12
 
 
+def test_in_single_precision_water_is_that_of_the_double_and_the_balance_closes():
+    case = hard_columns(60, seed=8, layers=(0.1, 0.3, 0.6, 1.0))
+    single = case.to(torch.float32)
+    water, double = single.step(), case.step()
+    assert water.liquid.dtype == torch.float32
+    assert (water.liquid - double.liquid).abs().max() < 1.0e-3
+    assert torch.quantile((water.liquid - double.liquid).abs().amax(0), 0.9) < 1.0e-5
+    flux = faces(water)
+    gained = single.column.thickness * (water.liquid - single.liquid)
+    residual = gained - single.dt * (flux[:-1] - flux[1:] - taken(water))
+    assert (residual.abs() / (single.column.thickness * single.liquid + single.dt * flux.abs().amax(0))).max() < 1.0e-6
+
+
 def of_class(case: WaterCase, numbers: torch.Tensor) -> WaterCase:
     """The same columns, each of one class of soil throughout, without ice."""
     soil = soil_parameters(numbers.expand_as(case.liquid)).resolved()

@@ -70,6 +70,14 @@ class WaterCase:
             parameters=self.parameters.select(one),
         )  # fmt: skip
 
+    def to(self, dtype: torch.dtype) -> WaterCase:
+        """The same in another number type."""
+        return WaterCase(
+            column=self.column.to(dtype=dtype), liquid=self.liquid.to(dtype), ice=self.ice.to(dtype),
+            supply=self.supply.to(dtype), demand=SoilDemand(self.demand.soil.to(dtype), self.demand.roots.to(dtype)),
+            parameters=self.parameters.to(dtype=dtype), dt=self.dt.to(dtype),
+        )  # fmt: skip
+
     def with_soil(self, **values: Tensor) -> WaterCase:
         """The same with other soil parameters, derived ones included."""
         soil = dataclasses.replace(self.parameters.soil, **values)
