@@ -148,11 +148,12 @@ class KernelEngine:
         paths = [f"state.{path}" for path in state_shapes(self._like)]
         if record.starts_as_kept:
             if all(path in changes for path in paths):
-                return flat, torch.cat([changes[path].reshape(-1) for path in paths]).to(flat)
+                parts = [changes[path] for path in paths]
+                return flat, torch.cat([part if part.ndim == 1 else part.reshape(-1) for part in parts]).to(flat)
             change = torch.zeros_like(flat)
-            parts = unpack(change, self._like)
+            views = unpack(change, self._like)
             for path in changes.keys() & set(paths):
-                part = parts[path.removeprefix("state.")]
+                part = views[path.removeprefix("state.")]
                 part.copy_(changes[path].reshape(part.shape))
             return flat, change
         here = record.core(flat, self._like)

@@ -121,7 +121,8 @@ def core_changes(names: Sequence[str], find: Find, vectors: Sequence[Tensor], st
         start = 0
         for path, weight, shape in _parts(name, find, step):
             length = shape.numel()
-            change = vector[start : start + length].reshape(shape)
+            change = vector[start : start + length]
+            change = change if len(shape) == 1 else change.reshape(shape)
             # The state is given in the model's own units.
             change = change if isinstance(weight, float) and weight == 1.0 else weight * change
             changes[path] = changes[path] + change if path in changes else change
