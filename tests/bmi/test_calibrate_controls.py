@@ -6,6 +6,7 @@ from calibration_cases import write_calibration, write_observations, write_site
 
 from bmi_noahpy.calibration import load_calibration
 from bmi_noahpy.calibration.intervals import Interval, position_of, unknown_of
+from bmi_noahpy.calibration.problem.controls import base_values
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.search import first_unknowns
 from noahpy_core.state import map_tensors
@@ -115,3 +116,15 @@ def test_soil_water_never_exceeds_a_calibrated_porosity(site):
     assert float(porosity.max()) < 0.25
     assert bool((inputs.state.soil.moisture <= porosity + 1e-15).all())
     assert bool((inputs.state.soil.ice >= 0.0).all())
+
+
+def test_what_is_not_given_is_calibrated_from_what_the_model_takes_for_it(tmp_path):
+    write_site(tmp_path, {"schemes": {"preset": "conservative"}})
+    write_observations(tmp_path)
+    paths = ("vegetation.litter_area_index", "vegetation.moss_resistance", "snow.fresh_albedo")
+    fit = fit_of(tmp_path, {path: {} for path in paths})
+    own = base_values(fit.run, [control.wanted for control in fit.controls.controls])
+    assert [float(own[path].squeeze()) for path in paths] == [0.0, 0.0, 0.85]
+    given = fit.maker.make(first_unknowns(fit)[:, :1]).parameters
+    assert given.vegetation.litter_area_index is not None
+    assert given.snow.fresh_albedo.shape == given.snow.full_cover_snow.shape
