@@ -25,7 +25,7 @@ LIKELY: dict[str, tuple[tuple[float, float, str], ...]] = {
     "vegetation_fraction": ((0.0, 100.0, "per cent"),),
 }
 """Lowest and highest number of other units, and their name."""
-SLACK = 1e-6
+SLACK = 1e-5
 """As a share of the greater bound: what derivatives by differences add to a number at its bound is let through."""
 
 
