@@ -73,3 +73,22 @@ def test_no_skin_goes_to_and_fro_from_step_to_step_when_rain_wets_a_dry_canopy(c
     change = found.outputs["skin_temperature"].diff(dim=0)
     there_and_back = (change[1:] * change[:-1] < 0) & (change[1:].abs() > 1.0) & (change[:-1].abs() > 1.0)
     assert not bool(there_and_back.any())
+
+
+@pytest.mark.slow
+def test_budgets_do_not_drift_and_stores_keep_their_bounds_over_years_of_daily_steps(climates):
+    # Soil water of `polar_night` is not solved in every one of so many daily steps: see the known differences.
+    names, dt, years = [name for name in climates.C if name != "polar_night"], 86400.0, 8
+    column, state, parameters = climates.setup(names, "20")
+    outputs = ["water_residual", "enthalpy_residual", "soil.temperature", "skin_temperature", "soil.moisture"]
+    with torch.no_grad():
+        model, forcing = NoahModel(column, preset("conservative")), climates.forcing(names, years, dt)
+        series = run(model, layered(state), forcing, parameters, dt, outputs=outputs, execution="compiled").outputs
+    for temperature in (series["soil.temperature"], series["skin_temperature"]):
+        assert temperature.min() > 170.0
+        assert temperature.max() < 350.0
+    assert series["soil.moisture"].min() > 0.0
+    assert (series["soil.moisture"] - parameters.soil.porosity).max() < 1.0e-9
+    # Round-off adds up like a sum of random signs, not in proportion to time.
+    assert (series["water_residual"].sum(0) * dt).abs().max() < 1.0e-9
+    assert series["enthalpy_residual"].mean(0).abs().max() < 1.0e-10
