@@ -1,11 +1,13 @@
 """Four-dimensional variational assimilation beside the ensemble Kalman filter, on the same made-up truth.
 
-The truth, its sensors and the filter are those of `assimilate_soil_temperature.py`. Here one run of the whole window is
-fitted instead: the soil temperature of every layer at the start, a bias of the air temperature, and a factor of the
+The truth and the temperature sensors are those of `assimilate_soil_temperature.py`. Here one run of the whole window is
+fitted: the soil temperature of every layer at the start, a bias of the air temperature, and a factor of the
 precipitation are changed until the run agrees with daily soil temperature, soil water and snow depth. The gradient
 comes through the gradient extension of BMI (one sweep back), the search is L-BFGS in variables in which the prior has
 unit variance. The spread is that of a linear posterior, whose Jacobian is one run with a column for each variable. The
-filter sees soil temperature only, and each day the days before it; the fit sees all days at once.
+filter starts from an ensemble of the same prior, sees the same observations and corrects the same quantities after each
+day: the temperature of layers without ice, the bias and the factor. It knows the days before only, the fit all days at
+once: so much is the difference between a filter and a smoother.
 
     python assimilate_variational.py [--days 30] [--members 16] [--folder assimilation]
 """
@@ -50,11 +52,13 @@ class Window:
     ----------
     model : Columns of the first guess.
     days : Length.
+    middle : Depth of the middle of each layer. [m]
     root : Square root of the covariance of the first guess's soil temperature, ``[layer, variable]``. [K]
     """
 
     model: BmiNoahPy
     days: int
+    middle: Floats
     root: Floats
 
     def __post_init__(self) -> None:
@@ -156,6 +160,44 @@ def fit(window: Window, observed: dict[str, Floats], iterations: int) -> Floats:
     return controls.detach().numpy()
 
 
+def filtered(window: Window, observed: dict[str, Floats], random: np.random.Generator) -> Floats:
+    """Temperature of an ensemble that the Kalman filter with perturbed observations corrects, ``[day, layer, member]``.
+
+    Parameters
+    ----------
+    window : With a column for each member.
+    observed : As `observe` gives it.
+    random : For the prior and the observations' errors.
+    """
+    members = window.columns
+    controls = random.normal(size=(window.variables, members))
+    state = window.start.reshape(-1, members).copy()
+    state[: window.layers] += window.root @ controls[:-2]
+    window.extension.set_state(state)
+    window.extension.set_time(0.0)
+    errors = np.concatenate([np.full(len(elements), error) for elements, error in SENSORS.values()])
+    depths = np.concatenate([window.middle[list(e)] if n != SNOW else [0.0] for n, (e, _) in SENSORS.items()])
+    fading = np.ones((window.layers + 2, len(errors)))
+    fading[:-2] = np.exp(-np.abs(window.middle[:, None] - depths) / CORRELATION_DEPTH)
+    analyses = []
+    for day in range(window.days):
+        found = window._day(day, controls)
+        predicted = np.concatenate([found[name] for name in SENSORS])
+        target = np.concatenate([observed[name][day] for name in SENSORS])[:, None]
+        forecast = np.concatenate([found["profile"], controls[-2:]])
+        anomaly, apart = (values - values.mean(1, keepdims=True) for values in (forecast, predicted))
+        covariance = apart @ apart.T / (members - 1) + np.diag(errors**2)
+        gain = np.linalg.solve(covariance, (fading * (anomaly @ apart.T / (members - 1))).T).T
+        noise = errors[:, None] * random.normal(size=predicted.shape)
+        analysis = forecast + gain @ (target + noise - predicted)
+        frozen = (read(window.model, filtering.ICE).reshape(-1, members) > 0.0).any(1)
+        analysis[:-2][frozen] = forecast[:-2][frozen]
+        window.model.set_value(SOIL, analysis[:-2])
+        controls[-2:] = analysis[-2:]
+        analyses.append(analysis[:-2])
+    return np.stack(analyses)
+
+
 def posterior_spread(window: Window, controls: Floats) -> Floats:
     """Standard deviation of the temperature at the end of each day, ``[day, layer]``, of a linear posterior. [K]
 
@@ -179,7 +221,8 @@ def open_window(folder: Path, days: int, columns: int) -> Window:
     """Equal columns of the first guess."""
     model = filtering.start(folder, days, np.zeros((1, columns)), {"phase_change": "enthalpy", "transitions": "smooth"})
     thickness = read(model, "soil_layer__thickness").reshape(-1, columns)[:, 0]
-    return Window(model, days, covariance_root(thickness.cumsum() - 0.5 * thickness))
+    middle = thickness.cumsum() - 0.5 * thickness
+    return Window(model, days, middle, covariance_root(middle))
 
 
 def experiment(folder: Path, days: int, members: int, iterations: int = 15) -> dict[str, dict[str, float]]:
@@ -193,19 +236,18 @@ def experiment(folder: Path, days: int, members: int, iterations: int = 15) -> d
     analysis = window.forward(controls[:, None])["profile"][..., 0]
     many = open_window(folder / "many", days, window.variables + 1)
     spread = posterior_spread(many, controls)
-    filtered = filtering.experiment(folder / "filter", days, members)
-    upper = filtered["depth"] < 1.0
+    ensemble = filtered(open_window(folder / "filter", days, members), observed, np.random.default_rng(20190902))
+    upper = window.middle < 1.0
 
     def rms(values: Floats) -> float:
         return float(np.sqrt(np.mean(values[5:, upper] ** 2)))
 
-    corrected = filtered["corrected"]
     return {
         "first guess": {"error": rms(guess - truth), "spread": float("nan"), "runs": 1},
         "4D-Var": {"error": rms(analysis - truth), "spread": rms(spread), "runs": window.runs + many.runs},
         "filter": {
-            "error": rms(corrected.mean(-1) - filtered["truth"]),
-            "spread": rms(corrected.std(-1, ddof=1)),
+            "error": rms(ensemble.mean(-1) - truth),
+            "spread": rms(ensemble.std(-1, ddof=1)),
             "runs": members,
         },
         "found": {
