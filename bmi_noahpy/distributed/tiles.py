@@ -168,7 +168,9 @@ def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> 
     at = end_of_step(run, run.steps - 1)
     target = section.folder or output.with_name(f"{output.stem}_restart")
     name = f"{output.stem}_{str(at).replace('-', '').replace(':', '')}.nc"
-    write_restart(target / name, Restart(run.start, at, run.steps, state, fingerprint(run)))
+    with SoleWriter(target / output.stem, "Wait until it ends, or give each run a restart.folder of its own."):
+        clear_leftovers(target, f"{output.stem}_")
+        write_restart(target / name, Restart(run.start, at, run.steps, state, fingerprint(run)))
 
 
 def _summary(

@@ -49,11 +49,14 @@ class SoleWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the right back."""
-        if self._lock.lock_counter == 1:
-            # While it is held: whoever waits for it sees that the file is gone, and makes a new one.
-            with contextlib.suppress(OSError):
-                self._file.unlink()
-        self._lock.release()
+        try:
+            if self._lock.lock_counter == 1:
+                # While it is held: whoever waits for it sees that the file is gone, and makes a new one.
+                with contextlib.suppress(OSError):
+                    self._file.unlink()
+        finally:
+            # After a request to stop too: a program that goes on may want to write again.
+            self._lock.release()
 
     @property
     def held(self) -> bool:

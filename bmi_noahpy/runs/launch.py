@@ -9,10 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile, SpinUp
 from bmi_noahpy.config.sections import Output
+from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
@@ -153,6 +155,8 @@ def run_spin_up(run: Run, *, say: Say = lambda text: None, progress: Console | N
     if result.settled:
         say(f"Settled after {len(result.cycles)} repetitions.")
     if section.file is not None:
-        write_restart(section.file, Restart(run.start, run.start, 0, result.state, fingerprint(run)))
+        with SoleWriter(section.file, "Wait until it ends, or give each run a spin_up.file of its own."):
+            clear_leftovers(section.file.parent, f"{section.file.name}.")
+            write_restart(section.file, Restart(run.start, run.start, 0, result.state, fingerprint(run)))
         say(f"Spun-up state: {section.file}")
     return result

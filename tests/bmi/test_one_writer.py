@@ -83,6 +83,24 @@ def test_two_runs_may_not_share_the_names_of_their_restart_files(folder, monkeyp
     assert launch(read(settings(), folder)).steps_done == 10
 
 
+def test_a_request_to_stop_while_a_lock_is_given_back_gives_it_back(tmp_path, monkeypatch):
+    def stopped(path, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), SoleWriter(tmp_path / "out.nc"):
+        patch.setattr(Path, "unlink", stopped)
+    with SoleWriter(tmp_path / "out.nc") as alone:
+        assert alone.held
+
+
+def test_what_a_killed_spin_up_has_left_is_removed_by_the_next(folder):
+    left = folder / ".state.nc.0123.partial"
+    left.write_text("half a state")
+    launch(read(settings(spin_up={"period": "3 hours", "cycles": 1, "file": "state.nc"}), folder))
+    assert (folder / "state.nc").exists()
+    assert not left.exists()
+
+
 def test_a_run_leaves_nothing_but_its_results_behind(folder):
     launch(read(settings(), folder))
     assert sorted(path.name for path in folder.iterdir()) == ["out.nc", "out_restart", "weather.csv"]
