@@ -40,6 +40,10 @@ PLACES: tuple[tuple[Any, str], ...] = (
 """Where programs meet the disk: in Python, and where the netCDF library is asked to."""
 
 
+STATUS = 86
+"""Exit status of a process that met its fault."""
+
+
 def full() -> None:
     """There is no room."""
     raise OSError(errno.ENOSPC, "No space left on device")
@@ -57,7 +61,7 @@ def stopped() -> None:
 
 def crashed() -> None:
     """The process ends: no handler, no finally, no flushed buffer."""
-    os._exit(86)
+    os._exit(STATUS)
 
 
 class Disk:
