@@ -192,7 +192,7 @@ def state_of(model: NoahModel) -> tuple[Any, ...]:
     Looked at are members of modules and of what they hold, members of their classes, and the numbers and tensors among
     the global variables that the functions of these classes name.
     """
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     found: list[Any] = []
     for slot in own_slots(model):
         scheme = model.schemes[slot]
@@ -206,7 +206,7 @@ def state_of(model: NoahModel) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _of_class(kind: type, seen: set[int]) -> Any:
+def _of_class(kind: type, seen: dict[int, Any]) -> Any:
     """Members of a class of the user's, and of those it is derived from, with the global variables they read."""
     found = []
     for cls in kind.__mro__:
@@ -246,13 +246,14 @@ def version_of(tensor: Tensor) -> int:
     return 0 if tensor.is_inference() else tensor._version
 
 
-def _seen(thing: Any, seen: set[int]) -> Any:
+def _seen(thing: Any, seen: dict[int, Any]) -> Any:
     """Something that is equal again as long as a thing and what it holds stay as they are."""
     if type(thing) in PLAIN:
         return thing
     if id(thing) in seen:
         return Same(thing)
-    seen.add(id(thing))
+    # Kept while this lasts: the place of what is gone would be taken by something else, which would then pass for seen.
+    seen[id(thing)] = thing
     if isinstance(thing, Tensor):
         return Same(thing), version_of(thing)
     if isinstance(thing, Mapping):
