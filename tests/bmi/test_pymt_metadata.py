@@ -92,6 +92,7 @@ CHANGES: dict[str, Any] = {
     "turbulence": "yang2008",
     "snow_cover": "exponential",
     "thermal_roughness": "chen_zhang2009",
+    "canopy_resistance": "leuning2008",
     "infiltration": "koren1999",
     "soil_hydraulics": "noah",
     "soil_thermal": "peters_lidard1998",
