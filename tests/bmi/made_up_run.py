@@ -56,7 +56,8 @@ def made_up_run(
     model = SimpleNamespace(column=SoilColumn(torch.as_tensor(thickness, dtype=torch.float64)), options=Options())
     parameters = filled(Parameters, columns, 0.5, len(thickness))
     # Pores that hold made-up water: organic matter beyond 1 would leave none.
-    mineral = dataclasses.replace(parameters.soil, organic_matter=None, organic_solids=None)
+    none = torch.zeros_like(parameters.soil.porosity)
+    mineral = dataclasses.replace(parameters.soil, organic_matter=none, organic_solids=none)
     parameters = dataclasses.replace(parameters, soil=mineral)
     return SimpleNamespace(
         configuration=SimpleNamespace(
