@@ -65,6 +65,8 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
     depth = torch.cumsum(flow.thickness, 0) - 0.5 * flow.thickness
     highest = unknown.of_pressure(depth + PRESSURE, pores)
     start = starts(pores, flow, unknown, depth)
+    # The step before leaves a dry layer with less than nothing by its tolerance, and no unknown gives that.
+    lacking = 1.001 * flow.thickness * positive_part(-flow.old)
     kinks = _kinks(pores, flow, unknown)
     entries, leaves = _windows(pores, unknown)
 
@@ -73,7 +75,7 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
         upstream = torch.where(solved, upstream, torch.where(given.upstream, 1.0, 0.0).to(u.dtype))
         now = equations(u, pores, flow._replace(upstream=upstream), unknown, jacobian=True)
         tolerance = torch.where(count < STRATEGIES[0].rounds, first_tolerance, late_tolerance)
-        fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness)).all(0)
+        fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)
         # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
         lowest = torch.where(given.kinks, _stopped(u, torch.zeros_like(u), kinks), 0.0)

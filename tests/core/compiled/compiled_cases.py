@@ -100,7 +100,10 @@ COVER = [
         ),
         4, hydraulics="derived", prescribed=True,
     ),
-    Setup(Options(turbulence="paulson1970", supercooled_water="niu_yang2006"), 2, prescribed=True),
+    Setup(
+        Options(turbulence="paulson1970", supercooled_water="niu_yang2006", canopy_resistance="leuning2008"), 2,
+        prescribed=True,
+    ),
     Setup(
         Options(
             infiltration="koren1999", phase_change="enthalpy", turbulence="louis1979", snow_cover="exponential",

@@ -15,7 +15,9 @@ from noahpy_core.compiled.record.step_graph import Shape, record_step
 from noahpy_core.quantities import quantities
 from noahpy_core.state import State
 
-ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"])
+ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"]) | {
+    ("parameters", f"vegetation.{name}") for name in ("litter_area_index", "moss_resistance")
+}
 SHAPE = Shape(Options(phase_change="enthalpy"), 2, torch.float64, ABSENT)
 
 

@@ -150,7 +150,7 @@ def test_tensors_on_two_devices_are_named():
     case = COVER[1].case(2, seed=508)
     elsewhere = dataclasses.replace(case, forcing=map_tensors(lambda x: x.to("meta"), case.forcing))
     with pytest.raises(ValueError, match=r"forcing\.air_temperature is torch\.float64 on meta, .* on cpu"):
-        taken(COVER[1], elsewhere, "compiled")
+        step_function(COVER[1].model(case), "compiled")(case.state, elsewhere.forcing, case.parameters, case.dt)
 
 
 def test_numbers_that_are_kept_negated_are_read_with_their_sign():

@@ -21,7 +21,9 @@ from noahpy_core.quantities import quantities
 from noahpy_core.state import State
 
 LAYERS = 5
-ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"])
+ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"]) | {
+    ("parameters", f"vegetation.{name}") for name in ("litter_area_index", "moss_resistance")
+}
 SHAPE = Shape(Options(), 4, torch.float64, ABSENT)
 
 
