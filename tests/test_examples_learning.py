@@ -32,6 +32,7 @@ def test_a_learned_scheme_is_better_than_before_on_days_it_has_not_seen(name, ex
     assert_runs(result["configuration"])
 
 
+@pytest.mark.slow
 def test_an_interrupted_example_goes_on_to_the_same_result(example, tmp_path):
     module = example("learn_thermal_conductivity")
     site = module.open_site(None, None, 8, 4)

@@ -82,6 +82,7 @@ def test_setting_the_state_that_is_there_changes_no_bit_of_a_cold_start(tmp_path
     assert np.array_equal(*states)
 
 
+@pytest.mark.slow
 def test_the_gradient_extension_is_right_at_a_cold_start(tmp_path):
     model = gradients.started(tmp_path, forcing=None, schemes={"phase_change": "enthalpy", "transitions": "smooth"})
     cases.supply(model, 0)

@@ -29,7 +29,7 @@ WRITERS = {
     "masked": write_masked,
     "packed": functools.partial(write_masked, domain__masked_cells="packed"),
 }
-QUICK = ("grid", "masked")
+QUICK = ("masked",)
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[] if k in QUICK else pytest.mark.slow) for k in WRITERS])

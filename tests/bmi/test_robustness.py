@@ -174,6 +174,7 @@ def cycle(path, record=False):
     model.finalize()
 
 
+@pytest.mark.slow
 def test_initialize_update_finalize_again_and_again_takes_no_more_memory(tmp_path):
     path = cases.write_case(tmp_path, cases.configuration(**TINY))
     tracemalloc.start()

@@ -101,7 +101,7 @@ def test_stores_stay_within_their_bounds():
 OTHERS = [pytest.param(columns, layers, marks=pytest.mark.slow) for columns in (1, 9) for layers in (1, 3, 4)]
 
 
-@pytest.mark.parametrize(("columns", "snow_layers"), [(9, 2), (1, 2), *OTHERS])
+@pytest.mark.parametrize(("columns", "snow_layers"), [(9, 2), pytest.param(1, 2, marks=pytest.mark.slow), *OTHERS])
 def test_compiled_runs_agree_with_eager_ones_whatever_the_number_of_snow_layers(columns, snow_layers):
     case = random_case(columns, seed=4)
     model, forcing = NoahModel(case.column, preset("conservative")), series(case, 4)

@@ -146,7 +146,9 @@ def test_a_copy_of_a_model_is_fixed_and_steps_alike(copied):
         copy_of.schemes["turbulence"].ITERATIONS = 1
 
 
-@pytest.mark.parametrize("name", ["noah-permafrost", "noah-3.4.1", "conservative"])
+@pytest.mark.parametrize(
+    "name", ["noah-permafrost", "noah-3.4.1", pytest.param("conservative", marks=pytest.mark.slow)]
+)
 def test_a_model_in_another_number_type_has_its_layers_and_all_digits_of_its_tables(name):
     conservative = name == "conservative"
     case = dataclasses.replace(CASE, state=layered(CASE.state)) if conservative else CASE

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
+import pytest
 import torch
 from random_columns import TREES, Case, Draw, random_case, standard_schemes
 from torch import Tensor
@@ -113,6 +114,8 @@ COVER = [
     Setup(Options(phase_change="enthalpy", soil_water="richards"), 4),
 ]  # fmt: skip
 """Every scheme of every slot, and every number of layers that has code of its own, at least once."""
+COVER_IN_TURN = [*COVER[:4], pytest.param(COVER[4], marks=pytest.mark.slow)]
+"""The same; what takes longest is a long check."""
 
 
 def pairs_of_schemes() -> list[Options]:

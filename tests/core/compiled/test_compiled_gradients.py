@@ -8,6 +8,7 @@ import pytest
 import torch
 from compiled_cases import (
     COVER,
+    COVER_IN_TURN,
     DIFFERENTIATED,
     Setup,
     Values,
@@ -39,7 +40,7 @@ def assert_gradients_agree(setup: Setup, case: Case, few: float = 0.01) -> None:
     )
 
 
-@pytest.mark.parametrize("setup", COVER, ids=str)
+@pytest.mark.parametrize("setup", COVER_IN_TURN, ids=str)
 def test_the_gradient_by_every_leaf_agrees_with_eager_in_every_regime(setup):
     assert_gradients_agree(setup, setup.case(COLUMNS, seed=201))
 
@@ -53,7 +54,8 @@ def test_gradients_agree_with_eager_with_every_two_schemes(options, layers):
         assert_gradients_agree(setup, setup.case(4 * COLUMNS, seed=202))
 
 
-@pytest.mark.parametrize("setup", [SHORT, pytest.param(COVER[0], marks=pytest.mark.slow)], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("setup", [SHORT, COVER[0]], ids=str)
 def test_gradients_of_single_columns_agree_with_eager(setup):
     case = setup.case(9, seed=203)
 

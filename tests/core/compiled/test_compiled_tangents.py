@@ -9,6 +9,7 @@ import pytest
 import torch
 from compiled_cases import (
     COVER,
+    COVER_IN_TURN,
     DIFFERENTIATED,
     ROUND_OFF,
     Setup,
@@ -62,7 +63,7 @@ def changes(setup: Setup, case: Case, execution: str, steps: int = 1, seed: int 
     return {name: torch.zeros_like(case.dt) if value is None else value for name, value in found.items()}
 
 
-@pytest.mark.parametrize("setup", COVER, ids=str)
+@pytest.mark.parametrize("setup", COVER_IN_TURN, ids=str)
 def test_changes_in_a_kernel_are_those_of_torch_in_every_regime(setup):
     case = setup.case(90, seed=31)
     reference = changes(setup, case, "eager")
@@ -99,6 +100,7 @@ def column_value(case: Case, options: Options, execution: str) -> Any:
     return value
 
 
+@pytest.mark.slow
 def test_jacfwd_goes_through_kernels_and_equals_jacrev(monkeypatch):
     case = random_case(3, 4, seed=33, regime="freeze_up")
     calls = []
@@ -119,7 +121,7 @@ def test_jacfwd_goes_through_kernels_and_equals_jacrev(monkeypatch):
     torch.testing.assert_close(forward, torch.stack(rows), rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("columns", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_directions_beside_each_other_may_be_of_what_all_columns_share_and_of_layers_of_each(columns):
     case = random_case(columns, 4, seed=36)
     first = map_tensors(lambda x: x[..., :1], case.parameters)
