@@ -13,14 +13,13 @@ ENOUGH = 10
 """Changes that it takes to judge."""
 
 
-def amounts(running: Array, begins: Times, accumulated: str, clock: float = 0.0) -> Array:
+def amounts(running: Array, begins: Times, accumulated: str) -> Array:
     """Amount of each record out of totals, ``[time, column]``; NaN where the total before it is not known.
 
     Parameters
     ----------
-    begins : Beginning of the interval of each record, UTC.
+    begins : Beginning of the interval of each record, by the clock whose midnight it is.
     accumulated : "since_midnight" or "since_start".
-    clock : Local time of the file minus UTC: whose midnight it is. [s]
 
     Raises
     ------
@@ -28,10 +27,9 @@ def amounts(running: Array, begins: Times, accumulated: str, clock: float = 0.0)
     """
     before = np.concatenate([np.full_like(running[:1], np.nan), running[:-1]])
     if accumulated == "since_midnight":
-        local = (begins.astype("datetime64[s]").astype(np.int64) + round(clock)) // DAY
-        step = int(np.median(np.diff(begins.astype("datetime64[s]").astype(np.int64)))) if len(begins) > 1 else DAY
-        fresh = np.concatenate([[(begins[:1].astype("datetime64[s]").astype(np.int64)[0] + round(clock)) % DAY < step],
-                                local[1:] != local[:-1]])  # fmt: skip
+        seconds = begins.astype("datetime64[s]").astype(np.int64)
+        days, step = seconds // DAY, int(np.median(np.diff(seconds))) if len(seconds) > 1 else DAY
+        fresh = np.concatenate([[seconds[0] % DAY < step], days[1:] != days[:-1]])
         before = np.where(fresh[:, None], 0.0, before)
     change = running - before
     # A total in single precision falls by its rounding.

@@ -17,6 +17,7 @@ from bmi_noahpy.forcing.prepared import Biases, Period, combine, means_among, ne
 from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, ForcingTable, RawField, RawRecords, Times
 from bmi_noahpy.forcing.units import convert, is_amount
+from bmi_noahpy.tabular.clock import from_utc
 
 
 def build_table(
@@ -44,7 +45,7 @@ def build_table(
     if gaps is not None:
         raw = _with_every_time(raw)
     # In the time of the file, where a user finds it.
-    shown = raw.times + np.timedelta64(round(raw.clock), "s")
+    shown = from_utc(raw.times, raw.clock)
     check_times(shown, raw.source, place=raw.place)
     labels = {quantity: field.label for quantity, field in raw.fields.items()}
     axis, shifts = aligned(raw.times, labels, raw.source)
@@ -81,7 +82,8 @@ def _in_model_units(quantity: str, field: RawField, raw: RawRecords, interval: f
     """Values of all records, amounts as rates."""
     values = field.values
     if field.accumulated in ("since_midnight", "since_start"):
-        values = amounts(values, _begins(raw.times, field.label, interval), field.accumulated, raw.clock)
+        begins = from_utc(_begins(raw.times, field.label, interval), raw.clock)
+        values = amounts(values, begins, field.accumulated)
     elif field.accumulated is None and is_amount(field.units, quantity) and looks_accumulated(values):
         raise ForcingError(totals(field.units, quantity))
     return convert(values, field.units, quantity, interval)

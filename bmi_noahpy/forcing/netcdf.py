@@ -93,7 +93,7 @@ def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: s
     placed = {quantity: dataclasses.replace(field, rows=rows) for quantity, field in fields.items()}
     if spec.regrid is not None:
         notes.append(f"{source}: brought to the columns, {spec.regrid}")
-    return NetcdfRecords(times, placed, source, spec.derive, tuple(notes))
+    return NetcdfRecords(times, placed, source, spec.derive, tuple(notes), spec.time)
 
 
 def terrain_of(records: NetcdfRecords, lapse: LapseSpec, files: Sequence[Path]) -> Array:

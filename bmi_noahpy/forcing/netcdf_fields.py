@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.placement import Placement
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
+from bmi_noahpy.tabular import TimeSpec
 
 CODE_PRECISION = 1e-6
 """How near to a code of missing values a number of a file is taken for it, as a share of it."""
@@ -153,3 +154,4 @@ class NetcdfRecords:
     source: str
     derivations: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    clock: TimeSpec = TimeSpec()

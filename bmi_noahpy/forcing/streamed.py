@@ -22,6 +22,8 @@ from bmi_noahpy.forcing.table import Array, ForcingError, Times
 from bmi_noahpy.forcing.terrain import Lift, lifted
 from bmi_noahpy.forcing.units import convert, is_amount
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.tabular import TimeSpec
+from bmi_noahpy.tabular.clock import from_utc
 
 WINDOW_BYTES = 64 * 2**20
 """Memory for the records at hand. [byte]"""
@@ -49,6 +51,7 @@ class StreamedTable:
     notes : Sentences about what is done to the records.
     biases : Values are compared with their bounds as a run corrects them.
     lift : How far the columns are above the terrain of the records, where the air changes with it.
+    clock : Of the files, whose midnight running totals follow.
     """
 
     fields: Mapping[str, NetcdfField]
@@ -64,6 +67,7 @@ class StreamedTable:
     notes: tuple[str, ...] = ()
     biases: Biases = dataclasses.field(default_factory=dict)
     lift: Lift | None = None
+    clock: TimeSpec = TimeSpec()
 
     def __post_init__(self) -> None:
         self._kept: tuple[int, int, Window] = (0, 0, {})
@@ -98,6 +102,7 @@ class StreamedTable:
         table = cls(
             fields, times, *needed(times, period), records.source, WINDOW_BYTES, means=means_among(labels),
             derivations=records.derivations, gaps=gaps, notes=records.notes, biases=biases or {},
+            clock=records.clock,
         )  # fmt: skip
         table._raw(table.first, table.first + 1)
         table._refuse_totals()
@@ -233,7 +238,7 @@ class StreamedTable:
         begin = max(first + field.shift - 1, 0) - field.shift
         running = field.read(begin, last, files)
         begins = self.all_times[0] + np.arange(begin, last) * (interval or np.timedelta64(0, "s"))
-        parts = amounts(running, begins, field.accumulated)
+        parts = amounts(running, from_utc(begins, self.clock), field.accumulated)
         return convert(parts[first - begin :], field.units, quantity, seconds)
 
     def _refuse_totals(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_noahpy.tabular import TimeSpec
 from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing
@@ -185,7 +186,7 @@ class RawRecords:
     Parameters
     ----------
     place : The place of a record, counted from 0, in the words of the file; None: its number.
-    clock : Seconds to add to the times for the local time of the file, whose days accumulations follow.
+    clock : Of the file: whose midnight accumulations follow, and in whose time problems are told.
     site : Latitude and longitude, where the file says where it is. [degrees]
     """
 
@@ -194,7 +195,7 @@ class RawRecords:
     source: str
     sampled: bool = False
     place: Callable[[int], str] | None = None
-    clock: float = 0.0
+    clock: TimeSpec = TimeSpec()
     site: tuple[float, float] | None = None
 
 

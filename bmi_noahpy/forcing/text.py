@@ -54,8 +54,7 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
             label=(asked.label if asked else None) or _label(table, columns[0], whole),
             accumulated=asked.accumulated if asked else None,
         )
-    clock_seconds = 3600.0 * (time.utc_offset or 0.0)
-    return RawRecords(stamps, fields, source, place=table.place, clock=clock_seconds, site=_site(table))
+    return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table))
 
 
 def _site(table: TextTable) -> tuple[float, float] | None:

@@ -160,6 +160,15 @@ def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:
     return found
 
 
+def from_utc(times: Times, time: TimeSpec) -> Times:
+    """What the clock of the file showed at times of UTC."""
+    if time.zone is None:
+        return times + np.timedelta64(round((time.utc_offset or 0.0) * 3600), "s")
+    universal = pd.DatetimeIndex(times.astype("datetime64[ns]")).tz_localize("UTC")
+    found: Times = universal.tz_convert(time.zone).tz_localize(None).to_numpy(dtype="datetime64[s]")
+    return found
+
+
 def _moments(plain: pd.Series, own: pd.Series, time: TimeSpec, variable: str) -> pd.Series:
     """Naive moments: those with their own offset in UTC, the others as written; NaT for what is no time."""
     form = time.format

@@ -8,6 +8,8 @@ import pytest
 from bmi_noahpy.forcing import ForcingError, GapSpec, build_table
 from bmi_noahpy.forcing.accumulation import amounts, looks_accumulated
 from bmi_noahpy.forcing.table import RawField, RawRecords
+from bmi_noahpy.tabular import TimeSpec
+from bmi_noahpy.tabular.clock import from_utc, to_utc
 
 HOURS = 72
 TIMES = np.datetime64("2021-02-01T00:00", "s") + np.arange(HOURS) * np.timedelta64(1, "h")
@@ -98,11 +100,25 @@ def test_totals_since_midnight_give_the_amounts_of_each_record(clock):
     rain = np.random.default_rng(2).uniform(0.0, 2.0, HOURS)
     days = (np.arange(HOURS) + int(clock)) // 24
     running = np.concatenate([np.cumsum(rain[days == day]) for day in np.unique(days)])
-    found = amounts(running[:, None], TIMES, "since_midnight", clock * 3600.0)
+    local = TIMES + np.timedelta64(round(clock * 3600.0), "s")
+    found = amounts(running[:, None], local, "since_midnight")
     known = slice(0 if clock == 0.0 else 1, None)
     np.testing.assert_allclose(found[known, 0], rain[known], rtol=1e-12)
     assert looks_accumulated(running[:, None])
     assert not looks_accumulated(rain[:, None])
+
+
+@pytest.mark.parametrize("clock", [TimeSpec(utc_offset=5.75), TimeSpec(zone="Asia/Kathmandu")])
+def test_midnight_is_that_of_the_clock_of_the_file(clock):
+    """15-minute records, as the clock is a quarter of an hour off the hours of UTC."""
+    times = np.datetime64("2020-02-01T00:00") + np.arange(4 * HOURS) * np.timedelta64(15, "m")
+    rain = np.random.default_rng(3).uniform(0.0, 1.0, len(times))
+    local = from_utc(times.astype("datetime64[s]"), clock)
+    days = local.astype("datetime64[D]")
+    running = np.concatenate([np.cumsum(rain[days == day]) for day in np.unique(days)])
+    assert np.array_equal(local - times, np.full(len(times), np.timedelta64(20700, "s")))
+    assert np.array_equal(to_utc(local, clock, "time"), times)
+    np.testing.assert_allclose(amounts(running[:, None], local, "since_midnight")[1:, 0], rain[1:], rtol=1e-12)
 
 
 def test_a_total_since_the_start_that_falls_is_refused():

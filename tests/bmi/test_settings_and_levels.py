@@ -86,12 +86,13 @@ def test_a_run_says_what_its_schemes_stand_for(site):
     assert "conservative" in CliRunner().invoke(app, ["info", "schemes"]).stdout
 
 
-def test_a_problem_of_records_is_told_in_the_time_of_the_file(site):
+@pytest.mark.parametrize("clock", ["utc_offset=-3", "zone=America/Sao_Paulo"])
+def test_a_problem_of_records_is_told_in_the_time_of_the_file(site, clock):
     lines = (site.parent / "weather.csv").read_text().splitlines()
     local = [line.replace("2020-01-01T00:00", "2020-01-01T00:00").replace("Z", "") for line in lines]
     broken = local[5].split(",")
     local[5] = ",".join([broken[0], "999", *broken[2:]])
     (site.parent / "weather.csv").write_text("\n".join(local))
-    result = CliRunner().invoke(app, ["check", str(site), "--set", "forcing.time.utc_offset=-3"])
+    result = CliRunner().invoke(app, ["check", str(site), "--set", f"forcing.time.{clock}"])
     assert result.exit_code == 2
     assert f"({broken[0][:16]})" in " ".join(result.stderr.split())
