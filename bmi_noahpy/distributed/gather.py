@@ -12,7 +12,8 @@ import netCDF4
 import numpy as np
 
 from bmi_noahpy.atomic import partial_path, replace_folder, replaced
-from bmi_noahpy.distributed.plan import Tile
+from bmi_noahpy.distributed.plan import Tile, identity
+from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables, has_snow_layers
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 BLOCK_BYTES = 32 * 2**20
+GATHERED = "noahpy_tiles_of"
+"""Attribute of an output out of tiles, with the identity of their run: it is complete, as it appears at once."""
 
 
 def gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
@@ -43,6 +46,18 @@ def gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path)
     whole.unlink()
 
 
+def gathered_from(path: Path) -> str | None:
+    """Identity of the run whose tiles an output was made of; None for any other file, or none."""
+    if not path.exists():
+        return None
+    try:
+        with open_netcdf_file(path) as data:
+            found = data.attrs.get(GATHERED)
+    except (OSError, NotNetcdf):
+        return None
+    return None if found is None else str(found)
+
+
 def _gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path) -> None:
     variables = choose_variables(spec.variables, snow_layers=has_snow_layers(run))
     columns = make_sampler(
@@ -51,6 +66,7 @@ def _gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path
     with ExitStack() as stack:
         parts = [stack.enter_context(netCDF4.Dataset(tile.output(folder))) for tile in tiles]
         whole = stack.enter_context(create_file(path, run, columns, int(spec.compression)))
+        whole.setncattr(GATHERED, identity(run))
         for part in parts:
             part.set_auto_mask(False)
         for name in ("time", "time_bnds"):

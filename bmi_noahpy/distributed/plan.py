@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -97,7 +98,7 @@ def open_plan(folder: Path, run: Run, tiles: list[Tile], *, resume: bool, overwr
         raise FileExistsError(
             f"{folder} holds an unfinished run. Use --resume to continue or --overwrite to replace it."
         )
-    _clear(folder)
+    clear(folder)
     folder.mkdir(parents=True)
     with replaced(path) as partial:
         sides = [(tile.first, tile.last) for tile in tiles]
@@ -120,7 +121,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
     return plan if whole else None
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Remove the tiles of an earlier run, and nothing else."""
     if not os.path.lexists(folder):
         return
@@ -143,6 +144,12 @@ def _describe(run: Run) -> dict[str, Any]:
     described["files"] = {key: digests for key, digests in files.items() if key != "configuration"}
     found: dict[str, Any] = json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
     return found
+
+
+def identity(run: Run) -> str:
+    """A short text that differs when the tiles of a run could not be gathered into the output of another."""
+    text = json.dumps(_describe(run), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def column_numbers(run: Run) -> NDArray[np.int64]:

@@ -21,8 +21,8 @@ from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.config.sections import Output
 from bmi_noahpy.distributed.cluster import connected, count_workers, run_tasks
 from bmi_noahpy.distributed.extras import require
-from bmi_noahpy.distributed.gather import gather
-from bmi_noahpy.distributed.plan import Tile, column_numbers, cut, has_plan, open_plan
+from bmi_noahpy.distributed.gather import gather, gathered_from
+from bmi_noahpy.distributed.plan import Tile, clear, column_numbers, cut, has_plan, identity, open_plan
 from bmi_noahpy.distributed.tile_run import TileResult, TileTask, newest_restart
 from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.targets import check_target
@@ -79,8 +79,10 @@ def launch_tiles(
     path = (how.output or spec.file).absolute()
     _check(configuration, path)
     folder, overwrite = path.with_name(path.name + ".tiles"), how.overwrite or spec.overwrite
-    if path.exists() and not (overwrite or (how.resume and has_plan(folder))):
-        raise FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
+    # The last that a run in tiles does is to remove them: without a plan its output is looked at.
+    made_of = gathered_from(path) if how.resume and not overwrite and not has_plan(folder) else None
+    if path.exists() and not (overwrite or made_of or (how.resume and has_plan(folder))):
+        raise _exists(path)
     with contextlib.ExitStack() as stack:
         stack.enter_context(SoleWriter(path, "Wait until it ends, or write elsewhere: --output, output.file."))
         clear_leftovers(path.parent, f"{path.name}.")
@@ -88,6 +90,12 @@ def launch_tiles(
         require_forcing(run)
         warn_of_step(run)
         beginning = _beginning(run, how.restart_from)
+        if made_of is not None:
+            if made_of != identity(run):
+                raise _exists(path)
+            clear(folder)
+            say("The run is complete.")
+            return _summary(run, path, [], [], (time.perf_counter() - begin, beginning))
         client = stack.enter_context(connected(workers, scheduler))
         count = count_workers(client)
         size = run.domain.columns if client is None and tile_columns is None else None
@@ -105,6 +113,10 @@ def launch_tiles(
     summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
     warn_of_created(summary.created)
     return summary
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
 
 
 def _check(configuration: Configuration, path: Path) -> None:

@@ -284,6 +284,27 @@ def test_a_run_that_ended_while_its_tiles_were_gathered_is_gathered(folder, monk
     assert not (folder / "out.nc.tiles").exists()
 
 
+@pytest.mark.parametrize("ending", [".nc", ".zarr"])
+def test_a_run_that_ended_when_all_was_done_is_complete(folder, ending):
+    if ending == ".zarr":
+        pytest.importorskip("zarr")
+    asked = configuration(folder, output__file=f"done{ending}")
+    launch_tiles(asked, tile_columns=48)
+    output = folder / f"done{ending}"
+    before = output.stat().st_mtime_ns
+    # What a kill leaves that comes while the tiles are removed.
+    (folder / f"done{ending}.tiles").mkdir()
+    said = []
+    assert launch_tiles(asked, Launch(resume=True), say=said.append).steps_done == 48
+    assert said == ["The run is complete."]
+    assert output.stat().st_mtime_ns == before
+    assert not (folder / f"done{ending}.tiles").exists()
+
+    other = configuration(folder, output__file=f"done{ending}", general__wind_height=11.0)
+    with pytest.raises(FileExistsError, match="exists"):
+        launch_tiles(other, Launch(resume=True))
+
+
 @pytest.mark.slow
 def test_processes_started_by_the_command_line_give_the_numbers_of_one(folder):
     pytest.importorskip("distributed")
