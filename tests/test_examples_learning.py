@@ -16,6 +16,7 @@ def assert_runs(configuration):
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param("learn_thermal_conductivity", marks=pytest.mark.slow), "learn_evaporation"]
 )

@@ -108,6 +108,7 @@ def test_values_written_through_a_pointer_count_in_the_next_step(masked, packed)
     assert np.array_equal(cases.read(masked, SKIN)[LAND], cases.read(packed, SKIN))
 
 
+@pytest.mark.slow
 def test_derivatives_keep_the_shape_too_and_are_zero_outside_the_mask(masked, packed):
     found = {}
     for key, model in (("masked", masked), ("packed", packed)):

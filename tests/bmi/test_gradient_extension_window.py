@@ -162,6 +162,7 @@ def assert_adjoint_equals_differences(folder, steps, year, transitions="sharp"):
         assert found[name] == pytest.approx(value, rel=1e-5), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transitions", ["sharp", pytest.param("smooth", marks=pytest.mark.slow)])
 def test_the_adjoint_of_two_short_freeze_thaw_seasons_equals_central_differences_of_the_bmi_run(tmp_path, transitions):
     assert_adjoint_equals_differences(tmp_path, 80, 40, transitions)

@@ -30,6 +30,7 @@ def growth(lengths: list[int], after: list[int]) -> float:
     return (after[-1] - after[0]) / (lengths[-1] - lengths[0])
 
 
+@pytest.mark.slow
 def test_a_half_hourly_year_of_four_layers_is_reversed_within_a_gibibyte() -> None:
     """17,520 steps of one column take minutes without compilation: the growth by step says what they need."""
     year, lengths = 17520, [20, 80, 140]

@@ -279,6 +279,7 @@ def result_of(process: subprocess.Popen[str]) -> str:
     return output
 
 
+@pytest.mark.slow
 def test_processes_build_a_kernel_at_once_and_a_later_one_finds_it(tmp_path):
     """None of them has a C compiler; the last one must not even record the step."""
     results = {result_of(process) for process in [start(tmp_path) for _ in range(2)]}

@@ -54,6 +54,7 @@ def test_steps_without_vectors_give_the_numbers_of_those_with_vectors(setup, thr
         assert torch.equal(value, other[name]), name
 
 
+@pytest.mark.slow
 def test_gradients_without_vectors_agree_with_those_with_vectors(without_vectors):
     case = SHORT.case(COLUMNS, seed=402)
 
