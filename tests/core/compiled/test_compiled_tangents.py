@@ -40,7 +40,7 @@ def directions(trees: dict[str, Any], seed: int) -> dict[str, Tensor]:
     """A random relative change of every leaf that has a derivative."""
     generator = torch.Generator().manual_seed(seed)
     return {
-        name: leaf * torch.randn(leaf.shape, generator=generator, dtype=leaf.dtype)
+        name: leaf * torch.randn(leaf.shape, generator=generator, dtype=leaf.dtype).to(leaf.device)
         for name, leaf in leaves_of(trees)
         if not name.endswith(SWITCHES)
     }
