@@ -64,6 +64,15 @@ class CanopyResistance(NamedTuple):
     moisture: Tensor
 
 
+class Stress(NamedTuple):
+    """What is left of the largest opening of stomata: the four factors of `CanopyResistance`. [1]"""
+
+    light: Tensor
+    temperature: Tensor
+    humidity: Tensor
+    moisture: Tensor
+
+
 class Demand(NamedTuple):
     """Water that soil, canopy and roots of snow-free ground would lose. [kg m-2 s-1]"""
 
@@ -162,6 +171,28 @@ def plant_coefficient(resistance: Tensor, conductance: Tensor, air: Air, emissiv
     return (factor + slope) / (factor * (1.0 + resistance * conductance) + slope)
 
 
+def stressed_canopy(
+    area: Tensor, stress: Stress, plant: VegetationParameters, ground: Ground, air: Air, conductance: Tensor,
+    emissivity: Tensor,
+) -> CanopyResistance:  # fmt: skip
+    """The resistance of leaves that stand side by side and open as their stresses let them, ``[column]``.
+
+    Parameters
+    ----------
+    area : Of the leaves. [1]
+    stress : What is left of their largest opening.
+    plant : The resistance of a leaf that nothing stresses is read.
+    ground : Where it has no plants the resistance is 0.
+    air : Of the step.
+    conductance : Of the air, for heat and moisture. [m s-1]
+    emissivity : Of the surface. [1]
+    """
+    opening = area * stress.light * stress.temperature * stress.humidity * stress.moisture
+    resistance = plant.minimum_stomatal_resistance / opening
+    coefficient = plant_coefficient(resistance, conductance, air, emissivity)
+    return CanopyResistance(torch.where(ground.vegetation_fraction > 0, resistance, 0.0), coefficient, *stress)
+
+
 class Jarvis1976(ModelPart):
     """Canopy resistance by four independent stresses (Jarvis 1976; Chen et al. 1996, eqs 12-14; Noah: CANRES)."""
 
@@ -192,14 +223,8 @@ class Jarvis1976(ModelPart):
         deficit = plant.humidity_stress_coefficient * (air.saturation_humidity - air.humidity)
         humidity = at_least(1.0 / (1.0 + deficit), 0.01)
         moisture = moisture_stress(soil, parameters, self.column)
-        resistance = plant.minimum_stomatal_resistance / (
-            ground.leaf_area_index * light * temperature * humidity * moisture
-        )
-        coefficient = plant_coefficient(resistance, conductance, air, emissivity)
-        vegetated = ground.vegetation_fraction > 0
-        return CanopyResistance(
-            torch.where(vegetated, resistance, 0.0), coefficient, light, temperature, humidity, moisture
-        )
+        stress = Stress(light, temperature, humidity, moisture)
+        return stressed_canopy(ground.leaf_area_index, stress, plant, ground, air, conductance, emissivity)
 
 
 class NoahEvaporation(ModelPart):

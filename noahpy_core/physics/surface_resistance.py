@@ -10,7 +10,13 @@ from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, between, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import VAPOUR_RATIO, Air
-from noahpy_core.physics.evaporation import CanopyResistance, moisture_stress, plant_coefficient, temperature_stress
+from noahpy_core.physics.evaporation import (
+    CanopyResistance,
+    Stress,
+    moisture_stress,
+    stressed_canopy,
+    temperature_stress,
+)
 from noahpy_core.physics.surface import Ground
 from noahpy_core.state import SoilState
 
@@ -111,10 +117,5 @@ class Leuning2008(ModelPart):
         humidity = HALF_DEFICIT / (HALF_DEFICIT + deficit)
         temperature = temperature_stress(air, plant)
         moisture = moisture_stress(soil, parameters, self.column)
-
-        resistance = plant.minimum_stomatal_resistance / (area * light * temperature * humidity * moisture)
-        coefficient = plant_coefficient(resistance, conductance, air, emissivity)
-        vegetated = ground.vegetation_fraction > 0
-        return CanopyResistance(
-            torch.where(vegetated, resistance, 0.0), coefficient, light, temperature, humidity, moisture
-        )
+        stress = Stress(light, temperature, humidity, moisture)
+        return stressed_canopy(area, stress, plant, ground, air, conductance, emissivity)

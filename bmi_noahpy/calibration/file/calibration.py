@@ -23,12 +23,10 @@ from bmi_noahpy.calibration.file.sections import (
 from bmi_noahpy.calibration.file.specs import WantedParameters
 from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, read_configuration
 from bmi_noahpy.config.errors import Problems
+from bmi_noahpy.config.merging import BASE, merged
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.sections import Section
 from bmi_noahpy.files.reading import expanded
-
-BASE = "base"
-"""Key of `run` for a file that the other keys of it change."""
 
 
 def _read_run(value: Any, info: ValidationInfo) -> Configuration:
@@ -49,15 +47,6 @@ def _read_run(value: Any, info: ValidationInfo) -> Configuration:
         return found
     except ConfigurationError as error:
         raise Problems(error.problems) from None
-
-
-def merged(mapping: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested mapping with values replaced by those of another, key by key."""
-    result = dict(mapping)
-    for key, value in changes.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
 
 
 class Calibration(Section):
