@@ -31,6 +31,7 @@ READERS = {
 }
 Trees = tuple[State, Forcing, Parameters]
 NAMES = ("state", "forcing", "parameters")
+HOOKED = "it has hooks, which only torch calls"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +87,11 @@ def why_not_compiled(model: Any) -> str | None:
     # A subclass may step in another way, of which a recording of the schemes would know nothing.
     if type(model) is not NoahModel:
         return f"the model is a {type(model).__name__}, not a NoahModel"
-    if has_global_hooks() or any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
-        return "it has hooks, which only torch calls"
-    return why_not_recorded(model)
+    return HOOKED if _has_hooks(model) else why_not_recorded(model)
+
+
+def _has_hooks(model: NoahModel) -> bool:
+    return has_global_hooks() or any(part._forward_hooks or part._forward_pre_hooks for part in model.modules())
 
 
 def unlike(source: Source, leaf: Tensor, like: Tensor) -> NotCompiled:
@@ -148,8 +151,10 @@ def collect(model: NoahModel, trees: Trees, dt: Tensor | float) -> tuple[Shape, 
 
     Raises
     ------
-    NotCompiled : Tensors of different types or on different devices, or a device without kernels.
+    NotCompiled : Tensors of different types or on different devices, a device without kernels, or hooks.
     """
+    if _has_hooks(model):
+        raise NotCompiled(f"execution: compiled steps are not possible any more, because {HOOKED}.")
     like = trees[0].skin_temperature
     dtype, device = like.dtype, like.device
     # In the order of `input_sources`: callers of single steps know inputs by their place in the table.

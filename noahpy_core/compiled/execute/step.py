@@ -14,7 +14,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.emit.builder import ENTRY
 from noahpy_core.compiled.execute.call import ForwardCall
-from noahpy_core.compiled.execute.case import Trees, make_case, negated, unlike, why_not_compiled
+from noahpy_core.compiled.execute.case import Trees, make_case, negated, unlike
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.program import entry
@@ -79,11 +79,10 @@ class CompiledStep:
             return after, fluxes
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
-        if hooks_so_far() != self._hooks:
-            reason = why_not_compiled(self._model)
-            if reason is not None:
-                raise NotCompiled(f"execution: compiled steps are not possible any more, because {reason}.")
-            self._hooks = hooks_so_far()
+        hooks = hooks_so_far()
+        if hooks != self._hooks:
+            # Preparing anew refuses a model with hooks.
+            self._prepared, self._hooks = None, hooks
         like, pack = state.skin_temperature, state.snow.layer_mass
         layers = None if pack is None else pack.shape[0]
         absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), layers

@@ -201,6 +201,7 @@ def state_of(model: NoahModel) -> tuple[Any, ...]:
             members = {key: value for key, value in vars(module).items() if key not in INSIDE_TORCH}
             found.append((slot, name, type(module), _seen(members, seen), _of_class(type(module), seen)))
             if isinstance(module, nn.Module):
+                found.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
                 found += [(key, None if p is None else (p.shape, p.dtype)) for key, p in module._parameters.items()]
                 found += [(key, _of_tensor(buffer)) for key, buffer in module._buffers.items()]
     return tuple(found)

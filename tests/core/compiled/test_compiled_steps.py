@@ -9,7 +9,7 @@ import pytest
 import torch
 from compiled_cases import COVER
 from random_columns import Case, layered, random_case
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from noahpy_core import NoahModel, State, preset, step_function
@@ -79,6 +79,27 @@ def test_a_hook_registered_after_the_first_step_is_followed_or_refused():
     assert not torch.equal(after, before)
     assert torch.equal(after, model(*arguments(CASE))[0].skin_temperature)
     with pytest.raises(NotCompiled, match="not possible any more, because it has hooks"):
+        strict(*arguments(CASE))
+    handle.remove()
+    assert torch.equal(strict(*arguments(CASE))[0].skin_temperature, before)
+
+
+class HalfCover(nn.Module):
+    def forward(self, water_equivalent, parameters):
+        return 0.5 * torch.ones_like(water_equivalent)
+
+
+def test_a_hook_of_a_module_of_ones_own_is_followed_or_refused():
+    model = NoahModel(CASE.column, SETUP.options, processes={"snow_cover": HalfCover()})
+    strict, lenient = step_function(model, "compiled"), step_function(model)
+    before = strict(*arguments(CASE))[0].skin_temperature.clone()
+    lenient(*arguments(CASE))
+    inner = model.schemes["snow_cover"].scheme
+    handle = inner.register_forward_hook(lambda module, given, result: 0.1 * result)
+    after = lenient(*arguments(CASE))[0].skin_temperature
+    assert not torch.equal(after, before)
+    assert torch.equal(after, model(*arguments(CASE))[0].skin_temperature)
+    with pytest.raises(NotCompiled, match="because it has hooks"):
         strict(*arguments(CASE))
     handle.remove()
     assert torch.equal(strict(*arguments(CASE))[0].skin_temperature, before)
