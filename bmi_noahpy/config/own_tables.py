@@ -137,8 +137,11 @@ def write_table(table: Any) -> Any:
     """A table as a configuration names it."""
     if not isinstance(table, (ClassTable, GeneralTable)):
         return table
-    file, mark, section = table.name.partition(" (")
-    return {"file": file, "section": section.removesuffix(")")} if mark else file
+    if isinstance(table, GeneralTable):
+        return table.name
+    # The section comes last: folders and files may have brackets of their own.
+    file, mark, section = table.name.rpartition(" (")
+    return {"file": file, "section": section.removesuffix(")")} if mark else table.name
 
 
 def table_file(table: Any) -> Path | None:

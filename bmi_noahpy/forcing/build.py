@@ -46,7 +46,7 @@ def build_table(
         raw = _with_every_time(raw)
     # In the time of the file, where a user finds it.
     shown = from_utc(raw.times, raw.clock)
-    check_times(shown, raw.source, place=raw.place)
+    check_times(raw.times, raw.source, place=raw.place, shown=shown)
     labels = {quantity: field.label for quantity, field in raw.fields.items()}
     axis, shifts = aligned(raw.times, labels, raw.source)
     interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None

@@ -31,8 +31,18 @@ REPEATED = 3
 """How often an extreme value stands there to look like a code of missing values."""
 
 
-def check_times(times: Times, source: str, offset: int = 0, place: Place | None = None) -> None:
+def check_times(
+    times: Times, source: str, offset: int = 0, place: Place | None = None, *, shown: Times | None = None
+) -> None:
     """Refuse times that are missing, repeated, unordered or not equally spaced.
+
+    Parameters
+    ----------
+    times : In UTC: a clock with summer time shows an hour twice.
+    source : For messages.
+    offset : Number of the first record, counted from 0.
+    place : The place of a record in the words of its file; None: its number.
+    shown : The times in messages; None: those that are checked.
 
     Raises
     ------
@@ -46,7 +56,7 @@ def check_times(times: Times, source: str, offset: int = 0, place: Place | None 
         if wrong.any():
             row, count = int(np.argmax(wrong)), int(wrong.sum())
             others = f" ({count} such values)" if count > 1 else ""
-            moment = str(times[row])[:16]
+            moment = str((times if shown is None else shown)[row])[:16]
             raise ForcingError(f"{source}: time: {where(row + offset)} ({moment}) is {problem}{others}. {remedy}")
 
     refuse(np.isnat(times), "not a time", "Correct these rows.")

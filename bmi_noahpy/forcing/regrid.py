@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,6 @@ from bmi_noahpy.region.domain import Domain
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-Method = Literal["nearest", "bilinear", "conservative"]
-METHODS: tuple[Method, ...] = ("nearest", "bilinear", "conservative")
 Floats = NDArray[np.float64]
 COVERED = 1.0e-6
 """How much of a cell, as a share of it, may lie outside the grid of the file."""

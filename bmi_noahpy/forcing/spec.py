@@ -19,6 +19,7 @@ SPEC_KEYS = (
     "file", "format", "variables", "time", "fill", "preset", "text", "gaps", "derive", "regrid", "lapse",
 )  # fmt: skip
 FORMATS = ("noah_ascii", "csv", "netcdf")
+REGRIDS = ("nearest", "bilinear", "conservative")
 
 
 Accumulated = Literal["since_midnight", "since_start", "no"]
@@ -111,6 +112,8 @@ class ForcingSpec:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise ForcingError(f"forcing.format: unknown format {self.format!r}. Use {', '.join(FORMATS)}.")
+        if self.regrid is not None and self.regrid not in REGRIDS:
+            raise ForcingError(f"forcing.regrid: unknown method {self.regrid!r}. Use {', '.join(REGRIDS)}.")
         if self.fill != "error":
             raise ForcingError(f"forcing.fill: {self.fill!r} is not available. Use 'error' and forcing.gaps.")
         for quantity in self.variables:

@@ -21,12 +21,14 @@ from bmi_noahpy.config.sections import Output
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.corrections import Correction
+from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
 from bmi_noahpy.runs.launch import run_spin_up
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.run import Run
+from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
 from noahpy_core.containers import join_columns
 
 Say = Callable[[str], None]
@@ -84,7 +86,7 @@ def sweep(
     """
     combinations = _combinations(settings)
     configurations = [load_configuration(path, _as_settings(one)) for one in combinations]
-    runs = [_prepared(configuration, one) for configuration, one in zip(configurations, combinations, strict=True)]
+    runs = [_prepared(configuration) for configuration in configurations]
     target = Path(output) if output is not None else Path(path).with_name(f"{Path(path).stem}_sweep.nc")
     apart = _why_apart(runs)
     if apart is None:
@@ -97,7 +99,11 @@ def sweep(
     for place in targets:
         if place.exists() and not overwrite:
             raise FileExistsError(f"output {place} exists. Use --overwrite to replace it, or --output elsewhere.")
-    summaries = [_execute(run, place, overwrite, say, progress) for run, place in zip(runs, targets, strict=True)]
+    summaries = []
+    for run, place in zip(runs, targets, strict=True):
+        summaries.append(_execute(run, place, overwrite, say, progress))
+        if summaries[-1].interrupted:
+            break
     return Sweep(combinations, summaries, False)
 
 
@@ -126,7 +132,7 @@ def _as_settings(combination: Mapping[str, Any]) -> list[str]:
             for key, value in combination.items()]  # fmt: skip
 
 
-def _prepared(configuration: Configuration, combination: Mapping[str, Any]) -> Run:
+def _prepared(configuration: Configuration) -> Run:
     run = prepare(configuration)
     require_forcing(run)
     if run.domain.columns > 1:
@@ -152,6 +158,10 @@ def _why_apart(runs: Sequence[Run]) -> str | None:
         assert runs[0].forcing is not None
         if run.forcing.table.quantities != runs[0].forcing.table.quantities:
             return "forcing"
+        plants, others = run.forcing.vegetation, runs[0].forcing.vegetation
+        for name in VEGETATION:
+            if (plants.value(name) is None) != (others.value(name) is None):
+                return f"whether {name} is given"
     try:
         join_columns([run.parameters for run in runs])
         join_columns([run.initial_state for run in runs])
@@ -163,7 +173,8 @@ def _why_apart(runs: Sequence[Run]) -> str | None:
 def _records(configuration: Configuration) -> Any:
     """What the records of a run depend on."""
     assert configuration.forcing is not None
-    place = (configuration.domain.latitude, configuration.domain.longitude)
+    domain = configuration.domain
+    place = (domain.latitude, domain.longitude, domain.elevation)
     return place, configuration.forcing.model_copy(update={"corrections": {}})
 
 
@@ -193,8 +204,9 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
     first = series[0]
 
     def monthly(name: str) -> Any:
-        given = [getattr(one.vegetation, name) for one in series]
-        return None if any(value is None for value in given) else np.concatenate(given, axis=-1)
+        # Given in all runs or in none (`_why_apart`).
+        given: list[Any] = [one.vegetation.value(name) for one in series]
+        return None if given[0] is None else np.concatenate(given, axis=-1)
 
     corrected = sorted({name for one in series for name in one.corrections})
     corrections = {}
@@ -205,7 +217,7 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
             for part in ("factor", "offset")
         )
         corrections[name] = Correction(factor, offset, own[0].keep)
-    vegetation = PrescribedVegetation(*(monthly(name) for name in ("fraction", "leaf_area_index", "snow_free_albedo")))
+    vegetation = PrescribedVegetation(*(monthly(name) for name in VEGETATION))
     return ForcingSeries(
         first.table, first.start, first.step, first.steps, vegetation,
         columns=len(series), dtype=first.dtype, corrections=corrections,
@@ -214,14 +226,25 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
 
 def _execute(run: Run, target: Path, overwrite: bool, say: Say, progress: Console | None) -> RunSummary:
     section = run.configuration.output or Output(file=target.absolute())
+    warn_of_step(run)
     check_target(target, files_read(run.configuration))
     writer = OutputWriter(target, run, section, overwrite=overwrite)
     with writer.alone:
         writer.check()
         state = run.initial_state
         if run.configuration.spin_up is not None:
-            state = run_spin_up(run, say=say, progress=progress).state
-        return execute(run, writer, beginning=Beginning(0, state), progress=progress)
+            state = run_spin_up(_without_state_file(run), say=say, progress=progress).state
+        summary = execute(run, writer, beginning=Beginning(0, state), progress=progress)
+    warn_of_created(summary.created)
+    return summary
+
+
+def _without_state_file(run: Run) -> Run:
+    """The run with a spin-up that writes no state: one file cannot hold those of several runs."""
+    section = run.configuration.spin_up
+    assert section is not None
+    plain = run.configuration.model_copy(update={"spin_up": section.model_copy(update={"file": None})})
+    return dataclasses.replace(run, configuration=plain)
 
 
 def _write_settings(path: Path, combinations: Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,15 @@ def test_midnight_is_that_of_the_clock_of_the_file(clock):
     assert np.array_equal(local - times, np.full(len(times), np.timedelta64(20700, "s")))
     assert np.array_equal(to_utc(local, clock, "time"), times)
     np.testing.assert_allclose(amounts(running[:, None], local, "since_midnight")[1:, 0], rain[1:], rtol=1e-12)
+
+
+def test_a_clock_that_shows_an_hour_twice_has_records_of_equal_length():
+    times = np.datetime64("2019-10-26T20:00") + np.arange(HOURS) * np.timedelta64(1, "h")
+    raw = dataclasses.replace(records(), times=times.astype("datetime64[s]"), clock=TimeSpec(zone="Europe/Zurich"))
+    assert len(build_table(raw).times) == HOURS
+    late = np.where(np.arange(HOURS) > 5, np.timedelta64(1, "h"), np.timedelta64(0, "h"))
+    with pytest.raises(ForcingError, match=r"record 7 \(2019-10-27T04:00\) is .* after the record before"):
+        build_table(dataclasses.replace(raw, times=raw.times + late))
 
 
 def test_a_total_since_the_start_that_falls_is_refused():

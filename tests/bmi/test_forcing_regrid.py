@@ -11,6 +11,7 @@ from configurations import problems
 
 from bmi_noahpy.forcing import ForcingError, open_forcing
 from bmi_noahpy.forcing.humidity import saturation_specific_humidity
+from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.region.domain import Domain
 
 VARIABLES = {"Tair": (280.0, "K"), "PSurf": (9e4, "Pa"), "Qair": (2e-3, "kg kg-1"), "Wind": (2.0, "m s-1"),
@@ -116,6 +117,11 @@ def test_only_columns_that_a_missing_cell_serves_are_missing(tmp_path):
 def test_columns_outside_the_file_are_named(tmp_path, method):
     with pytest.raises(ForcingError, match=r"columns are outside its cells: cell \[0, 0\]"):
         air(write(tmp_path), grid([40.0, 41.0], [-1.0, 0.0]), method)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ForcingError, match=r"forcing\.regrid: unknown method 'linear'\. Use nearest, bilinear"):
+        ForcingSpec(Path("weather.nc"), regrid="linear")
 
 
 def test_points_have_no_area(tmp_path):

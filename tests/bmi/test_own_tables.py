@@ -165,6 +165,22 @@ def test_a_configuration_with_files_is_written_and_read_back_from_any_folder(fol
     assert files_read(first)["vegetation.table"] == [folder / "VEGPARM.TBL"]
 
 
+def test_folders_and_files_may_have_brackets(folder):
+    place = folder / "Tables (2020)"
+    place.mkdir()
+    for name in ("SOILPARM", "GENPARM"):
+        (folder / f"{name}.TBL").rename(place / f"{name} (1).TBL")
+    changes = CHANGES | {
+        "soil.table": "Tables (2020)/SOILPARM (1).TBL", "general.table": "Tables (2020)/GENPARM (1).TBL"
+    }  # fmt: skip
+    found = load_configuration(write(folder / "site.yaml", changed(changes)))
+    files = files_read(found)
+    assert files["soil.table"] == [place / "SOILPARM (1).TBL"]
+    assert files["general.table"] == [place / "GENPARM (1).TBL"]
+    again = read_configuration(found.model_dump(mode="json"), folder)
+    assert again.soil.table.rows == found.soil.table.rows
+
+
 def test_a_base_in_another_folder_finds_its_tables(folder):
     write(folder / "site.yaml", changed(CHANGES))
     (folder / "other").mkdir()

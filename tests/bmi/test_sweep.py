@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from bmi_noahpy import simulate, sweep
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError, load_configuration
+from bmi_noahpy.runs.execute import execute
+from bmi_noahpy.runs.scheme_warnings import SchemeWarning
 
 
 @pytest.fixture
@@ -51,6 +55,35 @@ def test_runs_with_other_layers_are_run_one_after_the_other(site):
     assert [summary.path.name for summary in found.summaries] == ["site_sweep_0.nc", "site_sweep_1.nc"]
     with pytest.raises(FileExistsError, match=r"site_sweep_0\.nc exists"):
         sweep(site, [layers])
+
+
+def test_what_is_given_in_some_runs_only_keeps_them_apart(site):
+    found = sweep(site, ["vegetation.leaf_area_index=null,5.0"])
+    assert not found.together
+    ends = []
+    for summary, area in zip(found.summaries, ("null", "5.0"), strict=True):
+        with xr.open_dataset(summary.path, decode_timedelta=False) as data:
+            ends.append(float(data["soil_temperature"][-1, 0]))
+        expected = alone(site, f"vegetation.leaf_area_index={area}")["soil_temperature"]
+        assert ends[-1] == pytest.approx(float(expected[-1, 0]), abs=1e-9)
+    assert ends[0] != ends[1]
+
+
+def test_an_interrupt_ends_the_sweep(site, monkeypatch):
+    def interrupted(*given, **how):
+        return dataclasses.replace(execute(*given, **how), interrupted=True)
+
+    monkeypatch.setattr("bmi_noahpy.runs.sweep.execute", interrupted)
+    found = sweep(site, ["soil.thickness=[0.1,0.3,0.6,1.0],[0.2,0.3,0.6,1.0]"])
+    assert len(found.summaries) == 1
+
+
+def test_a_sweep_warns_of_its_step_and_writes_no_state_of_a_spin_up(site):
+    spin_up = ["spin_up.file=spun.nc", "spin_up.period=6 hours", "spin_up.cycles=1", "period.step=3 hours"]
+    keys = [*spin_up, "soil.parameters.porosity=0.42,0.5"]
+    with pytest.warns(SchemeWarning, match="period.step"):
+        sweep(site, keys)
+    assert not site.with_name("spun.nc").exists()
 
 
 def test_the_command_lists_its_runs_and_its_output(site):
