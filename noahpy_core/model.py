@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
@@ -96,7 +97,9 @@ class NoahModel(ModelPart):
         ShapeError : Something given is no tensor, or has another shape than a step needs.
         ValueError : `dt` is not positive.
         """
-        check_step_length(dt)
+        # A step that is being traced has no numbers to look at.
+        if not torch.compiler.is_compiling():
+            check_step_length(dt)
         columns = check_shapes(state, forcing, parameters, self.column.thickness, dt, series=False)
         after, fluxes = self.step(for_all_columns(state, columns), forcing, parameters, dt)
         return after, fluxes

@@ -184,3 +184,9 @@ def test_what_torch_does_with_modules_still_works():
     model.requires_grad_(False)
     assert torch.equal(model(*ARGUMENTS)[0].skin_temperature, MODEL(*ARGUMENTS)[0].skin_temperature)
     assert isinstance(model.supercooled_water, FreezingCurve)
+
+
+def test_a_step_can_be_exported():
+    exported = torch.export.export(NoahModel(CASE.column), ARGUMENTS, strict=False)
+    after, fluxes = MODEL(*ARGUMENTS)
+    assert len(exported.graph_signature.user_outputs) == len(torch.utils._pytree.tree_leaves((after, fluxes)))

@@ -8,6 +8,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
@@ -24,6 +25,7 @@ from noahpy_core.compiled.record.own_step import (
 from noahpy_core.compiled.record.recorded_values import CannotCompile
 from noahpy_core.compiled.record.step_graph import OwnStep, Shape
 from noahpy_core.contract import Limited
+from noahpy_core.fixed import hooks_so_far
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.snow_layered import LayeredSnow
@@ -95,11 +97,11 @@ def weight_leaves(model: NoahModel, shape: Shape) -> list[Tensor]:
 
 
 class Watch:
-    """Whether the weights and schemes of a model are those that a call was prepared with.
+    """Whether the hooks, weights and schemes of a model are those that a call was prepared with.
 
     Parameters
     ----------
-    model : Any; without schemes of its own it cannot change.
+    model : Any; without schemes of its own only its hooks can change.
     """
 
     def __init__(self, model: NoahModel) -> None:
@@ -107,16 +109,27 @@ class Watch:
         self._model = model
         self._own = bool(own_slots(model))
         self._seen = self._look()
+        self._copied = self._copies() if self._own else []
 
     def same(self) -> bool:
         """Whether nothing has changed."""
-        return not self._own or self._look() == self._seen
+        return self._look() == self._seen and all(torch.equal(*pair) for pair in self._copied)
 
     def _look(self) -> Any:
         if not self._own:
-            return None
+            return hooks_so_far()
+        # Where a weight is as well: its data can be replaced, which counts as no change in place.
+        weights = [(Same(weight), weight.data_ptr(), version_of(weight)) for weight in weights_of(self._model).values()]
+        return hooks_so_far(), weights, state_of(self._model)
+
+    def _copies(self) -> list[tuple[Tensor, Tensor]]:
+        """Weights that a kernel cannot read where they are, and what they were when they were copied for it.
+
+        They can be changed without a trace, by way of their data.
+        """
+        dtype = self._model.column.thickness.dtype
         weights = weights_of(self._model).values()
-        return state_of(self._model), [(Same(weight), version_of(weight)) for weight in weights]
+        return [(w, w.detach().clone()) for w in weights if w.dtype != dtype or not w.is_contiguous()]
 
 
 def _recording(model: NoahModel, shape: Shape) -> OwnStep | str:

@@ -21,7 +21,6 @@ from noahpy_core.compiled.execute.program import entry
 from noahpy_core.compiled.execute.run import raise_failure
 from noahpy_core.compiled.record.step_graph import VARYING, Source
 from noahpy_core.errors import ShapeError
-from noahpy_core.fixed import hooks_so_far
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
@@ -51,7 +50,6 @@ class CompiledStep:
         self._model, self._valid_for, self._strict = model, valid_for, strict
         self._key: Any = None
         self._prepared: _Prepared | None = None
-        self._hooks = hooks_so_far()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
@@ -79,10 +77,6 @@ class CompiledStep:
             return after, fluxes
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
-        hooks = hooks_so_far()
-        if hooks != self._hooks:
-            # Preparing anew refuses a model with hooks.
-            self._prepared, self._hooks = None, hooks
         like, pack = state.skin_temperature, state.snow.layer_mass
         layers = None if pack is None else pack.shape[0]
         absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), layers

@@ -10,9 +10,11 @@ import copy
 import hashlib
 import sys
 import types
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -257,6 +259,10 @@ def _seen(thing: Any, seen: dict[int, Any]) -> Any:
     seen[id(thing)] = thing
     if isinstance(thing, Tensor):
         return Same(thing), version_of(thing)
+    if isinstance(thing, np.ndarray | bytearray):
+        return Same(thing), bytes(thing)
+    if isinstance(thing, set | frozenset | deque):
+        return Same(thing), _seen(list(thing), seen)
     if isinstance(thing, Mapping):
         return tuple((_seen(key, seen), _seen(value, seen)) for key, value in thing.items())
     if isinstance(thing, list | tuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from compiled_cases import COVER
@@ -103,6 +104,49 @@ def test_a_hook_of_a_module_of_ones_own_is_followed_or_refused():
         strict(*arguments(CASE))
     handle.remove()
     assert torch.equal(strict(*arguments(CASE))[0].skin_temperature, before)
+
+
+class ScaledCover(nn.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.5, dtype=dtype))
+        self.table = np.array([1.0, 2.0])
+        self.places = {0}
+
+    def forward(self, water_equivalent, parameters):
+        share = self.scale * float(self.table[0]) / (1.0 + min(self.places))
+        return share * torch.ones_like(water_equivalent)
+
+
+def replaced_data(scheme):
+    scheme.scale.data = torch.tensor(0.25, dtype=scheme.scale.dtype)
+
+
+def scaled_data(scheme):
+    scheme.scale.data.mul_(0.5)
+
+
+def changed_array(scheme):
+    scheme.table[0] = 0.5
+
+
+def changed_set(scheme):
+    scheme.places.clear()
+    scheme.places.add(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "single"])
+@pytest.mark.parametrize("change", [replaced_data, scaled_data, changed_array, changed_set])
+def test_whatever_changes_in_a_scheme_of_ones_own_the_next_step_follows(change, dtype):
+    model = NoahModel(CASE.column, SETUP.options, processes={"snow_cover": ScaledCover(dtype)})
+    snowy = dataclasses.replace(CASE.state.snow, water_equivalent=CASE.state.snow.water_equivalent + 20.0)
+    case = dataclasses.replace(CASE, state=dataclasses.replace(CASE.state, snow=snowy))
+    step = step_function(model, "compiled")
+    before = step(*arguments(case))[0].surface.albedo.clone()
+    change(model.schemes["snow_cover"].scheme)
+    after, eager = step(*arguments(case))[0], model(*arguments(case))[0]
+    assert not torch.allclose(after.surface.albedo, before)
+    torch.testing.assert_close(after.surface.albedo, eager.surface.albedo, rtol=1e-6, atol=0.0)
 
 
 def test_a_hook_of_all_modules_is_followed():
