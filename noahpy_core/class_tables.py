@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 Rows = Mapping[int, Mapping[str, str]]
@@ -30,6 +30,11 @@ class ClassTable:
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def with_organic(self) -> Rows:
+        """The classes, and after the last one those of organic soil: the same object each time."""
+        return _with_organic(self.rows)
+
 
 @dataclasses.dataclass(frozen=True)
 class GeneralTable:
@@ -49,6 +54,11 @@ class GeneralTable:
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def slopes(self) -> Rows:
+        """The classes of slope: the same object each time."""
+        return {number: {"drainage_factor": repr(value)} for number, value in enumerate(self.drainage_factors, start=1)}
+
 
 @cache
 def read_rows(name: str) -> tuple[dict[str, str], ...]:
@@ -65,7 +75,7 @@ def rows_of(name: str) -> Rows:
 
 def soil_rows(table: str | ClassTable) -> Rows:
     """The classes of a soil table, and after the last one those of organic soil."""
-    return _soil_rows_of(table) if isinstance(table, str) else _with_organic(table.rows)
+    return _soil_rows_of(table) if isinstance(table, str) else table.with_organic
 
 
 @cache
@@ -84,9 +94,7 @@ def vegetation_rows(table: str | ClassTable) -> Rows:
 
 def slope_rows(table: GeneralTable | None = None) -> Rows:
     """The classes of slope."""
-    if table is None:
-        return rows_of("drainage")
-    return {number: {"drainage_factor": repr(value)} for number, value in enumerate(table.drainage_factors, start=1)}
+    return rows_of("drainage") if table is None else table.slopes
 
 
 def constants(table: GeneralTable | None = None) -> dict[str, float]:

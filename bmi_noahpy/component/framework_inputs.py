@@ -126,10 +126,12 @@ class FrameworkInputs:
         self._everywhere.add(field)
         return True
 
-    def end_call(self) -> None:
-        """What was for one call is in force no more."""
-        if self._once:
+    def end_call(self) -> bool:
+        """What was for one call is in force no more. Returns whether there was any."""
+        ended = bool(self._once)
+        if ended:
             self._once, self._in_force = [], self._held
+        return ended
 
     def release(self, field: str) -> None:
         """Put a field in force no more, so that the value of a file counts again."""

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from bmi_noahpy.component.step_errors import ImpossibleStep, NonFiniteStep
 from bmi_noahpy.runs.bounds import (
+    COLDEST_SNOW,
+    HOTTEST_SNOW,
     RANGES,
     SNOW_PATHS,
     WATER_PATHS,
@@ -22,6 +24,7 @@ from bmi_noahpy.runs.bounds import (
     room_for_water,
 )
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.snow_layers import GHOST_MASS
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 
@@ -39,6 +42,10 @@ class _Block(NamedTuple):
     high: Array
 
 
+_Views = tuple[list[_Block], tuple[Array, ...], tuple[Array, ...] | None]
+"""Blocks of a state, its liquid water and ice, and enthalpy and mass of its layers of snow."""
+
+
 class StateCheck:
     """Finds values of a state that are no numbers, infinite, or that no land surface has.
 
@@ -51,7 +58,7 @@ class StateCheck:
     """States at most."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[State, list[_Block], tuple[Array, Array]]] = {}
+        self._known: dict[int, tuple[State, list[_Block], tuple[Array, ...], tuple[Array, ...] | None]] = {}
         self._room: tuple[Parameters, Tensor, Array] | None = None
 
     def __call__(self, state: State, parameters: Parameters, step: int) -> None:
@@ -68,13 +75,13 @@ class StateCheck:
         NonFiniteStep : A value is infinite or no number.
         ImpossibleStep : A value is outside `bmi_noahpy.runs.bounds`.
         """
-        blocks, (liquid, ice) = self._blocks_of(state)
+        blocks, (liquid, ice), snow = self._blocks_of(state)
         porosity, most = self._room_of(parameters)
         for values, low, high in blocks:
             if not (_all(values >= low) and _all(values <= high)):
                 break
         else:
-            if _all(liquid + ice <= most) and _snow_is_possible(state):
+            if _all(liquid + ice <= most) and (snow is None or _is_possible(*snow)):
                 return
         self._find(state, porosity, step)
 
@@ -96,19 +103,23 @@ class StateCheck:
             self._room = parameters, porosity, porosity.numpy() + WATER_SLACK
         return self._room[1:]
 
-    def _blocks_of(self, state: State) -> tuple[list[_Block], tuple[Array, Array]]:
+    def _blocks_of(self, state: State) -> _Views:
         known = self._known.get(id(state))
         if known is not None and known[0] is state:
             return known[1:]
         leaves = {path: leaf for path, read in READERS.items() if (leaf := read(state)) is not None}
         blocks = _blocks(leaves)
-        liquid, ice = (leaves[path].detach().cpu().numpy() for path in WATER_PATHS)
+        water, snow = (
+            tuple(leaves[path].detach().cpu().numpy() for path in paths) if paths[0] in leaves else None
+            for paths in (WATER_PATHS, SNOW_PATHS)
+        )
+        assert water is not None
         if state.skin_temperature.device.type == "cpu":
             # Elsewhere these are copies, which do not follow what the next steps write there.
             if len(self._known) >= self.KEPT:
                 self._known.clear()
-            self._known[id(state)] = state, blocks, (liquid, ice)
-        return blocks, (liquid, ice)
+            self._known[id(state)] = state, blocks, water, snow
+        return blocks, water, snow
 
 
 def _all(true: NDArray[np.bool_]) -> bool:
@@ -116,11 +127,10 @@ def _all(true: NDArray[np.bool_]) -> bool:
     return int(np.count_nonzero(true)) == true.size
 
 
-def _snow_is_possible(state: State) -> bool:
-    """Whether the layers of snow, where there are any, have a temperature of snow or of the water it becomes."""
-    if state.snow.layer_enthalpy is None:
-        return True
-    return first_outside(_as_series(state, SNOW_PATHS), state.skin_temperature) is None
+def _is_possible(enthalpy: Array, mass: Array) -> bool:
+    """Whether layers have a temperature of snow, or of the water it becomes; it grows with the enthalpy."""
+    held = np.maximum(mass, 0.0) + GHOST_MASS
+    return _all(enthalpy >= COLDEST_SNOW * held) and _all(enthalpy <= HOTTEST_SNOW * held)
 
 
 def _as_series(state: State, paths: Sequence[str]) -> dict[str, Tensor]:

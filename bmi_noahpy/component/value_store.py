@@ -228,8 +228,8 @@ class ValueStore:
 
     def end_call(self) -> None:
         """What was set for one call counts no more."""
-        self.contents.inputs.end_call()
-        self._refresh()
+        if self.contents.inputs.end_call():
+            self._refresh()
 
     def release(self, variable: Variable) -> None:
         """What was set of an input counts no more."""

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 
 from bmi_noahpy.atomic import partial_path, replace_folder, replaced
-from bmi_noahpy.distributed.plan import Tile, identity
+from bmi_noahpy.distributed.plan import Tile, planned_identity
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
@@ -66,7 +66,7 @@ def _gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path
     with ExitStack() as stack:
         parts = [stack.enter_context(netCDF4.Dataset(tile.output(folder))) for tile in tiles]
         whole = stack.enter_context(create_file(path, run, columns, int(spec.compression)))
-        whole.setncattr(GATHERED, identity(run))
+        whole.setncattr(GATHERED, planned_identity(folder))
         for part in parts:
             part.set_auto_mask(False)
         for name in ("time", "time_bnds"):

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,16 +141,27 @@ def _describe(run: Run) -> dict[str, Any]:
     output = plain.get("output") or {}
     described = {key: value for key, value in plain.items() if key not in LEFT_OUT}
     described["output"] = {key: output.get(key) for key in ("variables", "every", "daily")}
-    files = {key: [digest_of_file(path) for path in paths] for key, paths in files_read(run.configuration).items()}
-    described["files"] = {key: digests for key, digests in files.items() if key != "configuration"}
+    files = {key: paths for key, paths in files_read(run.configuration).items() if key != "configuration"}
+    described["files"] = {key: [digest_of_file(path) for path in paths] for key, paths in files.items()}
     found: dict[str, Any] = json.loads(json.dumps(described)) | {"columns": digest(column_numbers(run))}
     return found
 
 
 def identity(run: Run) -> str:
     """A short text that differs when the tiles of a run could not be gathered into the output of another."""
-    text = json.dumps(_describe(run), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _identity(_describe(run))
+
+
+def planned_identity(folder: Path) -> str:
+    """The same of the run that the tiles in a folder were planned for, with its files as they were then."""
+    plan = _read(folder)
+    if plan is None:
+        raise PlanError(f"{folder}: its plan is gone. Begin anew: --overwrite.")
+    return _identity(plan["run"])
+
+
+def _identity(described: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def column_numbers(run: Run) -> NDArray[np.int64]:

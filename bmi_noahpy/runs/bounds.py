@@ -45,6 +45,9 @@ RANGES: dict[str, Range] = {
 """Paths in `State` of what has to be within fixed bounds."""
 WATER_PATHS = ("soil.liquid_water", "soil.ice")
 SNOW_PATHS = ("snow.layer_enthalpy", "snow.layer_mass")
+COLDEST_SNOW = (TEMPERATURE.low - FREEZING_POINT) * SPECIFIC_HEAT_ICE
+HOTTEST_SNOW = LATENT_HEAT_FUSION + (TEMPERATURE.high - FREEZING_POINT) * WATER_HEAT
+"""Enthalpies of snow, and of the water it becomes, at the bounds of temperature (`_snow_temperature`). [J kg-1]"""
 CHECKED = tuple(dict.fromkeys((*RANGES, *SNOW_PATHS)))
 """Paths in `State` of all that is looked at after every step."""
 

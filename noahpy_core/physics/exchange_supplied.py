@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,28 +51,8 @@ class SuppliedLayer:
         return Transfer(self.air.density * heat, self.air.density * slopes[0], richardson)
 
 
-def _flat(layer: SuppliedLayer) -> tuple[list[Tensor], Any]:
-    memory, general = _given(layer.memory), _given(layer.general)
-    names = (type(layer.memory), tuple(memory)), (type(layer.general), tuple(general))
-    return [*memory.values(), *general.values(), *layer.air], (layer.scheme, *names)
-
-
-def _built(values: Any, context: Any) -> SuppliedLayer:
-    scheme, (memory_type, memory), (general_type, general) = context
-    values = list(values)
-    first, second = len(memory), len(memory) + len(general)
-    return SuppliedLayer(
-        scheme,
-        memory_type(**dict(zip(memory, values[:first], strict=True))),
-        Air(*values[second:]),
-        general_type(**dict(zip(general, values[first:second], strict=True))),
-    )
-
-
-def _given(container: Any) -> dict[str, Tensor]:
-    """The quantities that are there, by name."""
-    fields = {field.name: getattr(container, field.name) for field in dataclasses.fields(container)}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-register_pytree_node(SuppliedLayer, _flat, _built)
+register_pytree_node(
+    SuppliedLayer,
+    lambda layer: ([layer.memory, layer.air, layer.general], layer.scheme),
+    lambda parts, scheme: SuppliedLayer(scheme, *parts),
+)

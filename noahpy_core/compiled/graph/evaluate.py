@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.graph.graph import Loop, Node, needed, operands
+from noahpy_core.compiled.graph.graph import Loop, Node, causes, needed
 
 Given = Mapping[tuple[Any, Any], Tensor]
 
@@ -51,7 +51,7 @@ class _Evaluation:
     def of(self, roots: list[Node], known: dict[int, Tensor]) -> dict[int, Tensor]:
         """Values of roots and what they need, on top of those known."""
         values = dict(known)
-        for node in needed(roots, lambda one: () if one.number in known else (*operands(one), *one.args)):
+        for node in needed(roots, lambda one: () if one.number in known else causes(one)):
             if node.number not in values:
                 values[node.number] = self._value(node, values)
         return values

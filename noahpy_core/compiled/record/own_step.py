@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from noahpy_core.compiled.graph.graph import needed
+from noahpy_core.compiled.graph.graph import causes, needed
 from noahpy_core.compiled.graph.text import graph_text
 from noahpy_core.compiled.record.recorded_values import CannotCompile
 from noahpy_core.compiled.record.recorder import StepRecorder
@@ -159,16 +159,12 @@ def _reached(roots: list[Any]) -> Iterator[Any]:
     seen: set[int] = set()
     pending = [roots]
     while pending:
-        for node in needed(pending.pop(), lambda one: (*one.args, *_of_loop(one))):
+        for node in needed(pending.pop(), causes):
             if node.number not in seen:
                 seen.add(node.number)
                 yield node
                 if node.op == "result":
                     pending.append(list(node.attribute[0].final))
-
-
-def _of_loop(node: Any) -> tuple[Any, ...]:
-    return (*node.attribute[0].initial, *node.attribute[0].invariants) if node.op == "result" else ()
 
 
 def _digest(step: StepGraph) -> str:

@@ -224,16 +224,7 @@ class StepRecorder(TorchDispatchMode):
 
     def elementwise(self, op: str, *args: Any) -> Value:
         """An operation element by element, leading dimensions broadcast."""
-        values = [self.lift(arg) for arg in args]
-        if any(isinstance(value, Spread) for value in values):
-            return self._spread_out(lambda *nodes: self.graph.node(op, *nodes), args)
-        if any(isinstance(value, Node) for value in values):
-            return self.graph.node(op, *(single_node(value) for value in values))
-        spread = np.broadcast_arrays(*values)
-        result = np.empty(spread[0].shape, dtype=object)
-        for place in np.ndindex(*result.shape):
-            result[place] = self.graph.node(op, *(value[place] for value in spread))
-        return result
+        return self.apply(lambda *nodes: self.graph.node(op, *nodes), *args)
 
     def apply(self, function: Callable[..., Node], *args: Any) -> Value:
         """Several operations element by element, as a function of nodes."""
