@@ -20,10 +20,8 @@ from bmi_noahpy.calibration.results.outcome import Outcome
 from bmi_noahpy.calibration.results.scoring import (
     ENSEMBLE,
     PERIODS,
-    ScoreRow,
     compare,
     current_scores,
-    mean_score,
     score_rows,
     write_rows,
     write_scores,
@@ -200,13 +198,3 @@ def _write_history(path: Path, search: Search) -> Path:
     history = search.progress.history.tolist()
     header = ["iteration", *(f"start_{number + 1}" for number in range(len(search.progress.best_losses)))]
     return write_rows(path, header, [[number + 1, *row] for number, row in enumerate(history)])
-
-
-def summary_line(rows: list[ScoreRow], quantity: str) -> str:
-    """Mean scores of a quantity in both periods, before and after."""
-    parts = []
-    for period in PERIODS:
-        before, after = (mean_score(rows, quantity, period, run) for run in ("configured", "calibrated"))
-        if after == after:
-            parts.append(f"{period} NSE {before:.3f} -> {after:.3f}")
-    return f"{quantity.replace('_', ' ')}: {', '.join(parts)}"

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from bmi_noahpy.component.contents import Contents
 from bmi_noahpy.component.derived import DERIVED
+from bmi_noahpy.component.framework_inputs import LAYERED
 from bmi_noahpy.gradient.host import Kind
 from bmi_noahpy.gradient.taken_step import Part, StepResult, TakenStep
 from noahpy_core.numerics import safe_divide
 from noahpy_core.parameters import in_effect
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
-from noahpy_core.state import CLOSURES, Fluxes, Forcing, State
+from noahpy_core.state import CLOSURES, Fluxes, State
 
 MEANS = tuple(path for path, facts in quantities(Fluxes) if facts["units"] in ("kg m-2 s-1", "W m-2"))
 """Rates are means over a call; other members of `Fluxes` are those of its last step."""
-LAYERED_FORCING = frozenset(path for path, facts in quantities(Forcing) if facts["dims"])
 FOLLOWING = ("leaf_area_index", "snow_free_albedo", "vegetation_fraction")
 """Fields of `Forcing` for which the model has a rule of its own; it shows what it used among the fluxes."""
 
@@ -279,7 +279,7 @@ SOURCES: dict[str, type[Source]] = {
 
 def _shape_of(field: str, state: State) -> torch.Size:
     """Shape of a field of the forcing, with a value for each column."""
-    return (state.soil.ice if field in LAYERED_FORCING else state.skin_temperature).shape
+    return (state.soil.ice if field in LAYERED else state.skin_temperature).shape
 
 
 def with_bits(value: Tensor, stored: Tensor) -> Tensor:

@@ -22,7 +22,6 @@ from bmi_noahpy.runs.execute import Beginning, execute
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import RestartFiles, resume
 
-COMPRESSION = 1
 KEPT_RESTARTS = 2
 PATIENCE = 60.0
 """A worker that was given up may be at work still: so long the next one waits for it to end. [s]"""

@@ -9,11 +9,10 @@ import numpy as np
 from bmi_noahpy.forcing.humidity import below_saturation, saturation_specific_humidity
 from bmi_noahpy.forcing.prepared import Window
 from bmi_noahpy.forcing.table import Array
+from noahpy_core.constants import GAS_CONSTANT_DRY_AIR
 
 GRAVITY = 9.80665
-"""[m s-2]"""
-DRY_AIR_GAS_CONSTANT = 287.04
-"""[J kg-1 K-1]"""
+"""That of the standard atmosphere; the equations of Noah have 9.81. [m s-2]"""
 SENTENCE = (
     "the air temperature falls by {rate:g} K km-1 over the {low:.0f} to {high:.0f} m by which columns lie above the "
     "terrain of the file, pressure follows hydrostatically, the relative humidity is kept, and longwave radiation is "
@@ -56,7 +55,7 @@ def lifted(values: Window, lift: Lift) -> Window:
     mean = 0.5 * (temperature + moved)
     changed = dict(values)
     changed["air_temperature"] = moved
-    changed["air_pressure"] = pressure * np.exp(-GRAVITY * lift.height / (DRY_AIR_GAS_CONSTANT * mean))
+    changed["air_pressure"] = pressure * np.exp(-GRAVITY * lift.height / (GAS_CONSTANT_DRY_AIR * mean))
     if "specific_humidity" in values:
         ratio = saturation_specific_humidity(moved, changed["air_pressure"]) / saturation_specific_humidity(
             temperature, pressure

@@ -136,10 +136,8 @@ def _figure(axes: Axes) -> Figure:
     return figure
 
 
-def common_range(sections: list[Series], centred: bool) -> tuple[float, float]:
-    """The same colours for several sections: lowest and highest value, about zero where it is the middle."""
+def common_range(sections: list[Series]) -> tuple[float, float]:
+    """The same colours for several sections of differences: lowest and highest value, about zero."""
     values = np.concatenate([series.values.reshape(-1) for series in sections])
-    if centred:
-        half = float(np.nanpercentile(np.abs(values), 99.5)) or 1.0
-        return -half, half
-    return float(np.nanmin(values)), float(np.nanmax(values))
+    half = float(np.nanpercentile(np.abs(values), 99.5)) or 1.0
+    return -half, half

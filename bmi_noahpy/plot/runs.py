@@ -128,7 +128,7 @@ def _sections(columns: Sequence[ColumnOutput], names: Sequence[str]) -> Figure |
     axes = figure.subplots(len(columns), 1, sharex=True, sharey=False, squeeze=False)[:, 0]
     every = [column.series("soil_temperature") for column in columns]
     celsius = [one.with_values(one.values - 273.15).daily() for one in every if one is not None]
-    low, high = common_range(celsius, centred=True)
+    low, high = common_range(celsius)
     deepest = min(float(column.faces[-1]) for column in columns)
     for panel, column, name in zip(axes, columns, names, strict=True):
         plot_section(column, "soil_temperature", panel, bottom=deepest, cmap="RdBu_r", vmin=low, vmax=high)
