@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from noahpy_core.compiled.execute.run import Plan, assembled, parts_of, raise_fa
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, Source
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
+
+MEMORY = 64 * 2**20
+"""For what all directions that are taken at once read, copied for each. [byte]"""
 
 
 def compiled_tangent_run(
@@ -109,26 +113,34 @@ class _Push(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         spec, given, *tensors = arguments
-        columns = _columns(tensors, in_dims[2:])
+        shapes = _shapes(tensors, in_dims[2:])
+        columns = max(shape[-1] for shape in shapes)
         if spec.model.column.thickness.shape[-1] != 1:
             # Each column has layers of its own, of which there are not as many as columns of all directions.
             return _one_after_another(_Push.apply, info.batch_size, in_dims, arguments)
-        # Columns for each direction: a kernel carries one direction, and its vectors hold many columns.
-        wide = [
-            _side_by_side(tensor, dim, info.batch_size, columns)
-            for tensor, dim in zip(tensors, in_dims[2:], strict=True)
-        ]
-        pushed: tuple[Tensor, ...] = _Push.apply(spec, given, *wide)  # type: ignore[no-untyped-call]
-        return tuple(part.unflatten(-1, (info.batch_size, columns)) for part in pushed), (-2,) * len(pushed)
+        # What is read is copied for each direction: not more of them at once than fit in the memory for it.
+        of_one = columns * sum(math.prod(shape[:-1]) for shape in shapes) * tensors[0].element_size()
+        length = max(1, MEMORY // of_one)
+        found = []
+        for first in range(0, info.batch_size, length):
+            size = min(length, info.batch_size - first)
+            # Columns for each direction: a kernel carries one direction, and its vectors hold many columns.
+            wide = [
+                _side_by_side(tensor if dim is None else tensor.narrow(dim, first, size), dim, size, columns)
+                for tensor, dim in zip(tensors, in_dims[2:], strict=True)
+            ]
+            pushed: tuple[Tensor, ...] = _Push.apply(spec, given, *wide)  # type: ignore[no-untyped-call]
+            found.append([part.unflatten(-1, (size, columns)) for part in pushed])
+        results = tuple(torch.cat(parts, dim=-2) for parts in zip(*found, strict=True))
+        return results, (-2,) * len(results)
 
 
-def _columns(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> int:
-    """Number of columns of tensors, some of which have a batch."""
-    shapes = [
+def _shapes(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> list[list[int]]:
+    """Shapes of the members of tensors, some of which have a batch."""
+    return [
         [size for place, size in enumerate(tensor.shape) if dim is None or place != dim % tensor.ndim]
         for tensor, dim in zip(tensors, dims, strict=True)
     ]
-    return max(shape[-1] for shape in shapes)
 
 
 def _side_by_side(tensor: Tensor, dim: int | None, size: int, columns: int) -> Tensor:

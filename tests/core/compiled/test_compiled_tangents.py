@@ -144,6 +144,16 @@ def test_directions_beside_each_other_may_be_of_what_all_columns_share_and_of_la
             assert torch.equal(torch.func.jvp(value, (point,), (direction,))[1], together[:, layer, 0])
 
 
+def test_as_many_directions_are_taken_at_once_as_fit_in_memory(monkeypatch):
+    case = random_case(3, 4, seed=37)
+    value, point = column_value(case, Options(), "compiled"), case.state.soil.temperature
+    whole, tangent, calls = torch.func.jacfwd(value)(point), Program.tangent, []
+    monkeypatch.setattr("noahpy_core.compiled.execute.tangent.MEMORY", 30_000)
+    monkeypatch.setattr(Program, "tangent", lambda *given, **how: calls.append(1) or tangent(*given, **how))
+    assert torch.equal(torch.func.jacfwd(value)(point), whole)
+    assert 1 < len(calls) < point.numel()
+
+
 def test_vmap_of_jvp_over_points_is_that_of_each_point():
     case = random_case(3, 4, seed=34)
     value, point = column_value(case, Options(), "compiled"), case.state.soil.temperature
