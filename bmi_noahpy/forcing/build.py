@@ -51,7 +51,7 @@ def build_table(
     axis, shifts = aligned(raw.times, labels, raw.source)
     interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None
     first, last = needed(axis, period)
-    values, notes, problems = {}, [], []
+    values, notes, problems = {}, [*raw.notes], []
     for quantity, field in raw.fields.items():
         where = f"{raw.source}: {quantity}" + (f" ({field.name})" if field.name != quantity else "")
         try:
@@ -73,8 +73,9 @@ def build_table(
     if problems:
         raise ForcingError("\n  ".join(problems))
     table = with_longwave(combine(with_pressure(values, derivations or {})), derivations or {})
+    origins = {quantity: (field.name, field.units) for quantity, field in raw.fields.items()}
     return ForcingTable(
-        axis[first:last], widen(table, raw.source), raw.source, raw.sampled, means_among(labels), tuple(notes)
+        axis[first:last], widen(table, raw.source), raw.source, raw.sampled, means_among(labels), tuple(notes), origins
     )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bmi_noahpy.forcing.build import build_table
-from bmi_noahpy.forcing.names import choose_variables, split_units
-from bmi_noahpy.forcing.netcdf_times import dimension_of_time, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
+from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, label_of, name_of_time, read_times
 from bmi_noahpy.forcing.prepared import Period
+from bmi_noahpy.forcing.statistics import left_out
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawField, RawRecords, UnstatedUnits
 from bmi_noahpy.tabular import TimeSpec
 from bmi_noahpy.tabular.clock import Label
@@ -58,10 +59,12 @@ def _of_frame(frame: Any, units: Mapping[str, str], label: Label | None) -> RawR
     index = frame.index.tz_convert("UTC").tz_localize(None) if frame.index.tz is not None else frame.index
     labels = {str(name): split_units(str(name))[0] for name in frame.columns}
     fields = {}
-    for quantity, name in choose_variables(labels, {}, SOURCE).items():
+    chosen = choose_variables(labels, {}, SOURCE)
+    for quantity, name in chosen.items():
         stated = _stated(quantity, name, units.get(name) or split_units(name)[1])
         fields[quantity] = RawField(frame[name].to_numpy(np.float64)[:, None], stated, name, label)
-    return RawRecords(index.to_numpy(dtype="datetime64[s]"), fields, SOURCE)
+    notes = _notes(labels, {}, chosen)
+    return RawRecords(index.to_numpy(dtype="datetime64[s]"), fields, SOURCE, notes=notes)
 
 
 def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> RawRecords:
@@ -73,12 +76,20 @@ def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> Raw
         if dimension in variable.dims and str(name) != data[time_name].attrs.get("bounds")
     }
     fields = {}
-    for quantity, name in choose_variables(labels, {}, SOURCE).items():
+    declared = declared_statistics(data)
+    chosen = choose_variables(labels, {}, SOURCE, declared=declared)
+    for quantity, name in chosen.items():
         variable = data[name].transpose(dimension, ...)
         stated = _stated(quantity, name, units.get(name) or variable.attrs.get("units"))
         values = np.asarray(variable.values, dtype=np.float64).reshape(variable.sizes[dimension], -1)
         fields[quantity] = RawField(values, stated, name, label or label_of(data, time_name, variable))
-    return RawRecords(read_times(data[time_name], TimeSpec(), SOURCE), fields, SOURCE)
+    return RawRecords(
+        read_times(data[time_name], TimeSpec(), SOURCE), fields, SOURCE, notes=_notes(labels, declared, chosen)
+    )
+
+
+def _notes(labels: Mapping[str, str], declared: Mapping[str, str], chosen: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{SOURCE}: {text}" for text in left_out(statistics_among(labels, declared, chosen), chosen))
 
 
 def _stated(quantity: str, name: str, units: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from bmi_noahpy.forcing.statistics import MEANS, left_out, other_statistic
 from bmi_noahpy.forcing.table import ALTERNATIVES, AmbiguousVariable, ForcingError, required_quantities
 
 # The model's own name first, then CF standard names, ALMA names and those of common station files.
@@ -65,9 +66,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 TIME_NAMES = ("time", "time_utc", "datetime", "datetime_utc", "timestamp", "date", "valid_time", "Times")
 
-STATISTICS = re.compile(r"_(?:Avg|Tot|Smp|Max|Min)(?=$|[\[( ])", re.IGNORECASE)
-"""What loggers add to names: the record is an average, a total or a sample."""
-
 # Endings of column names, as in Tair_K or Precip_kg_m2_s.
 SUFFIXES: Mapping[str, str] = {
     "K": "K", "degC": "degC", "C": "degC",
@@ -78,7 +76,7 @@ SUFFIXES: Mapping[str, str] = {
     "ms": "m s-1", "mph": "mph", "Wm2": "W m-2",
     "W_m2": "W m-2", "W_m-2": "W m-2", "J_m2": "J m-2", "MJ_m2": "MJ m-2", "MJ_m2_d": "MJ m-2 d-1",
     "kg_m2_s": "kg m-2 s-1", "kg_m-2_s-1": "kg m-2 s-1", "kg_m2": "kg m-2",
-    "mm_s": "mm s-1", "mm_h": "mm h-1", "mm_d": "mm d-1", "mm_day": "mm d-1", "mm": "mm", "m": "m",
+    "mm_s": "mm s-1", "mm_h": "mm h-1", "mm_d": "mm d-1", "mm_day": "mm d-1", "mm": "mm", "cm": "cm", "m": "m",
 }  # fmt: skip
 
 ACCEPTED = (
@@ -93,7 +91,7 @@ def split_units(column: str) -> tuple[str, str | None]:
 
     The units are None when the header has none.
     """
-    column = STATISTICS.sub("", column)
+    column = MEANS.sub("", column)
     bracketed = re.fullmatch(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*", column)
     if bracketed:
         return bracketed.group(1), bracketed.group(2)
@@ -104,7 +102,11 @@ def split_units(column: str) -> tuple[str, str | None]:
 
 
 def choose_variables(
-    labels: Mapping[str, str], explicit: Mapping[str, str], source: str, given: frozenset[str] = frozenset()
+    labels: Mapping[str, str],
+    explicit: Mapping[str, str],
+    source: str,
+    given: frozenset[str] = frozenset(),
+    declared: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Quantity -> variable for everything the model needs and the vegetation the file offers.
 
@@ -115,6 +117,7 @@ def choose_variables(
         (relative humidity, wind components, rain and snow) goes before a recognised quantity it replaces.
     source : File, for messages.
     given : Quantities that are derived on request, and need not be in the file.
+    declared : Variables that the file declares an extreme or a spread -> which; they are not recognised.
 
     Raises
     ------
@@ -126,7 +129,8 @@ def choose_variables(
             raise ForcingError(
                 f"{source}: forcing.variables.{quantity}.name: no variable {name!r} among {', '.join(labels)}."
             )
-    found = _recognise(labels, explicit, source)
+    declared = declared or {}
+    found = _recognise({name: label for name, label in labels.items() if name not in declared}, explicit, source)
     for quantity, sets in ALTERNATIVES.items():
         asked = any(name in explicit for names in sets for name in names if name != "snowfall")
         if quantity not in explicit and asked:
@@ -136,8 +140,27 @@ def choose_variables(
                 for name in names:
                     found.pop(name, None)
     found.update(explicit)
-    available = f"The file has {', '.join(labels)}. {ACCEPTED}"
+    told = left_out(statistics_among(labels, declared, explicit))
+    available = f"The file has {', '.join(labels)}. {''.join(f'{text}. ' for text in told)}{ACCEPTED}"
     return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
+
+
+def statistics_among(
+    labels: Mapping[str, str], declared: Mapping[str, str] | None = None, explicit: Mapping[str, str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Variables that are extremes or spreads of a quantity -> the quantity and which, by their names or as declared."""
+    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
+    found: dict[str, tuple[str, str]] = {}
+    for name, label in labels.items():
+        if name in (explicit or {}).values():
+            continue
+        parted = other_statistic(label)
+        kind = (declared or {}).get(name) or (parted[1] if parted else None)
+        stems = (label, *((parted[0], split_units(parted[0])[0]) if parted else ()))
+        quantity = next((known[stem.lower()] for stem in stems if stem.lower() in known), None)
+        if kind is not None and quantity is not None:
+            found[name] = (quantity, kind)
+    return found
 
 
 def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:

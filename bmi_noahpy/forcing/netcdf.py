@@ -12,15 +12,25 @@ import numpy as np
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
 from bmi_noahpy.forcing.gaps import regular
-from bmi_noahpy.forcing.names import NAMES, choose_variables
+from bmi_noahpy.forcing.names import NAMES, choose_variables, statistics_among
 from bmi_noahpy.forcing.netcdf_fields import NetcdfField, NetcdfRecords, OpenFiles, Part
-from bmi_noahpy.forcing.netcdf_times import dimension_of_time, in_utc, label_of, name_of_time, read_times, time_of_name
+from bmi_noahpy.forcing.netcdf_times import (
+    declared_statistics,
+    dimension_of_time,
+    in_utc,
+    label_of,
+    name_of_time,
+    read_times,
+    time_of_name,
+)
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.site import far_note, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
+from bmi_noahpy.forcing.statistics import left_out
 from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.forcing.terrain import GRAVITY
+from bmi_noahpy.forcing.units import factor_in_sum
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
 
@@ -50,10 +60,21 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         labels = _labels([files[path] for path in paths])
         variables = with_variables(spec, list(labels), source)
         asked = {quantity: given.names[0] for quantity, given in variables.items()}
-        chosen = choose_variables(labels, asked, source, frozenset(spec.derive))
+        declared = {name: kind for path in paths for name, kind in declared_statistics(files[path]).items()}
+        chosen = choose_variables(labels, asked, source, frozenset(spec.derive), declared=declared)
+        if not chosen:
+            raise ForcingError(
+                f"{source}: none of its variables ({', '.join(labels)}) is recognised as weather. Name them in "
+                "forcing.variables, or set forcing.preset (`noahpy info presets` lists names)."
+            )
         parts = {quantity: _parts(files, paths, name, spec.time) for quantity, name in chosen.items()}
         firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
         placements = place_on(firsts, domain, source, spec.regrid)
+        factors = {
+            quantity: _factors(files, parts[quantity], given.names, quantity, given.units)
+            for quantity, given in variables.items()
+            if quantity in chosen and len(given.names) > 1
+        }
         site = site_of(files[paths[0]])
     fields = {}
     for quantity, name in chosen.items():
@@ -70,10 +91,46 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
             label=(given.label if given else None) or spec.time.label or parts[quantity][0].label,
             accumulated=given.accumulated if given else None,
             summed=given.names if given and len(given.names) > 1 else (),
+            factors=factors.get(quantity, ()),
             codes=spec.text.missing,
         )
     records = _on_one_axis(fields, spec, source)
-    return dataclasses.replace(records, notes=(*records.notes, *far_note(site, domain, source)))
+    taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
+    told = [f"{source}: {text}" for text in left_out(statistics_among(labels, declared, taken), chosen)]
+    return dataclasses.replace(records, notes=(*records.notes, *told, *far_note(site, domain, source)))
+
+
+def _factors(
+    files: OpenFiles, parts: Sequence[Part], names: tuple[str, ...], quantity: str, asked: str | None
+) -> tuple[float, ...]:
+    """What the variables of a sum are multiplied by to be in the units of the first one.
+
+    Raises
+    ------
+    ForcingError : a variable that a file lacks, on other times or cells, or in units of another kind or none.
+    """
+    factors: list[float] = []
+    for name in names:
+        for part in parts:
+            where = f"{part.path}: {quantity} ({' + '.join(names)})"
+            data = files[part.path]
+            if name not in data.variables:
+                raise ForcingError(f"{where}: no variable {name!r}. Put the variables of a sum in the same files.")
+            if data[name].sizes != data[names[0]].sizes:
+                raise ForcingError(f"{where}: {name} has other dimensions than {names[0]}. They must agree.")
+            units, first = (asked or data[each].attrs.get("units") for each in (name, names[0]))
+            if units is None or first is None:
+                lacks = name if units is None else names[0]
+                text = f"{where}: {lacks}: no units attribute. Set forcing.variables.{quantity}.units."
+                raise UnstatedUnits(text, quantity, lacks)
+            try:
+                factor = factor_in_sum(str(units), str(first), quantity)
+            except ForcingError as error:
+                raise ForcingError(f"{where}: {error}") from error
+            if part is not parts[0] and factor != factors[-1]:
+                raise ForcingError(f"{where}: {name} is in other units than in {parts[0].path}. They must agree.")
+            factors += [factor] if part is parts[0] else []
+    return tuple(factors)
 
 
 def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: str) -> NetcdfRecords:

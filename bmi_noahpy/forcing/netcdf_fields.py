@@ -86,6 +86,7 @@ class NetcdfField:
     accumulated : "since_midnight", "since_start", "no"; None: not said.
     shift : Number of the record that describes the first interval of the table.
     summed : The variables whose sum it is, if it is one.
+    factors : What each of these is multiplied by to be in `units`.
     codes : Numbers that stand for missing values, beside those that the file declares.
     rows : The record of the files at each time, -1 for none; None: one after the other.
     """
@@ -98,6 +99,7 @@ class NetcdfField:
     accumulated: str | None = None
     shift: int = 0
     summed: tuple[str, ...] = ()
+    factors: tuple[float, ...] = ()
     codes: tuple[float, ...] = ()
     rows: NDArray[np.int64] | None = None
 
@@ -122,7 +124,12 @@ class NetcdfField:
             if begin < last and first < end:
                 rows = slice(max(first, begin) - begin, min(last, end) - begin)
                 names = self.summed or (self.name,)
-                read = [self._decoded(files[part.path][name], part.dimension, rows) for name in names]
+                read = [
+                    # A single variable is as the file has it, to the bit.
+                    values if factor == 1.0 else values * factor
+                    for name, factor in zip(names, self.factors or (1.0,) * len(names), strict=True)
+                    for values in [self._decoded(files[part.path][name], part.dimension, rows)]
+                ]
                 blocks.append(sum(read[1:], read[0]))
             begin = end
         return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]

@@ -10,6 +10,7 @@ import numpy as np
 
 from bmi_noahpy.forcing.calendars import RULES, is_foreign
 from bmi_noahpy.forcing.names import find_time
+from bmi_noahpy.forcing.statistics import statistic_of_methods
 from bmi_noahpy.forcing.table import ForcingError, Times
 from bmi_noahpy.tabular import TableError, TimeSpec
 from bmi_noahpy.tabular.clock import to_utc
@@ -122,6 +123,12 @@ def label_of(data: Any, time_name: str, variable: Any) -> str | None:
         f"{time_name}: its stamps are neither the beginning, the middle nor the end of the intervals in {bounds}. "
         "Correct them, or set forcing.time.label."
     )
+
+
+def declared_statistics(data: Any) -> dict[str, str]:
+    """Variables that are, by their cell methods, extremes or spreads in time -> which."""
+    found = {str(name): statistic_of_methods(str(data[name].attrs.get("cell_methods", ""))) for name in data.data_vars}
+    return {name: kind for name, kind in found.items() if kind is not None}
 
 
 def _one_row(variable: Any, where: str) -> Any:

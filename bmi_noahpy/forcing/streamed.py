@@ -119,6 +119,13 @@ class StreamedTable:
         return combined_names({*self.fields, *self.derivations})
 
     @property
+    def origins(self) -> Mapping[str, tuple[str, str]]:
+        """Quantity of the files -> its variable and units there."""
+        return {
+            quantity: (" + ".join(field.summed) or field.name, field.units) for quantity, field in self.fields.items()
+        }
+
+    @property
     def columns(self) -> int:
         """Number of columns (1: the same weather everywhere)."""
         return self._columns

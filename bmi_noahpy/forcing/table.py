@@ -119,6 +119,7 @@ class ForcingTable:
         does with its text files; False when it takes the mean of the records within the step.
     means : Quantities whose values are means over the interval of their record; the others hold at its beginning.
     notes : What was done to the values: clipped, filled.
+    origins : Quantity of the file -> its variable and units there, for those that a reader found.
     """
 
     times: Times
@@ -127,6 +128,7 @@ class ForcingTable:
     sampled: bool = False
     means: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    origins: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
     @property
     def quantities(self) -> frozenset[str]:
@@ -170,6 +172,7 @@ class RawField:
     ----------
     label : What the stamps of its records are: "start", "middle", "end" or "instant"; None: as usual for the quantity.
     accumulated : "since_midnight", "since_start", "no"; None: not said.
+    assumed : Whether nothing states the units, so that those of the model are taken.
     """
 
     values: Array
@@ -177,6 +180,7 @@ class RawField:
     name: str
     label: str | None = None
     accumulated: str | None = None
+    assumed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +192,7 @@ class RawRecords:
     place : The place of a record, counted from 0, in the words of the file; None: its number.
     clock : Of the file: whose midnight accumulations follow, and in whose time problems are told.
     site : Latitude and longitude, where the file says where it is. [degrees]
+    notes : Sentences about what is not taken from the file.
     """
 
     times: Times
@@ -197,6 +202,7 @@ class RawRecords:
     place: Callable[[int], str] | None = None
     clock: TimeSpec = TimeSpec()
     site: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def required_quantities(

@@ -7,19 +7,36 @@ from pathlib import Path
 
 import numpy as np
 
-from bmi_noahpy.forcing.names import choose_variables, split_units
+from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
 from bmi_noahpy.forcing.presets import with_variables
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
-from bmi_noahpy.forcing.table import UNITS, WATER, ForcingError, RawField, RawRecords, UnstatedUnits
+from bmi_noahpy.forcing.statistics import WORDS, left_out
+from bmi_noahpy.forcing.table import (
+    SHORTWAVE,
+    UNITS,
+    WATER,
+    Array,
+    ForcingError,
+    RawField,
+    RawRecords,
+    UnstatedUnits,
+)
+from bmi_noahpy.forcing.units import factor_in_sum
 from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
 from bmi_noahpy.tabular.clock import time_like
+
+PRESSURES = ("vapour_pressure", "vapour_pressure_deficit")
+"""Pa, hPa and kPa of them all lie within the bounds."""
+DIM = 20.0
+"""The highest shortwave radiation of records that hold any daylight is not below it. [W m-2]"""
 
 
 def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
     """Records of a text table (see `bmi_noahpy.tabular.read_text_table`).
 
     Units come from the specification, else from the header (``Tair_K``, ``Tair [K]``, a line of units), else they are
-    the model's; those of precipitation must be stated. Only the columns that are needed are read as numbers.
+    the model's; those of precipitation and of vapour pressure must be stated, and those of shortwave radiation that is
+    too weak for W m-2. Only the columns that are needed are read as numbers.
 
     Raises
     ------
@@ -40,21 +57,51 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     variables = with_variables(spec, names, source)
     labels = {name: split_units(name)[0] for name in names if name not in (*clock.columns, *time_like(names))}
     explicit, sums = _explicit(variables, labels, source)
-    chosen = choose_variables(labels | {name: name for name in sums}, explicit, source, frozenset(spec.derive))
+    kinds = {name: kind for name, kind in table.layout.kinds.items() if kind in WORDS.values()}
+    chosen = choose_variables(
+        labels | {name: name for name in sums}, explicit, source, frozenset(spec.derive), declared=kinds
+    )
     whole = spec.time.label or clock.label or table.layout.label
     fields = {}
     for quantity, name in chosen.items():
-        asked = variables.get(quantity)
-        columns = sums.get(name, (name,))
-        values = sum((table.numbers(column) for column in columns[1:]), table.numbers(columns[0]))
+        columns, asked = sums.get(name, (name,)), variables.get(quantity)
+        values, units, assumed = _values(table, columns, quantity, asked.units if asked else None)
         fields[quantity] = RawField(
-            values=np.asarray(values)[:, None],
-            units=(asked.units if asked else None) or _stated(table, columns[0], quantity),
+            values=values[:, None],
+            units=units,
             name=" + ".join(columns),
             label=(asked.label if asked else None) or _label(table, columns[0], whole),
             accumulated=asked.accumulated if asked else None,
+            assumed=assumed,
         )
-    return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table))
+    taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
+    others = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
+    notes = tuple(f"{source}: {text}" for text in left_out(others, chosen))
+    return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table), notes=notes)
+
+
+def _values(table: TextTable, columns: tuple[str, ...], quantity: str, asked: str | None) -> tuple[Array, str, bool]:
+    """The sum of columns in the units of the first one, these units, and whether nothing states them.
+
+    Raises
+    ------
+    ForcingError : columns that are in units of another kind.
+    """
+    total: Array | None = None
+    first, assumed = "", False
+    for column in columns:
+        values = np.asarray(table.numbers(column), dtype=np.float64)
+        stated = asked or _stated(table, column, quantity, values)
+        units = stated or UNITS[quantity]
+        if total is None:
+            total, first, assumed = values, units, stated is None
+            continue
+        try:
+            total = total + values * factor_in_sum(units, first, quantity)
+        except ForcingError as error:
+            raise ForcingError(f"{table.path}: {quantity} ({' + '.join(columns)}): {error}") from error
+    assert total is not None
+    return total, first, assumed
 
 
 def _site(table: TextTable) -> tuple[float, float] | None:
@@ -92,22 +139,35 @@ def _explicit(
     return explicit, sums
 
 
-def _stated(table: TextTable, column: str, quantity: str) -> str:
-    """Units in the header, else those of the model.
+def _stated(table: TextTable, column: str, quantity: str, values: Array) -> str | None:
+    """Units in the header; None where those of the model may be taken.
 
     Raises
     ------
-    UnstatedUnits : precipitation without units; mm of a record, mm/h and kg m-2 s-1 cannot be told apart.
+    UnstatedUnits : precipitation, vapour pressure and its deficit without units, which no value can tell apart; and
+        shortwave radiation that is too weak for W m-2.
     """
     stated = table.layout.units.get(column) or split_units(column)[1]
-    if stated is None and quantity in WATER:
-        raise UnstatedUnits(
-            f"{table.path}: {quantity} ({column}): no units in the header. Set forcing.variables.{quantity}.units: mm "
-            "is the amount of a record, mm h-1 and kg m-2 s-1 are rates.",
-            quantity,
-            column,
+    if stated is not None:
+        return stated
+    highest = float(np.nanmax(values, initial=0.0))
+    remedy = None
+    if quantity in WATER:
+        remedy = "mm is the amount of a record, mm h-1 and kg m-2 s-1 are rates"
+    elif quantity in PRESSURES:
+        remedy = "Pa, hPa and kPa cannot be told apart"
+    elif quantity in SHORTWAVE and 0.0 < highest < DIM:
+        remedy = (
+            f"its highest value {highest:.3g} is too weak for the W m-2 of daylight; MJ m-2 is the amount of a record"
         )
-    return stated or UNITS[quantity]
+    if remedy is None:
+        return None
+    raise UnstatedUnits(
+        f"{table.path}: {quantity} ({column}): no units in the header. Set forcing.variables.{quantity}.units: "
+        f"{remedy}.",
+        quantity,
+        column,
+    )
 
 
 def _label(table: TextTable, column: str, whole: str | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.forcing.table import RATES, UNITS, Array, ForcingError
 from bmi_noahpy.units import refuse_other_kind, spelling
@@ -67,6 +69,29 @@ def is_amount(units: str, quantity: str) -> bool:
     if quantity not in RATES or spelling(units) == UNITS[quantity]:
         return False
     return _amount_factor(spelling(units), UNITS[quantity], 1.0) is not None
+
+
+def factor_in_sum(units: str, of_first: str, quantity: str) -> float:
+    """What a variable of a sum is multiplied by to have the units of the first one.
+
+    Raises
+    ------
+    ForcingError : units of another kind (a rate beside an amount of a record), or with a zero of their own.
+    """
+    if spelling(units) == spelling(of_first):
+        return 1.0
+    zero, one = np.zeros(1), np.ones(1)
+    factors = []
+    for each in (units, of_first):
+        if float(convert(zero, each, quantity, 1.0)[0]) != 0.0:
+            raise ForcingError(f"units {each!r} have a zero of their own. Put the variables of the sum in one unit.")
+        factors.append(float(convert(one, each, quantity, 1.0)[0]))
+    if is_amount(units, quantity) != is_amount(of_first, quantity):
+        raise ForcingError(
+            f"units {units!r} and {of_first!r} are an amount of a record and a rate, which are not summed. Put the "
+            "variables of the sum in one unit."
+        )
+    return factors[0] / factors[1]
 
 
 def _linear(units: str, target: str) -> tuple[float, float]:

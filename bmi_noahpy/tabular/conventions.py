@@ -11,7 +11,10 @@ from bmi_noahpy.tabular.header_units import plain_units
 from bmi_noahpy.tabular.layout import Layout
 from bmi_noahpy.tabular.lines import SPACES, fields_of, is_moment, is_number
 
-TOA5_KINDS = {"avg": "mean", "smp": "instant", "tot": "sum"}
+TOA5_KINDS = {
+    "avg": "mean", "smp": "instant", "tot": "sum",
+    "max": "a maximum", "min": "a minimum", "std": "a standard deviation",
+}  # fmt: skip
 SMET_UNITS = {
     "TA": "K", "TSS": "K", "TSG": "K", "RH": "1", "VW": "m s-1", "VW_MAX": "m s-1", "DW": "degree", "P": "Pa",
     "ISWR": "W m-2", "RSWR": "W m-2", "ILWR": "W m-2", "OLWR": "W m-2", "PSUM": "kg m-2", "HS": "m", "PSUM_PH": "1",

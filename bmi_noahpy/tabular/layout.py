@@ -56,7 +56,8 @@ class Layout:
     missing : Codes of missing values that the header declares.
     scales : Column -> (factor, offset) to the units it states.
     utc_offset : Local time minus UTC that the header declares. [h]
-    kinds : Column -> "mean", "instant" or "sum", where the header says so.
+    kinds : Column -> "mean", "instant", "sum", "a maximum", "a minimum" or "a standard deviation", where the header
+        says so.
     flags : Column -> the column of its quality, which begins with G where the value is good.
     facts : Other statements of the header: name, latitude, longitude, altitude.
     """
