@@ -25,7 +25,7 @@ def begun(monkeypatch) -> list[int]:
         write(rows, dataset, journal, begin)
 
     monkeypatch.setattr(RecordRows, "write", noting)
-    monkeypatch.setattr("bmi_noahpy.output.SHARE_OF_TIME", 0.0)
+    monkeypatch.setattr("bmi_noahpy.output.writer.SHARE_OF_TIME", 0.0)
     return noted
 
 
