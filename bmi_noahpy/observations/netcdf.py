@@ -104,21 +104,24 @@ def _observed(
     data: xr.Dataset, where: str, column: str, quantity: str, depth: float | None, values: Array, units: Any
 ) -> Observed | None:
     converted = in_own_units(values, None if units is None else str(units), quantity, where)
-    return finished(where, column, quantity, depth, _stamps(data, column, quantity), converted)
+    name = column if column in data else column.rpartition("_")[0] if depth is not None else quantity
+    methods = str(data[name].attrs.get("cell_methods", "")) if name in data else ""
+    instants = "time: point" in methods
+    window = "instant" if instants else None
+    return finished(where, column, quantity, depth, _stamps(data, instants), converted, window)
 
 
-def _stamps(data: xr.Dataset, column: str, quantity: str) -> Times:
-    """Beginning of intervals of a day or more; else the moment at which a value holds."""
+def _stamps(data: xr.Dataset, instants: bool) -> Times:
+    """The moment at which a value holds, with bounds; beginning of intervals of a day or more."""
     times = data["time"].values.astype("datetime64[ns]")
     bounds = data["time"].attrs.get("bounds", data["time"].encoding.get("bounds", "time_bnds"))
     if bounds not in data or times.size < 2:
         return times
     begin = data[bounds].values[:, 0].astype("datetime64[ns]")
     end = data[bounds].values[:, 1].astype("datetime64[ns]")
-    if abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS:
-        found: Times = begin
+    if instants:
+        found: Times = end
         return found
-    name = column if column in data else quantity
-    methods = data[name].attrs.get("cell_methods", "") if name in data else ""
-    found = end if "time: point" in methods else begin + (end - begin) // 2
+    daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
+    found = begin if daily else begin + (end - begin) // 2
     return found

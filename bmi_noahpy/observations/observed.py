@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_noahpy.observations.simulated import DAY, SECOND, ColumnOutput, PlotError, Series, Times
+from bmi_noahpy.observations.simulated import DAY, SECOND, ColumnOutput, PlotError, Series, Times, TooSeldom, too_seldom
 
 Array = NDArray[np.float64]
 
@@ -96,7 +96,12 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
     """Bring a simulated and an observed series to common times.
 
     The finer of the two is averaged over the intervals of the coarser one; observed instants coarser than the
-    simulation are met by interpolating it.
+    simulation are met by interpolating it. Simulated instants between which steps were not written are neither averaged
+    nor interpolated: they meet observed instants within half a step.
+
+    Raises
+    ------
+    PlotError : an unknown window; `TooSeldom` : means are to be compared with simulated instants too far apart.
     """
     if window not in WINDOWS:
         raise PlotError(f"observation time {window!r} is unknown. Use one of {', '.join(WINDOWS)}.")
@@ -107,6 +112,11 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
         return Pairs(series.middle, series.values, means)
     if window == "instant":
         return Pairs(observed.times, _interpolate(series, observed.times), observed.values)
+    if not series.gives_means_over(spacing):
+        raise TooSeldom(
+            f"{observed.column}: observed means of {spacing / 3600.0:g} h, but {too_seldom(series)}, or say --window "
+            "instant (window='instant') if the observations are instants."
+        )
     begin = observed.times - duration(spacing / 2 if window == "centre" else 0.0)
     simulated = window_means(series.middle, series.values, begin, begin + duration(spacing))
     return Pairs(begin + duration(spacing / 2), simulated, observed.values)
@@ -129,4 +139,9 @@ def _interpolate(series: Series, times: Times) -> Array:
     zero = series.valid[0]
     at, known = (times - zero) / SECOND, (series.valid - zero) / SECOND
     found: Array = np.interp(at, known, series.values, left=np.nan, right=np.nan)
-    return found
+    if series.spacing is None or series.gives_means_over(DAY_SECONDS):
+        return found
+    after = np.minimum(np.searchsorted(known, at), known.size - 1)
+    before = np.maximum(after - 1, 0)
+    away = np.minimum(np.abs(at - known[before]), np.abs(at - known[after]))
+    return np.where(away <= 0.5 * series.length, found, np.nan)

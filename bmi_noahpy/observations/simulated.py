@@ -17,10 +17,22 @@ Times = NDArray[np.datetime64]
 
 DAY = np.timedelta64(1, "D")
 SECOND = np.timedelta64(1, "s")
+FINEST_NEEDED = 10800.0
+"""Instants this far apart still give the mean of a day with a daily cycle. [s]"""
+SAMPLES_NEEDED = 4
+"""Instants that the mean of a shorter interval needs."""
 
 
 class PlotError(ValueError):
     """A file that cannot be drawn; the message says what it lacks."""
+
+
+class TooSeldom(PlotError):
+    """A state that was written too seldom for the means it is to be compared with."""
+
+
+class SamplingWarning(UserWarning):
+    """A state that was written too seldom for what is asked of it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Series:
     Parameters
     ----------
     valid : Time at which a value holds: the end of the interval of a state, the middle of that of a mean.
+    spacing : Time from one value to the next where values are instants, of which steps between were not written; None:
+        the intervals leave no gaps. [s]
     """
 
     name: str
@@ -38,11 +52,17 @@ class Series:
     end: Times
     valid: Times
     values: Array
+    spacing: float | None = None
 
     @property
     def middle(self) -> Times:
         """Middle of the interval."""
         return self.begin + (self.end - self.begin) // 2
+
+    @property
+    def instants(self) -> bool:
+        """Whether values are those of an instant, not means."""
+        return bool((self.valid == self.end).all())
 
     @property
     def length(self) -> float:
@@ -57,8 +77,22 @@ class Series:
         """The same numbers called by other units."""
         return dataclasses.replace(self, units=units)
 
+    def gives_means_over(self, seconds: float) -> bool:
+        """Whether means over intervals of this length can be taken: instants few and far between give none."""
+        if self.spacing is None or seconds <= 1.5 * self.length:
+            return True
+        return self.spacing <= min(FINEST_NEEDED, seconds / SAMPLES_NEEDED)
+
     def daily(self) -> Series:
-        """Means of calendar days; the series itself when its intervals are not shorter than a day."""
+        """Means of calendar days.
+
+        The series itself when its intervals are not shorter than a day, or when it holds instants too far apart for a
+        mean of the day.
+        """
+        return self.by_day() if self.gives_means_over(86400.0) else self
+
+    def by_day(self) -> Series:
+        """Means of what there is of each calendar day; the series itself when its intervals are not shorter."""
         if self.length >= 86400.0 or self.values.shape[0] == 0:
             return self
         days = self.middle.astype("datetime64[D]")
@@ -66,7 +100,8 @@ class Series:
         count = np.diff(np.r_[first, days.size]).reshape((-1,) + (1,) * (self.values.ndim - 1))
         values = np.add.reduceat(self.values, first, axis=0) / count
         begin = days[first].astype(self.begin.dtype)
-        return dataclasses.replace(self, begin=begin, end=begin + DAY, valid=begin + DAY // 2, values=values)
+        middle = begin + DAY // 2
+        return dataclasses.replace(self, begin=begin, end=begin + DAY, valid=middle, values=values, spacing=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +130,10 @@ class ColumnOutput:
         bounds = self.data["time_bnds"].values.astype("datetime64[ns]")
         begin, end = bounds[:, 0], bounds[:, 1]
         instantaneous = "time: point" in variable.attrs.get("cell_methods", "")
+        spacing = None
         if instantaneous:
+            apart = float(np.median((end - begin) / SECOND))
+            spacing = apart if apart > 1.5 * self.step else None
             # A state stands for the step that led to it, however many steps lie between records.
             begin = np.maximum(begin, end - np.timedelta64(round(self.step * 1e9), "ns"))
         return Series(
@@ -105,7 +143,17 @@ class ColumnOutput:
             end=end,
             valid=end if instantaneous else begin + (end - begin) // 2,
             values=variable.values.astype(np.float64),
+            spacing=spacing,
         )
+
+
+def too_seldom(series: Series) -> str:
+    """What instants far apart are, and how a run gives means."""
+    hours = (series.spacing or series.length) / 3600.0
+    return (
+        f"{series.name} was written as an instant every {hours:g} h (output.every), which is no mean of the time "
+        "between. Run again with output.every: 1 or output.daily: [mean]"
+    )
 
 
 def read_column(path: str | Path, cell: tuple[int, int] | None = None) -> ColumnOutput:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bmi_noahpy.observations.simulated import ColumnOutput, PlotError, Series, read_column
+from bmi_noahpy.observations.simulated import (
+    ColumnOutput,
+    PlotError,
+    SamplingWarning,
+    Series,
+    read_column,
+    too_seldom,
+)
 from bmi_noahpy.observations.thaw import read_thaw_depths
 from bmi_noahpy.output.permafrost import SNOW_ON_THE_GROUND
 
 Floats = NDArray[np.float64]
 
+DAY_SECONDS = 86400.0
 FREEZING_POINT = 273.15
 DEPTHS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Depths of which dates are given. [m]"""
@@ -61,10 +71,12 @@ def permafrost_table(
     if missing:
         wanted = ", ".join(name.replace("_", ".", 1) for name in missing)
         raise PlotError(f"{column.title}: the output lacks {wanted}. Add it to output.variables and run again.")
-    daily = {name: _local(found, column).daily() for name, found in series.items() if found is not None}
+    present = [found for found in series.values() if found is not None]
+    _warn_of_instants(present)
+    daily = {found.name: _local(found, column).by_day() for found in present}
     days = daily["soil_temperature"].middle.astype("datetime64[D]")
     snow = column.series("snow_depth")
-    depth = None if snow is None else _local(snow, column).daily().values
+    depth = None if snow is None else _local(snow, column).by_day().values
     rows = []
     for year in np.unique(days.astype("datetime64[Y]")):
         chosen = days.astype("datetime64[Y]") == year
@@ -110,9 +122,20 @@ def thaw_depth(liquid: Floats, ice: Floats, faces: Floats) -> float:
 def _local(series: Series, column: ColumnOutput) -> Series:
     """The series in mean solar time of its longitude."""
     shift = np.timedelta64(round(float(column.data["lon"]) / 15.0 * 3.6e12), "ns")
-    return Series(
-        series.name, series.units, series.begin + shift, series.end + shift, series.valid + shift, series.values
-    )
+    return dataclasses.replace(series, begin=series.begin + shift, end=series.end + shift, valid=series.valid + shift)
+
+
+def _warn_of_instants(series: Sequence[Series]) -> None:
+    """Say where what is called the value of a day is that of an instant."""
+    for found in series:
+        if not found.gives_means_over(DAY_SECONDS):
+            warnings.warn(
+                f"{too_seldom(found)}; days, dates and means of this table are those of these instants, which differ "
+                "from means of the day near the surface.",
+                SamplingWarning,
+                stacklevel=3,
+            )
+            return
 
 
 def _year(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 from bmi_noahpy.observations.observed import Observed, Pairs, at_depth, pair
 from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
 from bmi_noahpy.observations.scores import scores
-from bmi_noahpy.observations.simulated import DAY, ColumnOutput, PlotError, Series
+from bmi_noahpy.observations.simulated import DAY, ColumnOutput, PlotError, SamplingWarning, Series, TooSeldom
 from bmi_noahpy.plot.figures import COLOURS, MELTING_POINT, date_axis, new_figure
 
 FEW = 200
@@ -43,11 +44,25 @@ class Comparison:
 def compare(output: ColumnOutput, observed: Sequence[Observed], window: str = "auto") -> list[Comparison]:
     """The observed series that the output has at common times, with the simulated ones.
 
+    Means whose state was written too seldom are left out, with a `SamplingWarning`.
+
     Raises
     ------
-    PlotError : nothing can be compared: no common variable, or no common time.
+    PlotError : nothing can be compared: no common variable, no common time, or states written too seldom.
     """
-    compared = [found for item in observed if (found := _compare(output, item, window)) is not None]
+    compared, refused = [], []
+    for item in observed:
+        try:
+            found = _compare(output, item, window)
+        except TooSeldom as error:
+            refused.append(error)
+            continue
+        if found is not None:
+            compared.append(found)
+    if refused and not any(found.pairs.times.size for found in compared):
+        raise refused[0]
+    for reason in refused:
+        warnings.warn(f"not scored: {reason}", SamplingWarning, stacklevel=2)
     overlapping = [found for found in compared if found.pairs.times.size > 0]
     if not overlapping:
         raise PlotError(_nothing_in_common(output, observed, any_compared=bool(compared)))

@@ -62,7 +62,7 @@ def plot_series(
     cell: tuple[int, int] | None = None,
     **line: Any,
 ) -> Axes:
-    """Draw a variable over time, in daily means; temperatures in degC.
+    """Draw a variable over time, in daily means, or as the instants that were written; temperatures in degC.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def plot_series(
     column = as_column(output, cell)
     series = series_at(column, variable, depth)
     axes = axes if axes is not None else _new_axes(column.title)
-    axes.plot(series.middle, series.values, **{"linewidth": 1.0, **line})
+    axes.plot(series.valid, series.values, **{"linewidth": 1.0, **line})
     place = "" if depth is None else f" at {depth:g} m"
     axes.set_ylabel(f"{series.name.replace('_', ' ')}{place}\n[{series.units}]")
     axes.grid(alpha=0.3)
@@ -88,7 +88,15 @@ def plot_series(
 
 
 def series_at(column: ColumnOutput, variable: str, depth: float | None) -> Series:
-    """Daily means of a variable, at a depth where it has layers; temperatures in degC."""
+    """Daily means of a variable, at a depth where it has layers; temperatures in degC.
+
+    Instants too far apart for a mean of the day stay what they are.
+    """
+    return written_at(column, variable, depth).daily()
+
+
+def written_at(column: ColumnOutput, variable: str, depth: float | None) -> Series:
+    """A variable as it was written, at a depth where it has layers; temperatures in degC."""
     found = _celsius(_series(column, variable))
     if found.values.ndim == 2:
         if depth is None:
@@ -97,7 +105,7 @@ def series_at(column: ColumnOutput, variable: str, depth: float | None) -> Serie
         if placed is None:
             raise PlotError(f"{variable} at {depth:g} m: the soil ends at {column.faces[-1]:g} m.")
         found = placed
-    return found.daily()
+    return found
 
 
 def as_column(output: Output, cell: tuple[int, int] | None = None) -> ColumnOutput:

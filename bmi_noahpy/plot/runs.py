@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from bmi_noahpy.files.targets import check_target
-from bmi_noahpy.observations.simulated import ColumnOutput, PlotError, Series, read_column
+from bmi_noahpy.observations.simulated import (
+    ColumnOutput,
+    PlotError,
+    SamplingWarning,
+    Series,
+    Times,
+    read_column,
+    too_seldom,
+)
 from bmi_noahpy.plot.figures import COLOURS, new_figure, save
-from bmi_noahpy.plot.panels import common_range, plot_section, plot_series, series_at
+from bmi_noahpy.plot.panels import common_range, plot_section, plot_series, written_at
 
+Values = NDArray[np.float64]
+
+DAY_SECONDS = 86400.0
 DEPTHS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Where soil variables are compared. [m]"""
 SOIL = ("soil_temperature", "soil_liquid_water")
@@ -42,7 +55,9 @@ def compare_runs(
     Returns
     -------
     The files written, and a table: of every variable (at each depth) and every file after the first one, its mean, the
-    mean difference from the first one and the root of the mean square of the difference, over common days.
+    mean difference from the first one and the root of the mean square of the difference, over common days. Where a
+    state was written too seldom for means of days, the instants that both files have are compared (`compared`). Where
+    the other file has means of it only, it is left out with a `SamplingWarning`.
 
     Raises
     ------
@@ -90,9 +105,9 @@ def _wanted(columns: Sequence[ColumnOutput]) -> list[tuple[str, float | None]]:
 def _differences(columns: Sequence[ColumnOutput], names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for variable, depth in _wanted(columns):
-        series = [series_at(column, variable, depth) for column in columns]
+        series = [written_at(column, variable, depth) for column in columns]
         for name, other in zip(names[1:], series[1:], strict=True):
-            pair = _common(series[0], other)
+            what, pair = _common(series[0], other)
             if pair is None:
                 continue
             own, theirs = pair
@@ -102,7 +117,8 @@ def _differences(columns: Sequence[ColumnOutput], names: Sequence[str]) -> pd.Da
                     "depth_m": depth,
                     "units": series[0].units,
                     "run": name,
-                    "days": len(own),
+                    "compared": what,
+                    "count": len(own),
                     f"mean of {names[0]}": own.mean(),
                     "mean": theirs.mean(),
                     "mean_difference": (theirs - own).mean(),
@@ -112,9 +128,24 @@ def _differences(columns: Sequence[ColumnOutput], names: Sequence[str]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _common(first: Series, other: Series) -> tuple[np.ndarray, np.ndarray] | None:
-    """Values of both at the intervals that both have."""
-    _, own, theirs = np.intersect1d(first.middle, other.middle, return_indices=True)
+def _common(first: Series, other: Series) -> tuple[str, tuple[Values, Values] | None]:
+    """What is compared, and values of both: of the days that both have, or of instants where one gives no mean."""
+    seldom = [one for one in (first, other) if not one.gives_means_over(DAY_SECONDS)]
+    if not seldom:
+        first, other = first.daily(), other.daily()
+        what = "daily means" if first.length <= DAY_SECONDS else "means"
+        return what, _at(first, other, first.middle, other.middle)
+    if not (first.instants and other.instants):
+        warnings.warn(
+            f"not compared: {too_seldom(seldom[0])}, the other run has means of it.", SamplingWarning, stacklevel=4
+        )
+        return "", None
+    return "instants", _at(first, other, first.end, other.end)
+
+
+def _at(first: Series, other: Series, own_times: Times, their_times: Times) -> tuple[Values, Values] | None:
+    """Values of both at the times that both have."""
+    _, own, theirs = np.intersect1d(own_times, their_times, return_indices=True)
     values = first.values[own], other.values[theirs]
     both = np.isfinite(values[0]) & np.isfinite(values[1])
     return (values[0][both], values[1][both]) if both.any() else None
