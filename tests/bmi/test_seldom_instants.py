@@ -11,8 +11,10 @@ import torch
 import xarray as xr
 from made_up_run import made_up_run, output_spec, write_steps
 from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
 from bmi_noahpy import compare_runs, permafrost_table, plot_output, plot_series
+from bmi_noahpy.cli import app
 from bmi_noahpy.observations.observed import Observed, pair
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError, SamplingWarning, Series, TooSeldom, read_column
@@ -43,6 +45,12 @@ def write_run(path: Path, *, start: str = "2007-04-01T00:00", **spec) -> Path:
     with OutputWriter(path, run, output_spec(**spec)) as writer:
         write_steps(writer, run, 8 * DAYS, change=change)
     return path
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """Pictures take seconds and are tested with the figures."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: Path(path).touch())
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +124,15 @@ def test_means_are_not_scored_against_instants_while_fluxes_still_are(folder, tm
     found = dict(zip(header.split(","), row.split(","), strict=True))
     assert (found["column"], found["count"]) == ("net_radiation_W_m2", str(DAYS))
     assert float(found["rmse"]) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_command_says_on_its_error_stream_what_was_not_scored(folder, tmp_path):
+    observations = daily_means(tmp_path / "station.csv")
+    arguments = ["plot", str(folder / "every8.nc"), "--observations", str(observations), "--folder", str(tmp_path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "not scored: Tskin_K" in " ".join(result.stderr.split())
+    assert "not scored" not in result.stdout
 
 
 @pytest.mark.parametrize("every", [4, 8])
