@@ -37,7 +37,7 @@ def open_records(
     configuration: Configuration,
     chosen: NDArray[np.int64] | None,
     check: bool,
-    records: ForcingTable | None = None,
+    records: ForcingTable | StreamedTable | None = None,
 ) -> tuple[ForcingTable | StreamedTable | None, NDArray[np.int64] | None, Domain]:
     """Records of the columns that are run, the numbers of these columns, and where they are.
 

@@ -15,7 +15,7 @@ from bmi_noahpy.config import Configuration, ConfigurationError, Problem
 from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
 from bmi_noahpy.config.values import MONTHS
-from bmi_noahpy.forcing import ForcingSeries, ForcingTable
+from bmi_noahpy.forcing import ForcingSeries, ForcingTable, StreamedTable
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.runs.columns import Columns, configured_domain
 from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records
@@ -47,7 +47,7 @@ def prepare(
     check_forcing: bool = True,
     execution: str | None = None,
     device: str | None = None,
-    records: ForcingTable | None = None,
+    records: ForcingTable | StreamedTable | None = None,
     shared_model: bool = False,
 ) -> Run:
     """Build model, parameters, initial state and forcing.

@@ -86,7 +86,7 @@ def sweep(
     """
     combinations = _combinations(settings)
     configurations = [load_configuration(path, _as_settings(one)) for one in combinations]
-    runs = [_prepared(configuration) for configuration in configurations]
+    runs = _prepared(configurations)
     target = Path(output) if output is not None else Path(path).with_name(f"{Path(path).stem}_sweep.nc")
     apart = _why_apart(runs)
     if apart is None:
@@ -132,8 +132,27 @@ def _as_settings(combination: Mapping[str, Any]) -> list[str]:
             for key, value in combination.items()]  # fmt: skip
 
 
-def _prepared(configuration: Configuration) -> Run:
-    run = prepare(configuration)
+def _prepared(configurations: Sequence[Configuration]) -> list[Run]:
+    """A run of each configuration; records that several have are read and checked once."""
+    runs: list[Run] = []
+    for configuration in configurations:
+        # Where records differ, those alike mostly follow each other, or begin with the first.
+        near = [*runs[:1], *runs[-1:]]
+        series = [run.forcing for run in near if _read_alike(run.configuration, configuration)]
+        tables = [one.table for one in series if one is not None]
+        records = tables[0] if tables else None
+        runs.append(_of_one_column(prepare(configuration, records=records)))
+    return runs
+
+
+def _read_alike(one: Configuration, other: Configuration) -> bool:
+    """Whether two configurations read the same records, which are checked as they are corrected."""
+    return (one.forcing, one.period, one.domain) == (other.forcing, other.period, other.domain)
+
+
+def _of_one_column(run: Run) -> Run:
+    """The run, which has to be one that a sweep can take."""
+    configuration = run.configuration
     require_forcing(run)
     if run.domain.columns > 1:
         raise ConfigurationError([Problem("domain", "has several columns. A sweep is of one: choose a place.")])

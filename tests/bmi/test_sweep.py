@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bmi_noahpy import simulate, sweep
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError, load_configuration
+from bmi_noahpy.forcing import open_forcing
 from bmi_noahpy.runs.execute import execute
 from bmi_noahpy.runs.scheme_warnings import SchemeWarning
 
@@ -46,6 +47,22 @@ def test_runs_that_differ_in_numbers_are_points_of_one_file_and_equal_to_runs_al
                 data["soil_temperature"].isel(point=point), single["soil_temperature"], rtol=0, atol=1e-9
             )
         assert np.ptp(data["skin_temperature"].isel(time=-1).values) > 0.1
+
+
+def test_records_that_several_runs_take_are_read_once(site, monkeypatch):
+    read = []
+
+    def noting(*arguments, **options):
+        read.append(options["biases"])
+        return open_forcing(*arguments, **options)
+
+    monkeypatch.setattr("bmi_noahpy.runs.forcing_of_run.open_forcing", noting)
+    sweep(site, ["soil.parameters.porosity=0.42,0.45,0.5"])
+    assert len(read) == 1
+    read.clear()
+    # Corrections are part of what is checked.
+    sweep(site, ["soil.parameters.porosity=0.42,0.5", "forcing.corrections.air_temperature.offset=0,2"], overwrite=True)
+    assert {biases["air_temperature"] for biases in read} == {(1.0, 0.0), (1.0, 2.0)}
 
 
 def test_runs_with_other_layers_are_run_one_after_the_other(site):
