@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from bmi_noahpy.forcing.statistics import MEANS, left_out, other_statistic
 from bmi_noahpy.forcing.table import ALTERNATIVES, AmbiguousVariable, ForcingError, required_quantities
+from bmi_noahpy.tabular.header_units import split_name
 
 # The model's own name first, then CF standard names, ALMA names and those of common station files.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -91,14 +91,7 @@ def split_units(column: str) -> tuple[str, str | None]:
 
     The units are None when the header has none.
     """
-    column = MEANS.sub("", column)
-    bracketed = re.fullmatch(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*", column)
-    if bracketed:
-        return bracketed.group(1), bracketed.group(2)
-    for position, letter in enumerate(column):
-        if letter == "_" and column[position + 1 :] in SUFFIXES and position:
-            return column[:position], SUFFIXES[column[position + 1 :]]
-    return column.strip(), None
+    return split_name(MEANS.sub("", column), SUFFIXES)
 
 
 def choose_variables(

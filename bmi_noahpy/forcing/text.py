@@ -22,7 +22,7 @@ from bmi_noahpy.forcing.table import (
     UnstatedUnits,
 )
 from bmi_noahpy.forcing.units import factor_in_sum
-from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
+from bmi_noahpy.tabular import TableError, TextTable, find_clock, parse_clock, read_text_table
 from bmi_noahpy.tabular.clock import time_like
 
 PRESSURES = ("vapour_pressure", "vapour_pressure_deficit")
@@ -51,8 +51,8 @@ def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
 
 def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     source, names = str(table.path), table.names
-    time = _time(table, spec.time)
-    clock = find_clock(names, time, source)
+    clock = find_clock(names, spec.time, source)
+    time = table.time(spec.time, clock)
     stamps = parse_clock(clock, [table.texts(name) for name in clock.columns], time, f"{source}: {clock.columns[0]}")
     variables = with_variables(spec, names, source)
     labels = {name: split_units(name)[0] for name in names if name not in (*clock.columns, *time_like(names))}
@@ -70,7 +70,7 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
             values=values[:, None],
             units=units,
             name=" + ".join(columns),
-            label=(asked.label if asked else None) or _label(table, columns[0], whole),
+            label=(asked.label if asked else None) or table.label(columns[0], whole),
             accumulated=asked.accumulated if asked else None,
             assumed=assumed,
         )
@@ -111,14 +111,6 @@ def _site(table: TextTable) -> tuple[float, float] | None:
         return float(facts["latitude"]), float(facts["longitude"])
     except (KeyError, ValueError):
         return None
-
-
-def _time(table: TextTable, time: TimeSpec) -> TimeSpec:
-    """The time with the offset that the header declares, unless something else is said."""
-    declared = table.layout.utc_offset
-    if declared is None or time.utc_offset is not None or time.zone is not None:
-        return time
-    return TimeSpec(time.name, time.format, declared, None, time.label)
 
 
 def _explicit(
@@ -168,8 +160,3 @@ def _stated(table: TextTable, column: str, quantity: str, values: Array) -> str 
         quantity,
         column,
     )
-
-
-def _label(table: TextTable, column: str, whole: str | None) -> str | None:
-    """What the stamps of a column are: a logger says so of each."""
-    return "instant" if table.layout.kinds.get(column) == "instant" else whole

@@ -6,6 +6,9 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+from bmi_noahpy.observations.depths import LENGTHS, find_depth
+from bmi_noahpy.tabular.header_units import split_name
+
 UNITS: Mapping[str, str] = {
     "soil_temperature": "K",
     "soil_liquid_water": "m3 m-3",
@@ -58,14 +61,26 @@ ENDINGS: Mapping[str, str] = {
     "percent": "percent", "pct": "percent", "vol": "percent", "frac": "1", "degc": "degC", "c": "degC", "k": "K",
     "mm": "mm", "cm": "cm", "m": "m",
 }  # fmt: skip
-LENGTHS = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+
+NOT_VALUES = frozenset({
+    "qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test",
+    "n", "num", "count", "counts", "nsamples",
+    "std", "stdev", "stddev", "sd", "sigma", "var", "variance", "cov", "se", "sem", "skew", "kurt", "range", "rng",
+    "err", "error", "uncertainty", "unc", "randunc", "joinunc",
+    "max", "min", "maximum", "minimum", "mx", "mn", "tmx", "tmn",
+    "strg", "storage", "scf",
+})  # fmt: skip
+"""Words that make a column one of quality, spread, extremes or numbers of values, and not of the quantity."""
+AIR = frozenset({"air", "atm", "atmosphere"})
+NOT_SOIL = AIR | {"snow", "canopy", "leaf", "trunk", "stem", "bole", "skin"}
+"""Words of what is no soil, where a name does not speak of soil."""
+SCREEN = 1.5
+"""From this height on a temperature of nothing in particular is as well one of the air. [m]"""
 
 _STATISTICS = re.compile(r"_(?:avg|smp|med)(?=$|[\[( ])", re.IGNORECASE)
-_BRACKETS = re.compile(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*")
-_DEPTH = re.compile(r"(?:^|(?<=[_\W])|(?<=[A-Za-z]))-?(\d+(?:\.\d+)?)\s?(mm|cm|m)(?:_?\d+)?(?=$|[_\W])", re.IGNORECASE)
-_PROBE_DEPTH = re.compile(r"_(\d+\.\d+)[abd-ln-z]m(?=$|_)")
 _BARE = re.compile(r"-?\d+(?:\.\d+)?")
 _REPLICATE = re.compile(r"(?:_\d+){1,3}$")
+_PERCENTILE = re.compile(r"(?:p|q|pct)\d{1,2}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,58 +91,61 @@ class Column:
     ----------
     depth : Below the surface; None for what has none. [m]
     units : As the name states them; None where it does not.
+    layer : Faces of the layer whose middle is the depth, where the name says a layer. [m]
     """
 
     quantity: str
     depth: float | None
     units: str | None
+    layer: tuple[float, float] | None = None
 
 
 def read_name(name: str) -> Column | str | None:
-    """What a name says; a sentence when it says too little; None when it says nothing.
+    """What a name says; a sentence when it says too little, or something else; None when it says nothing.
 
     A depth carries its unit (``Tsoil_5cm``, ``theta_0.10m_m3_m3``, ``soil_temperature_50mm [degC]``), a word may stand
-    before or after it.
+    before or after it. Of a layer (``theta_0-10cm``) the depth is the middle.
     """
-    plain, units = _without_units(_STATISTICS.sub("", name.strip()))
-    probe = _PROBE_DEPTH.search(plain)
-    match = probe or _DEPTH.search(plain)
-    depth = None
-    if match is not None:
-        # Nobody buries a probe 1 mm deep: 0.10cm is the probe c at 0.10 m, beside 0.10am and 0.10bm.
-        lettered = probe is not None or (match[2].lower() == "cm" and float(match[1]) < 0.5)
-        depth = round(float(match[1]) * (1.0 if lettered else LENGTHS[match[2].lower()]), 6)
-        plain = plain[: match.start()] + plain[match.end() :]
-    quantity = _quantity_of(plain.lower().strip(" _-"), depth is not None)
+    plain, units = split_name(_STATISTICS.sub("", name.strip()), ENDINGS, any_case=True)
+    rest, depth = find_depth(plain)
+    plain = re.sub(r"[\s_-]+", "_", rest.lower()).strip("_")
+    words = plain.split("_")
+    spoken = [word for word in words if word not in NOT_VALUES and not _PERCENTILE.fullmatch(word)]
+    quantity = _quantity_of("_".join(spoken), depth is not None)
     if quantity is None:
         return None
-    if quantity in AT_DEPTHS and depth is None:
+    if len(spoken) < len(words):
+        return "quality, spread, extremes or numbers of values, not the values"
+    if quantity not in AT_DEPTHS:
+        return Column(quantity, None, units)
+    if (other := _of_something_else(plain, quantity)) is not None:
+        return f"of {other}, not of soil"
+    if isinstance(depth, str):
+        return depth
+    if depth is None:
         return f"no depth with its unit in its name (write {name.split()[0]}_0.10m)"
-    return Column(quantity, depth if quantity in AT_DEPTHS else None, units)
+    if words[0] == "t" and depth.metres >= SCREEN and "soil" not in words:
+        return f"of air or of soil? Write Tsoil_{depth.metres:g}m if it is of soil"
+    return Column(quantity, depth.metres, units, depth.layer)
+
+
+def _of_something_else(name: str, quantity: str) -> str | None:
+    """The word that says that a soil quantity is none, outside the name of the quantity itself."""
+    others = AIR if "soil" in name else NOT_SOIL
+    known = max((alias for alias in NAMES[quantity] if f"{name}_".startswith(f"{alias}_")), key=len, default="")
+    return next((word for word in name[len(known) :].split("_") if word in others), None)
 
 
 def depth_of_bare_number(name: str) -> float | None:
     """The depth of a column whose name is a number, as in tables of boreholes. [m]"""
-    plain, units = _without_units(name.strip())
+    plain, units = split_name(name.strip(), ENDINGS, any_case=True)
     if not _BARE.fullmatch(plain):
         return None
     return abs(float(plain)) * LENGTHS.get((units or "m").lower(), 1.0)
 
 
-def _without_units(name: str) -> tuple[str, str | None]:
-    bracketed = _BRACKETS.fullmatch(name)
-    if bracketed:
-        return bracketed[1], bracketed[2] or None
-    for position, letter in enumerate(name):
-        ending = name[position + 1 :].lower()
-        if letter == "_" and position and ending in ENDINGS:
-            return name[:position], ENDINGS[ending]
-    return name, None
-
-
 def _quantity_of(name: str, at_depth: bool) -> str | None:
     """The quantity of the longest known name that a name is, or begins with before a word of the site's own."""
-    name = re.sub(r"[ \-]+", "_", name)
     name = _REPLICATE.sub("", name) if not _known(name) else name
     if quantity := _known(name):
         return quantity if at_depth or quantity not in AT_DEPTHS or len(name) > 2 else None

@@ -30,6 +30,7 @@ class Observed:
     depth : Below the surface, for soil. [m]
     spacing : Time from one row of the file to the next; with gaps in the column still that of the rows. [s]
     window : What the file says its stamps are, as `WINDOWS`; None: nothing.
+    moved : How far `times` lie before the stamps of the file, which are the end of intervals. [s]
     """
 
     column: str
@@ -39,12 +40,18 @@ class Observed:
     values: Array
     spacing: float = DAY_SECONDS
     window: str | None = None
+    moved: float = 0.0
 
     def stamped(self, window: str) -> str:
         """What its stamps are: as asked for, else as the file says, else by their spacing."""
         if window != "auto":
             return window
         return self.window or ("start" if self.spacing >= DAY_SECONDS else "instant")
+
+    def times_for(self, window: str) -> Times:
+        """Its times where the stamps are what is asked for: what is said of stamps is said of those in the file."""
+        found: Times = self.times if window == "auto" else self.times + duration(self.moved)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,19 +112,19 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
     """
     if window not in WINDOWS:
         raise PlotError(f"observation time {window!r} is unknown. Use one of {', '.join(WINDOWS)}.")
-    spacing, window = observed.spacing, observed.stamped(window)
+    spacing, times, window = observed.spacing, observed.times_for(window), observed.stamped(window)
     if spacing < 0.75 * series.length:
         offset = {"start": spacing / 2, "centre": 0.0, "instant": 0.0}[window]
-        means = window_means(observed.times + duration(offset), observed.values, series.begin, series.end)
+        means = window_means(times + duration(offset), observed.values, series.begin, series.end)
         return Pairs(series.middle, series.values, means)
     if window == "instant":
-        return Pairs(observed.times, _interpolate(series, observed.times), observed.values)
+        return Pairs(times, _interpolate(series, times), observed.values)
     if not series.gives_means_over(spacing):
         raise TooSeldom(
             f"{observed.column}: observed means of {spacing / 3600.0:g} h, but {too_seldom(series)}, or say --window "
             "instant (window='instant') if the observations are instants."
         )
-    begin = observed.times - duration(spacing / 2 if window == "centre" else 0.0)
+    begin = times - duration(spacing / 2 if window == "centre" else 0.0)
     simulated = window_means(series.middle, series.values, begin, begin + duration(spacing))
     return Pairs(begin + duration(spacing / 2), simulated, observed.values)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +12,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy import units as scalar_units
-from bmi_noahpy.observations.columns import LENGTHS
+from bmi_noahpy.observations.depths import LENGTHS
 from bmi_noahpy.observations.simulated import PlotError
+from bmi_noahpy.observations.values import ObservationWarning
 from bmi_noahpy.tabular import TableError, TextTable, read_text_table
+from bmi_noahpy.tabular.header_units import split_name
 
 NAMES = ("alt", "active_layer", "active_layer_thickness", "active_layer_depth", "thaw_depth", "thaw", "td")
 """Names of a column of depths, in lower case, without units."""
+LENGTH_ENDINGS = {unit: unit for unit in LENGTHS}
 DEEPEST = 20.0
 """No active layer is deeper: greater numbers are not metres. [m]"""
 SHALLOWEST = 5.0
 """No site thaws so little in cm: smaller numbers are metres. [cm]"""
 
 _YEAR = re.compile(r"(?:.*[^0-9])?((?:19|20)\d{2})(?:[^0-9].*)?")
-_BRACKETS = re.compile(r"(.*?)[\s_]*[\[(]\s*(.+?)\s*[\])]")
-_ENDING = re.compile(r"(.*)_(mm|cm|m)")
+_YEAR_WORD = re.compile(r"x?(?:19|20)\d{2}")
+"""A year as the name of a column; R writes an x before it."""
+_MONTHS = frozenset(name.lower() for names in (calendar.month_name, calendar.month_abbr) for name in names if name)
+_OF_THE_MEAN = frozenset(
+    {"mean", "avg", "average", "depth", "year", "date", *_MONTHS, *(w for n in NAMES for w in n.split("_"))}
+)
+"""Words that may stand beside a year in the name of a column of depths."""
 
 
 def read_thaw_depths(path: str | Path) -> pd.DataFrame:
@@ -31,8 +41,8 @@ def read_thaw_depths(path: str | Path) -> pd.DataFrame:
 
     Two forms are read. A column of years or dates and one called ``ALT``, ``thaw_depth`` or ``active_layer`` with its
     units (``ALT_cm``, ``thaw_depth [cm]``): of several dates of a year, the deepest mean counts. Or, as CALM grids, a
-    column for each year or date (``1995``, ``2004-08-21``) with a row for each node. Codes of missing values are left
-    out.
+    column for each year or date (``1995``, ``2004-08-21``, ``1995 [mm]``) with a row for each node. Codes of missing
+    values are left out, and so are columns whose names say more than a date, as ``2004_std_cm``.
 
     Returns
     -------
@@ -63,10 +73,10 @@ Rows = list[tuple[int, float, int]]
 
 def _by_rows(table: TextTable) -> Rows:
     """Years, or dates, in a column of their own."""
-    depths = next((name for name in table.names if _plain(name)[0] in NAMES), None)
+    depths = next((name for name in table.names if _plain(name) in NAMES), None)
     if depths is None:
         return []
-    when = next((name for name in table.names if _plain(name)[0] in ("year", "date", "time", "yyyy")), None)
+    when = next((name for name in table.names if _plain(name) in ("year", "date", "time", "yyyy")), None)
     if when is None:
         raise PlotError(f"{table.path}: {depths}: no column of years or dates. Call it year or date.")
     metres = _metres(table, depths, table.numbers(depths))
@@ -83,14 +93,19 @@ def _by_rows(table: TextTable) -> Rows:
 def _by_columns(table: TextTable) -> Rows:
     """A column for each year or date."""
     dated = {name: year for name in table.names if (year := _year(name)) is not None}
-    values = {name: table.numbers(name) for name in dated}
-    present = [numbers[np.isfinite(numbers)] for numbers in values.values()]
-    if not present or not sum(map(len, present)):
-        return []
-    factor = _factor_of_bare(table, np.concatenate(present))
+    others = [name for name in dated if not _of_depths(name)]
+    values = {name: table.numbers(name) for name in dated if name not in others}
+    if others:
+        text = f"{table.path}: not used, as their names say more than a date of depths: {', '.join(others)}."
+        warnings.warn(text, ObservationWarning, stacklevel=4)
+    bare = [name for name in values if _units(table, name) is None]
+    present = np.concatenate([np.empty(0), *(values[name] for name in bare)])
+    present = present[np.isfinite(present)]
+    factor = _factor_of_bare(table, present) if present.size else 1.0
     found: dict[int, tuple[float, int]] = {}
     for name, numbers in values.items():
-        own = numbers[np.isfinite(numbers)] * factor
+        metres = numbers * factor if name in bare else _metres(table, name, numbers)
+        own = metres[np.isfinite(metres)]
         if len(own) and own.mean() > found.get(dated[name], (-1.0, 0))[0]:
             found[dated[name]] = (float(own.mean()), len(own))
     return [(year, depth, points) for year, (depth, points) in sorted(found.items())]
@@ -101,15 +116,24 @@ def _year(text: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-def _plain(name: str) -> tuple[str, str | None]:
-    """A name in lower case, and the units in it."""
-    found = _BRACKETS.fullmatch(name.strip()) or _ENDING.fullmatch(name.strip())
-    plain, units = (found[1], found[2]) if found else (name, None)
-    return re.sub(r"[\s-]+", "_", plain.strip().lower()), units
+def _of_depths(name: str) -> bool:
+    """Whether a name with a year in it says no more than when, and that it is of depths of thaw."""
+    words = [word for word in re.split(r"[\W_]+", _plain(name)) if word and not word.isdigit()]
+    return all(word in _OF_THE_MEAN or _YEAR_WORD.fullmatch(word) for word in words)
+
+
+def _plain(name: str) -> str:
+    """A name in lower case without its units."""
+    plain, _ = split_name(name, LENGTH_ENDINGS, any_case=True)
+    return re.sub(r"[\s_-]+", "_", plain.lower()).strip("_")
+
+
+def _units(table: TextTable, name: str) -> str | None:
+    return split_name(name, LENGTH_ENDINGS, any_case=True)[1] or table.layout.units.get(name)
 
 
 def _metres(table: TextTable, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    units = _plain(name)[1] or table.layout.units.get(name)
+    units = _units(table, name)
     if units is None:
         return values * _factor_of_bare(table, values[np.isfinite(values)])
     if units.lower() in LENGTHS:

@@ -61,7 +61,14 @@ def _without_units(values: Array, quantity: str, where: str) -> Array:
 
 
 def finished(
-    where: str, column: str, quantity: str, depth: float | None, times: Times, values: Array, window: str | None = None
+    where: str,
+    column: str,
+    quantity: str,
+    depth: float | None,
+    times: Times,
+    values: Array,
+    window: str | None = None,
+    moved: float = 0.0,
 ) -> Observed | None:
     """A series in the order of its times, without missing values; None when nothing is left.
 
@@ -90,7 +97,7 @@ def finished(
     present = np.isfinite(values)
     if not present.any():
         return None
-    return Observed(column, quantity, depth, times[present], values[present], spacing, window)
+    return Observed(column, quantity, depth, times[present], values[present], spacing, window, moved)
 
 
 def _once(times: Times, values: Array, where: str) -> tuple[Times, Array]:

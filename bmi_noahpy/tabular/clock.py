@@ -33,6 +33,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 DAY_FIRST, MONTH_FIRST = ("day-first", "day first", "dmy"), ("month-first", "month first", "mdy")
 
 _OFFSET = re.compile(r"(?:[zZ]|(?<=\d)[-+]\d{2}:?\d{2})$")
+_OFFSET_IN_NAME = re.compile(r"\b(?:UTC|GMT) ?([-+\N{MINUS SIGN}])(\d{1,2})(?::?(\d{2}))?\b", re.IGNORECASE)
+_ZONE_IN_NAME = re.compile(r"\s*[\[(]\s*(?:UTC|GMT)[^\])]*[\])]\s*$", re.IGNORECASE)
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _PARTED = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[T ,]\s*(.*))?")
 
@@ -75,7 +77,7 @@ def find_clock(names: Sequence[str], time: TimeSpec, source: str) -> Clock:
     ------
     TableError : none is recognised, or one that is asked for is not there; it lists those the file has.
     """
-    known = {name.strip().lower(): name for name in reversed(names)}
+    known = {_ZONE_IN_NAME.sub("", name).strip().lower(): name for name in reversed(names)}
     if time.name is not None:
         asked = (time.name,) if isinstance(time.name, str) else tuple(time.name)
         for name in asked:
@@ -101,6 +103,16 @@ def find_clock(names: Sequence[str], time: TimeSpec, source: str) -> Clock:
     raise TableError(
         f"{source}: no time among {', '.join(names)}. Name it in forcing.time.name, or call it {TIME_NAMES[0]!r}."
     )
+
+
+def offset_in_names(names: Iterable[str]) -> float | None:
+    """Local time minus UTC that the name of a column declares, as ``time (UTC+9)`` does. [h]"""
+    for name in names:
+        found = _OFFSET_IN_NAME.search(name)
+        if found is not None:
+            hours = float(found[2]) + float(found[3] or 0.0) / 60.0
+            return -hours if found[1] in "-\N{MINUS SIGN}" else hours
+    return None
 
 
 def parse_clock(clock: Clock, columns: Sequence[Sequence[str]], time: TimeSpec, variable: str) -> Times:

@@ -1,8 +1,9 @@
-"""Units in headers: what is one, and how it is spelled."""
+"""Units in headers: what is one, how it is spelled, and where it stands in the name of a column."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 KNOWN = frozenset(
     part
@@ -18,6 +19,28 @@ KNOWN = frozenset(
     for part in line.split("|")
 )
 """Spellings of units in headers and units lines, in lower case."""
+
+
+_BRACKETS = re.compile(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*")
+
+
+def split_name(column: str, endings: Mapping[str, str], *, any_case: bool = False) -> tuple[str, str | None]:
+    """Name and units of a column called like ``Tair_K``, ``Tair [K]`` or ``Tair (K)``; None: it says no units.
+
+    Parameters
+    ----------
+    endings : What may stand after an underscore, and the units that it means; the longest that fits counts.
+    any_case : Whether capitals in the name do not matter; `endings` are in lower case then.
+    """
+    bracketed = _BRACKETS.fullmatch(column)
+    if bracketed:
+        return bracketed[1], bracketed[2] or None
+    name = column.strip()
+    for position, letter in enumerate(name):
+        ending = name[position + 1 :].lower() if any_case else name[position + 1 :]
+        if letter == "_" and position and ending in endings:
+            return name[:position], endings[ending]
+    return name, None
 
 
 def plain_units(field: str) -> str:

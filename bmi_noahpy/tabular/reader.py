@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bmi_noahpy.tabular.clock import Clock, TimeSpec, offset_in_names
 from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.errors import TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
@@ -86,6 +87,19 @@ class TextTable:
         texts = self.frame[name].str.strip().str.replace(self.layout.decimal, ".", regex=False)
         counts = pd.to_numeric(texts, errors="coerce").value_counts()
         return {code: int(counts[code]) for code in self.missing if code in counts}
+
+    def time(self, asked: TimeSpec, clock: Clock) -> TimeSpec:
+        """How the times of a clock are read: as asked for, else with the offset that the header declares."""
+        declared = self.layout.utc_offset
+        if declared is None:
+            declared = offset_in_names(clock.columns)
+        if declared is None or asked.utc_offset is not None or asked.zone is not None:
+            return asked
+        return dataclasses.replace(asked, utc_offset=declared)
+
+    def label(self, column: str, whole: str | None) -> str | None:
+        """What the stamps of a column are, where those of the whole file are `whole`: a logger says so of each."""
+        return "instant" if self.layout.kinds.get(column) == "instant" else whole
 
     def place(self, row: int) -> str:
         """A record by its number and line, for messages."""

@@ -98,6 +98,27 @@ def test_depths_of_thaw_stand_beside_years_or_dates(tmp_path, text, depths):
 
 
 @pytest.mark.parametrize(
+    ("text", "depths"),
+    [
+        ("node,2020 [mm],2021 [mm]\n1,850,900\n2,950,800\n", {2020: 0.9, 2021: 0.85}),
+        ("node,2020_mm,2021\n1,850,90\n2,950,80\n", {2020: 0.9, 2021: 0.85}),
+        ("node;ALT_2020 (m);X2021\n1;0.85;90\n2;0.95;80\n", {2020: 0.9, 2021: 0.85}),
+    ],
+)
+def test_units_in_the_name_of_a_year_count(tmp_path, text, depths):
+    (tmp_path / "calm.csv").write_text(text)
+    found = read_thaw_depths(tmp_path / "calm.csv")
+    assert dict(zip(found["year"], found["thaw_depth_m"], strict=True)) == pytest.approx(depths)
+
+
+def test_columns_of_a_year_that_are_not_its_depths_are_left_out_and_named(tmp_path):
+    (tmp_path / "calm.csv").write_text("node,2020_max_cm,2020_std_cm,X_2020,2020_mean_cm\n1,99,9,3,60\n2,99,9,3,70\n")
+    with pytest.warns(UserWarning, match="not used, .*: 2020_max_cm, 2020_std_cm, X_2020"):
+        found = read_thaw_depths(tmp_path / "calm.csv")
+    assert found.to_dict("records") == [{"year": 2020, "thaw_depth_m": pytest.approx(0.65), "points": 2}]
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("year,ALT\n2001,9\n2002,10\n", "may be metres or centimetres"),

@@ -171,15 +171,15 @@ def sample(observed: Observed, steps: Steps, window: str) -> tuple[Sampling, Tim
     -------
     The sampling, the middle of what each pair stands for, and the observed values; None without a common time.
     """
-    spacing, window = observed.spacing, observed.stamped(window)
+    spacing, times, window = observed.spacing, observed.times_for(window), observed.stamped(window)
     if spacing < 0.75 * steps.length:
         offset = duration(spacing / 2 if window == "start" else 0.0)
-        values = window_means(observed.times + offset, observed.values, steps.begin, steps.end)
+        values = window_means(times + offset, observed.values, steps.begin, steps.end)
         number = np.arange(steps.count)
         return _means(number, number + 1, steps.begin + duration(steps.length / 2), values)
     if window == "instant":
-        return _instants(observed, steps)
-    begin = observed.times - duration(spacing / 2 if window == "centre" else 0.0)
+        return _instants(observed, times, steps)
+    begin = times - duration(spacing / 2 if window == "centre" else 0.0)
     middle = steps.begin + duration(steps.length / 2)
     first, last = np.searchsorted(middle, begin), np.searchsorted(middle, begin + duration(spacing))
     return _means(first, last, begin + duration(spacing / 2), observed.values)
@@ -195,9 +195,9 @@ def _means(
     return sampling, times[present], values[present]
 
 
-def _instants(observed: Observed, steps: Steps) -> tuple[Sampling, Times, NDArray[np.float64]] | None:
+def _instants(observed: Observed, times: Times, steps: Steps) -> tuple[Sampling, Times, NDArray[np.float64]] | None:
     valid = steps.begin + duration(steps.length / 2) if observed.quantity in MEANS else steps.end
-    place = (observed.times - valid[0]) / SECOND / steps.length
+    place = (times - valid[0]) / SECOND / steps.length
     inside = (place >= 0.0) & (place <= steps.count - 1) & np.isfinite(observed.values)
     if not inside.any() or steps.count < 2:
         return None
@@ -205,4 +205,4 @@ def _instants(observed: Observed, steps: Steps) -> tuple[Sampling, Times, NDArra
     sampling = Sampling(
         torch.as_tensor(lower), torch.as_tensor(lower + 1), torch.as_tensor(place[inside] - lower, dtype=torch.float64)
     )
-    return sampling, observed.times[inside], observed.values[inside]
+    return sampling, times[inside], observed.values[inside]
