@@ -88,7 +88,7 @@ def test_what_is_left_out_is_named_with_the_reason_and_the_values_are_those_of_t
 def test_extremes_and_spread_that_only_the_header_of_a_logger_names_are_left_out(tmp_path):
     header = '"TOA5","Alp"\n"TIMESTAMP","Tsoil_5cm","Tsoil_9cm","Tsoil_7cm"\n"TS","Deg C","Deg C","Deg C"\n'
     rows = '"","Avg","Max","Std"\n"2020-01-01 01:00:00",1.0,9.0,0.1\n"2020-01-01 02:00:00",2.0,9.0,0.1\n'
-    with pytest.warns(ObservationWarning, match=r"Tsoil_9cm \(a maximum of the interval.*Tsoil_7cm \(a standard deviation"):
+    with pytest.warns(ObservationWarning, match=r"Tsoil_9cm \(a maximum of the interval.*Tsoil_7cm \(a standard"):
         (series,) = read_observations(table(tmp_path, header + rows, "logger.dat"))
     assert series.values.tolist() == [274.15, 275.15]
 
