@@ -28,11 +28,11 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
     """
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.runs.prepare import prepare
-    from bmi_noahpy.runs.scheme_warnings import warn_of_step
+    from bmi_noahpy.runs.scheme_warnings import warn_before
 
     configuration = load_configuration(path, settings)
     run = prepare(configuration)
-    warn_of_step(run)
+    warn_before(run)
     for line in _lines(configuration, run):
         console.print(line, markup=False)
     if run.forcing is not None:

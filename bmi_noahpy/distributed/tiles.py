@@ -36,7 +36,7 @@ from bmi_noahpy.runs.progress import shown_progress
 from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
-from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
+from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from noahpy_core.state import State, map_tensors
 
 RESTARTS_PER_RUN = 10
@@ -88,7 +88,7 @@ def launch_tiles(
         clear_leftovers(path.parent, f"{path.name}.")
         run = prepare(configuration, execution=how.execution)
         require_forcing(run)
-        warn_of_step(run)
+        warn_before(run)
         beginning = _beginning(run, how.restart_from)
         if made_of is not None:
             if made_of != identity(run):

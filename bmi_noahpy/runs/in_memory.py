@@ -17,7 +17,7 @@ from bmi_noahpy.forcing.table import ForcingError, ForcingTable
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import execute
 from bmi_noahpy.runs.prepare import prepare
-from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
+from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def simulate(
         section = configuration.output or Output(file=target)
         chosen = list(variables) if variables is not None else section.variables
         spec = section.model_copy(update={"file": target, "variables": chosen, "overwrite": True})
-        warn_of_step(run)
+        warn_before(run)
         warn_of_created(execute(run, OutputWriter(target, run, spec, overwrite=True)).created)
         with xr.open_dataset(target, decode_timedelta=False) as written:
             found: xr.Dataset = written.load()

@@ -22,7 +22,7 @@ from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
-from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
+from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
 
 Say = Callable[[str], None]
@@ -86,7 +86,7 @@ def launch(
         check_target(configuration.spin_up.file, others, key="spin_up.file")
     run = prepare(configuration, execution=how.execution, device=how.device)
     require_forcing(run)
-    warn_of_step(run)
+    warn_before(run)
     writer = OutputWriter(how.output or spec.file, run, spec, overwrite=how.overwrite or spec.overwrite)
     files = _files(run, configuration.restart, writer.path)
     with contextlib.ExitStack() as stack:

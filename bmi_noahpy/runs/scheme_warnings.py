@@ -1,4 +1,5 @@
-"""What a user is told when Noah's numerics do not bear his run: before it of its step, after it of what was created."""
+"""What a user is told of his run: before it that the schemes do not bear its step, or that it is computed where whole
+runs were never compared; after it of what Noah's numerics have created."""
 
 from __future__ import annotations
 
@@ -38,11 +39,18 @@ def step_sentence(model: NoahModel, step: float) -> str | None:
     )
 
 
-def warn_of_step(run: Run) -> None:
-    """Warn when the schemes of a run do not bear its step."""
+def warn_before(run: Run) -> None:
+    """Warn when the schemes of a run do not bear its step, and when it is computed on a graphics processor."""
     sentence = step_sentence(run.model, float(run.step))
     if sentence is not None:
         warnings.warn(sentence, SchemeWarning, stacklevel=3)
+    if run.device.type != "cpu":
+        warnings.warn(
+            f"device: '{run.device}': steps agreed there with those of the CPU, but whole runs from files were never "
+            "compared. Compare the output of a short period with that of --device cpu first.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def warn_of_created(created: Created) -> None:

@@ -28,7 +28,7 @@ from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forc
 from bmi_noahpy.runs.launch import run_spin_up
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.run import Run
-from bmi_noahpy.runs.scheme_warnings import warn_of_created, warn_of_step
+from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from noahpy_core.containers import join_columns
 
 Say = Callable[[str], None]
@@ -245,7 +245,7 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
 
 def _execute(run: Run, target: Path, overwrite: bool, say: Say, progress: Console | None) -> RunSummary:
     section = run.configuration.output or Output(file=target.absolute())
-    warn_of_step(run)
+    warn_before(run)
     check_target(target, files_read(run.configuration))
     writer = OutputWriter(target, run, section, overwrite=overwrite)
     with writer.alone:

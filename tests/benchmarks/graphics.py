@@ -1,6 +1,6 @@
 """Time of runs and gradients on a graphics processor, beside the same on the processor.
 
-python tests/benchmarks/graphics.py 10000 100000 1000000
+NOAHPY_TRY_GRAPHICS=1 python tests/benchmarks/graphics.py 10000 100000 1000000
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError, load_configuration, read_configuration
 from bmi_noahpy.runs.blocks import take_block
 from bmi_noahpy.runs.prepare import prepare, warn_of_device
+from bmi_noahpy.runs.scheme_warnings import warn_before
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 
@@ -44,6 +45,15 @@ def test_what_steps_on_the_processor_in_any_case_says_so(tmp_path):
     elsewhere = dataclasses.replace(run, device=torch.device("cuda:1"))
     with pytest.warns(RuntimeWarning, match="device: .cuda:1. is where .noahpy run. computes; a component"):
         warn_of_device(elsewhere, "a component steps")
+
+
+def test_a_whole_run_on_a_graphics_processor_is_called_what_it_is(tmp_path):
+    run = prepare(load_configuration(cases.write_case(tmp_path, cases.configuration())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warn_before(run)
+    with pytest.warns(RuntimeWarning, match=r"device: 'cuda:1': .* whole runs from files were never compared"):
+        warn_before(dataclasses.replace(run, device=torch.device("cuda:1")))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics processor")

@@ -17,6 +17,7 @@ from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.own import own_shape, weight_leaves, why_not_recorded
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.execute.programs import program
+from noahpy_core.compiled.execute.shown import require_shown
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
 from noahpy_core.fixed import has_global_hooks
 from noahpy_core.model import NoahModel
@@ -127,20 +128,26 @@ def _obstacle(device: torch.device) -> str | None:
     return obstacle(device)
 
 
-def make_case(model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool) -> tuple[Case, list[Tensor]]:
+def make_case(
+    model: NoahModel, trees: Trees, dt: Tensor | float, *, timed: bool, back: bool = False
+) -> tuple[Case, list[Tensor]]:
     """Program and leaves of a run, step length, layer thickness and weights last.
 
     Parameters
     ----------
     timed : Whether forcing is a series, ``[time, column]``.
+    back : Whether there is a way back where a leaf wants a gradient.
 
     Raises
     ------
     ShapeError : Something is no tensor, or of another shape than is needed.
-    NotCompiled : Tensors of different types or on different devices, or a device without kernels.
+    NotCompiled : As `collect`.
     """
     columns = check_shapes(*trees, model.column.thickness, dt, series=timed)
     shape, sources, leaves = collect(model, trees, dt)
+    if back and any(leaf.requires_grad for leaf in leaves):
+        # Before any kernel is made, which takes seconds.
+        require_shown(shape, "steps back", leaves[0].device)
     steps = trees[1].air_temperature.shape[0] if timed else 1
     of = program(shape, single=columns == 1, device=leaves[0].device)
     return Case(of, columns, steps, tuple(sources)), leaves
@@ -151,7 +158,8 @@ def collect(model: NoahModel, trees: Trees, dt: Tensor | float) -> tuple[Shape, 
 
     Raises
     ------
-    NotCompiled : Tensors of different types or on different devices, a device without kernels, or hooks.
+    NotCompiled : Tensors of different types or on different devices, a device without kernels or without such that were
+        shown to be right, or hooks.
     """
     if _has_hooks(model):
         raise NotCompiled(f"execution: compiled steps are not possible any more, because {HOOKED}.")
@@ -182,6 +190,8 @@ def collect(model: NoahModel, trees: Trees, dt: Tensor | float) -> tuple[Shape, 
     snow_layers = 0 if pack is None else pack.shape[0]
     shape = Shape(model.options, model.column.layers, dtype, frozenset(absent), snow_layers)
     shape = own_shape(model, shape)
+    # Steps are what every caller needs; who needs more asks for that too.
+    require_shown(shape, "steps", device)
     weights = weight_leaves(model, shape)
     for (source, _), weight in zip(shape.weights(), weights, strict=True):
         if weight.device != device:

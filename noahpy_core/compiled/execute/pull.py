@@ -12,6 +12,7 @@ from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall, TangentC
 from noahpy_core.compiled.execute.case import Trees, make_case
 from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.run import raise_failure
+from noahpy_core.compiled.execute.shown import require_shown
 from noahpy_core.compiled.record.step_graph import Source, Wanted
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
@@ -95,6 +96,8 @@ class StepPull:
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float) -> None:
         self._watch = Watch(model)
         case, leaves = make_case(model, trees, dt, timed=False)
+        for kind in ("steps back", "changes"):
+            require_shown(case.program.shape, kind, case.program.device)
         self._case, self._program, self.columns = case, case.program, case.columns
         # What does not change must stay where the table says it is.
         self._leaves = leaves

@@ -32,7 +32,7 @@ def compiled_run(
     truncate_every: int | None = None,
 ) -> tuple[State, list[Tensor]]:
     """The state after all steps and the outputs of each, ``[time, ...]``; arguments as for `noahpy_core.run`."""
-    case, leaves = make_case(model, trees, dt, timed=True)
+    case, leaves = make_case(model, trees, dt, timed=True, back=torch.is_grad_enabled())
     wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves)
     names = tuple(dict.fromkeys(part for name in outputs for part in parts_of(name)))
     plan = Plan(case, names, checkpoint_every or _spacing(case, memory), truncate_every, model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -50,6 +51,7 @@ class CompiledStep:
         self._model, self._valid_for, self._strict = model, valid_for, strict
         self._key: Any = None
         self._prepared: _Prepared | None = None
+        self._told = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
@@ -69,9 +71,12 @@ class CompiledStep:
         """
         try:
             return self._step(state, forcing, parameters, dt)
-        except NotCompiled:
+        except NotCompiled as reason:
             if self._strict:
                 raise
+            if not self._told:
+                warnings.warn(f"{reason} Now stepping eagerly.", RuntimeWarning, stacklevel=2)
+                self._told = True
         with torch.no_grad():
             after, fluxes = self._model(state, forcing, parameters, dt)
             return after, fluxes

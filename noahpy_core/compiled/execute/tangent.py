@@ -14,6 +14,7 @@ from torch import Tensor
 from noahpy_core.compiled.execute.case import NAMES, Case, Trees, build, collect, make_case
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.execute.run import Plan, assembled, parts_of, raise_failure
+from noahpy_core.compiled.execute.shown import require_shown
 from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, Source
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
@@ -31,7 +32,8 @@ def compiled_tangent_run(
     ----------
     outputs : Paths of the state and names of fluxes.
     """
-    _, sources, leaves = collect(model, trees, dt)
+    shape, sources, leaves = collect(model, trees, dt)
+    require_shown(shape, "changes", leaves[0].device)
     names = tuple(dict.fromkeys(part for name in outputs for part in parts_of(name)))
     spec = _Spec(model, tuple(sources), names)
     results: tuple[Tensor, ...] = _ForwardRun.apply(spec, *leaves)  # type: ignore[no-untyped-call]

@@ -24,6 +24,7 @@ from test_compiled_tangents import changes
 from threshold_columns import at_thresholds
 
 from noahpy_core import ConvergenceError, NoahModel, preset, run, step_function
+from noahpy_core.compiled.execute.shown import TRY_VARIABLE
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State, map_tensors
 
@@ -31,6 +32,12 @@ graphics = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a gra
 CLOSE = 1.0e-9
 """Graphics processors multiply and add in one rounding where the processor may take two."""
 COLUMNS = 500
+
+
+@pytest.fixture(autouse=True)
+def what_was_never_compared_is_taken(monkeypatch):
+    """Here it is compared."""
+    monkeypatch.setenv(TRY_VARIABLE, "1")
 
 
 def placed(case: Case, device: str = "cuda") -> Case:
