@@ -1,0 +1,136 @@
+"""What ``noahpy check`` shows is right, and what it warns of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from configurations import changed, write
+from typer.testing import CliRunner
+
+from bmi_noahpy import simulate
+from bmi_noahpy.cli import app
+from bmi_noahpy.config import load_configuration
+
+HOURS = np.arange(96)
+DAYLIGHT = np.maximum(np.sin(np.pi * (HOURS % 24 - 6.0) / 12.0), 0.0)
+"""Of the hour that begins at each: symmetric about noon of the beginnings, half an hour before that of the hours."""
+
+
+def columns(**others: object) -> dict[str, object]:
+    """Four days: 2 m s-1 of wind, 70 % of humidity, 24 mm a day of which a third falls in frost."""
+    usual: dict[str, object] = {
+        "Tair_degC": np.where(HOURS % 24 < 8, -1.0, 5.0),
+        "PSurf_hPa": 700.0,
+        "RH_percent": 70.0,
+        "Wind_m_s": 2.0,
+        "SWdown_W_m2": 600.0 * DAYLIGHT,
+        "LWdown_W_m2": 250.0,
+        "Precip_mm": 1.0,
+    }
+    return {name: value for name, value in (usual | others).items() if value is not None}
+
+
+def site(folder: Path, table: dict[str, object], **changes: object) -> Path:
+    """A configuration at longitude 0 with records of an hour."""
+    names, values = list(table), [np.broadcast_to(value, HOURS.shape) for value in table.values()]
+    rows = [",".join(["time", *names])]
+    for hour in HOURS:
+        stamp = f"2020-01-{1 + hour // 24:02d}T{hour % 24:02d}:00"
+        rows.append(",".join([stamp, *(repr(float(value[hour])) for value in values)]))
+    (folder / "weather.csv").write_text("\n".join(rows) + "\n")
+    settings = {
+        "domain": {"latitude": 40.0, "longitude": 0.0},
+        "period": {"start": "2020-01-01T00:00", "end": "2020-01-04T23:00", "step": 3600},
+        "forcing": {"file": "weather.csv"},
+        "output": {"file": "out.nc"},
+    }
+    return write(folder / "site.yaml", changed(settings | changes))
+
+
+def checked(path: Path) -> tuple[str, str]:
+    """What the command prints, and what it warns of, without line breaks and frames."""
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 0, result.output
+    return tuple(" ".join(re.sub(r"[│┃]", " ", text).split()) for text in (result.stdout, result.stderr))
+
+
+def test_every_number_of_the_screen_is_that_of_the_file(tmp_path):
+    shown, warned = checked(site(tmp_path, columns(), **{"soil.classes": 8}))
+    for text in (
+        "Test site: 1 column",
+        "Period: 2020-01-01 00:00:00 to 2020-01-04 23:00:00 UTC, 96 steps of 3600 s",
+        "96 records from 2020-01-01T00:00:00 to 2020-01-04T23:00:00, every 3600 s, no gaps",
+        # 24 mm a day; eight hours of 24 are at -1 degC.
+        "8766 mm of precipitation a year, 33 % of it at or below 0 degC",
+        # Sun of hours beginning at 6 to 18 h is highest in the hour from 12 to 13 h; the sun is 4 to 5 minutes late.
+        "sun highest at 12.5 h UTC, expected 12.1 h",
+        "4 layers to 2 m; classes of table noah: 8 silt loam",
+        "classes of table usgs: 9 mixed shrubland/grassland",
+        "noah-permafrost (Noah 3.4.1 with the frozen-soil hydraulics",
+        "air_temperature K 276.15 272.15 278.15 at the beginning of its interval Tair_degC [degC]",
+        "air_pressure Pa 70000 70000 70000 at the beginning of its interval PSurf_hPa [hPa]",
+        "relative_humidity 1 0.7 0.7 0.7 at the beginning of its interval RH_percent [percent]",
+        "wind_speed m s-1 2 2 2 at the beginning of its interval Wind_m_s [m s-1]",
+        # The mean of sin(pi n / 12), n = 1 ... 11, over 24 hours is cot(pi / 24) / 24 = 0.31649.
+        "shortwave_down W m-2 189.894 0 600 mean of its interval SWdown_W_m2 [W m-2]",
+        "precipitation kg m-2 s-1 0.000277778 0.000277778 0.000277778 mean of its interval Precip_mm [mm]",
+    ):
+        assert text in shown
+    assert "forcing" not in warned
+
+
+def test_what_the_run_will_write_is_what_it_writes(tmp_path):
+    path = site(tmp_path, columns(), **{"period.end": "2020-01-01T05:00"})
+    shown, _ = checked(path)
+    numbers, records, size = re.search(r"out\.nc, (\d+) numbers in (\d+) records, (\S+) MiB", shown).groups()
+    written = simulate(load_configuration(path))
+    variables = [values for name, values in written.data_vars.items() if values.dims[:1] == ("time",)]
+    total = sum(values.size for values in variables if "bnds" not in values.dims)
+    assert (int(records), int(numbers) * int(records)) == (6, total)
+    assert float(size) == pytest.approx(8 * total / 2**20, rel=5e-3)
+
+
+def test_parts_and_other_measures_of_humidity_are_named_with_their_own_units(tmp_path):
+    table = columns(
+        RH_percent=None, Wind_m_s=None, Precip_mm=None, VPD_hPa=1.0, U_wind_m_s=3.0, V_wind_m_s=4.0, Rainf_mm=0.75,
+        Snowf_mm=0.25,
+    )  # fmt: skip
+    names = {"wind_u": "U_wind_m_s", "wind_v": "V_wind_m_s", "vapour_pressure_deficit": "VPD_hPa"}
+    variables = {quantity: {"name": name} for quantity, name in names.items()}
+    shown, _ = checked(site(tmp_path, table, forcing={"file": "weather.csv", "variables": variables}))
+    for text in (
+        "25 % of it snow, as the file says",
+        "wind_speed m s-1 5 5 5 at the beginning of its interval U_wind_m_s [m s-1], V_wind_m_s [m s-1]",
+        "VPD_hPa [hPa]",
+        "Rainf_mm [mm], Snowf_mm [mm]",
+    ):
+        assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({"Wind_m_s": None, "Wind_mm_s": 2.0}, "the mean wind is 0.002 m s-1, which does not occur"),
+        ({"Precip_mm": 5000.0 / 720.0}, "precipitation amounts to 5000 mm a month: check its units"),
+        ({"RH_percent": 0.7}, "the mean relative humidity is 0.7 %, which does not occur: are its values fractions?"),
+        ({"SWdown_W_m2": 600.0 * np.roll(DAYLIGHT, 12)}, "the sun is highest at 00:30 UTC, expected at longitude 0 is"),
+    ],
+)
+def test_what_is_implausible_is_warned_of_and_the_usual_is_not(tmp_path, others, words):
+    assert words in checked(site(tmp_path, columns(**others)))[1]
+
+
+def test_rock_at_the_surface_is_doubted_where_the_other_numbering_has_water(tmp_path):
+    path = site(tmp_path, columns(), **{"soil.classes": 14, "initial.soil_moisture": 0.1})
+    assert "14 at the surface is bedrock in the table 'noah'. In WRF, HRLDAS and public" in checked(path)[1]
+
+
+def test_a_run_says_on_the_error_stream_what_the_check_warns_of(tmp_path):
+    path = site(tmp_path, columns(Wind_m_s=None, Wind_mm_s=2.0), **{"period.end": "2020-01-01T13:00"})
+    result = CliRunner().invoke(app, ["run", str(path), "--output", str(tmp_path / "out.nc"), "--no-plot"])
+    assert result.exit_code == 0, result.output
+    assert "the mean wind is 0.002 m s-1" in " ".join(result.stderr.split())
+    assert "the mean wind" not in result.stdout
