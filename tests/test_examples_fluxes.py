@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
 
@@ -26,6 +28,25 @@ def test_resistances_of_soil_and_canopy_mend_the_fluxes_of_a_year(example, share
     assert crops["nse"] > results["regression on three", "latent_heat_flux"]["nse"]
     assert abs(crops["summer bias"]) < 10.0
     assert results["Noah", "latent_heat_flux"]["summer bias"] > 30.0
+
+
+def test_observations_that_agree_are_told_from_those_that_do_not(example):
+    fluxes = example("fluxes_bondville")
+    times = pd.date_range("1998-03-01", periods=4 * 48, freq="30min")
+    sun = pd.Series(np.clip(600.0 * np.sin(2.0 * np.pi * (times.hour - 6) / 24.0), 0.0, None), index=times)
+    known = pd.DataFrame({"shortwave_down": sun, "longwave_down": 300.0})
+    albedo = np.where(times.day == 3, 0.7, 0.2)
+    skin = 285.0 + 0.01 * sun
+    net = (1.0 - albedo) * sun + fluxes.EMISSIVITY * (300.0 - fluxes.STEFAN_BOLTZMANN * skin**4)
+    seen = pd.DataFrame({"latent_heat_flux": 0.5 * (net - 10.0), "sensible_heat_flux": 0.3 * (net - 10.0)})
+    measured = pd.DataFrame({"net_radiation": net, "skin_temperature": skin, "ground_heat_flux": 10.0})
+    found = fluxes.consistency(seen, known, measured)
+    assert found.night_measured == pytest.approx(found.night_by_parts)
+    assert found.closure == pytest.approx(0.8)
+    assert found.snowy_days == ["1998-03-03"]
+    # A radiometer that loses 20 W m-2 is found out at night.
+    weak = measured.assign(net_radiation=measured.net_radiation + 20.0)
+    assert fluxes.consistency(seen, known, weak).night_measured == pytest.approx(found.night_by_parts + 20.0)
 
 
 def test_missing_data_are_named_with_a_remedy(example, tmp_path):

@@ -23,7 +23,7 @@ from noahpy_core.state import SoilState
 LIGHT_EXTINCTION = 0.6
 """Of photosynthetically active radiation by leaf area. [1]"""
 HALF_LIGHT = 30.0
-"""Absorbed photosynthetically active radiation at which stomata are half open. [W m-2]"""
+"""Photosynthetically active radiation that reaches a leaf's depth at which its stomata are half open. [W m-2]"""
 HALF_DEFICIT = 700.0
 """Vapour pressure deficit at which stomata are half closed. [Pa]"""
 ACTIVE_SHARE = 0.5
@@ -77,15 +77,17 @@ class Leuning2008(ModelPart):
 
     Notes
     -----
-    G = g/k ln((Q + Q50)/(Q exp(-k L) + Q50)) / (1 + D/D50), the integral of the conductance of leaves over a canopy in
-    which light falls off exponentially, g that of a leaf in full light, D the vapour pressure deficit, Q half of the
-    sunlight (photosynthetically active). Jarvis' resistance is divided by the leaf area as if each leaf were in the
-    light. 1/g is `minimum_stomatal_resistance`, for crops 86 s m-1 in Kelliher et al. 1995, in Noah's tables 40 s m-1.
+    G = g/k ln((Q + Q50)/(Q exp(-k L) + Q50)) / (1 + D/D50), the integral over the canopy of g q/(q + Q50), the
+    conductance of leaves to whose depth a light of q = Q exp(-k l) comes. Kelliher et al. take the light that a leaf
+    absorbs, k q, and have k Q in the place of Q. g is the conductance of a leaf in full light, D the vapour pressure
+    deficit, Q half of the sunlight (photosynthetically active). Jarvis' resistance is divided by the leaf area as if
+    each leaf were in the light. 1/g is `minimum_stomatal_resistance`, for crops 86 s m-1 (11.6 mm s-1) in Kelliher et
+    al. 1995, in Noah's tables 40 s m-1.
 
     References
     ----------
     .. [1] Leuning et al. 2008, Water Resour. Res. 44, doi:10.1029/2007WR006562 (k, Q50 and D50 as there).
-    .. [2] Kelliher et al. 1995, Agric. For. Meteorol. 73, doi:10.1016/0168-1923(94)02178-M (the integral).
+    .. [2] Kelliher et al. 1995, Agric. For. Meteorol. 73, doi:10.1016/0168-1923(94)02178-M (the survey).
     """
 
     def __init__(self, column: SoilColumn) -> None:
