@@ -9,6 +9,7 @@ from bmi_noahpy.config.namelist_text import has_namelist
 from bmi_noahpy.files.netcdf import SIGNATURES, begins_as_netcdf
 from bmi_noahpy.tabular import TableError, TextOptions
 from bmi_noahpy.tabular.conventions import declared_layout
+from bmi_noahpy.tabular.errors import NoHeader
 from bmi_noahpy.tabular.layout import find_layout
 
 CONFIGURATIONS = (".yaml", ".yml")
@@ -37,6 +38,8 @@ def looks_like_records(path: Path) -> bool:
         return False
     try:
         return (declared_layout(path, lines) or find_layout(path, lines, TextOptions())) is not None
+    except NoHeader:
+        return True
     except (TableError, ValueError):
         return False
 

@@ -31,7 +31,7 @@ def write_from_records(
     Parameters
     ----------
     source : A text table, a netCDF file, or a folder with netCDF files or a single table.
-    preset : Convention that it follows, if it is known.
+    preset : Convention that it follows; None: the one that its names are of.
     vegetation : Land cover, by name or number of the table usgs; None: that of the template.
 
     Returns
@@ -48,7 +48,8 @@ def write_from_records(
         raise FileExistsError(f"{path} exists. Choose another name, or allow to overwrite it.")
     files, named = _files(source)
     look = look_at(files, preset)
-    mapping, guesses = _mapping(look, template_of(vegetation), named, path, preset)
+    mapping, guesses = _mapping(look, template_of(vegetation), named, path)
+    mapping["output"] = {"file": _output(path, files)}
     lines = [f"{GUESS}{guess}." for guess in guesses]
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="#   ")]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +77,7 @@ def _files(source: Path) -> tuple[list[Path], Path]:
 
 
 def _mapping(
-    look: FirstLook, mapping: dict[str, Any], source: Path, path: Path, preset: str | None
+    look: FirstLook, mapping: dict[str, Any], source: Path, path: Path
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     mapping["name"] = source.parent.name if "*" in source.name else source.stem
     guesses = list(look.guesses)
@@ -87,11 +88,19 @@ def _mapping(
     count = max(round(float((look.times[-1] - look.times[0]) / np.timedelta64(1, "s")) / step), 0)
     end = look.times[0] + np.timedelta64(round(count * step), "s")
     mapping["period"] = {"start": str(look.times[0])[:16], "end": str(end)[:16], "step": int(step)}
-    variables = look.variables if preset is None else {}
     forcing = {"file": Path(os.path.relpath(source, path.absolute().parent)).as_posix()}
-    mapping["forcing"] = {**forcing, "variables": variables} | ({"preset": preset} if preset else {})
+    mapping["forcing"] = {**forcing, "variables": look.variables} | ({"preset": look.preset} if look.preset else {})
     if look.time:
         mapping["forcing"]["time"] = look.time
-    mapping["output"] = {"file": f"{path.stem}.nc"}
     guesses.append("soil, vegetation and initial state are those of an example: replace them with those of the site")
     return mapping, tuple(guesses)
+
+
+def _output(path: Path, files: list[Path]) -> str:
+    """A name for the results that is none of the records, which may be beside the configuration."""
+    taken = {file.resolve() for file in files}
+    if any(file.parent.resolve() == path.absolute().parent.resolve() and len(files) > 1 for file in files):
+        # A pattern of records would find the results the next time.
+        return f"output/{path.stem}.nc"
+    name = f"{path.stem}.nc"
+    return f"{path.stem}_out.nc" if (path.absolute().parent / name).resolve() in taken else name

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bmi_noahpy.files.netcdf import begins_as_netcdf, open_netcdf_file
+from bmi_noahpy.files.netcdf import begins_as_netcdf
 from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
-from bmi_noahpy.forcing.netcdf import open_netcdf
-from bmi_noahpy.forcing.netcdf_fields import OpenFiles
-from bmi_noahpy.forcing.presets import before_reading
-from bmi_noahpy.forcing.site import site_of
+from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, contents
+from bmi_noahpy.forcing.convention import convention_of
+from bmi_noahpy.forcing.presets import find_preset
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.table import (
-    AIR,
     UNITS,
     AmbiguousVariable,
-    Array,
     ForcingError,
     MissingQuantities,
+    PresetUnits,
     Times,
     UnstatedUnits,
     required_quantities,
 )
-from bmi_noahpy.forcing.text import read_text
 from bmi_noahpy.forcing.units import is_amount
-from bmi_noahpy.tabular import AmbiguousDates, TableError, read_text_table
+from bmi_noahpy.forcing.unstated import likely_units
+from bmi_noahpy.tabular import AmbiguousDates
 
+SHOWN = 20
+"""Variables that a sentence names."""
 NETCDF = (".nc", ".nc4", ".cdf", ".zarr")
-EVERYTHING: Mapping[str, float] = dict.fromkeys(AIR, 0.0)
-"""So that nothing need be there to be looked at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +41,8 @@ class FirstLook:
 
     Parameters
     ----------
-    variables : Quantity -> entry of ``forcing.variables``.
+    preset : Convention that it follows; None: none that is known.
+    variables : Quantity -> entry of ``forcing.variables``, where the preset does not say the same.
     time : Entry ``forcing.time``.
     times : Beginning of the interval of each record.
     interval : Between records. [s]
@@ -51,6 +50,7 @@ class FirstLook:
     guesses : Sentences about what was not certain.
     """
 
+    preset: str | None
     variables: dict[str, dict[str, Any]]
     time: dict[str, Any]
     times: Times
@@ -59,18 +59,12 @@ class FirstLook:
     guesses: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Seen:
-    """One variable as it was found."""
-
-    name: str | tuple[str, ...]
-    units: str
-    label: str | None
-    values: Array
-
-
 def look_at(files: Sequence[Path], preset: str | None = None) -> FirstLook:
     """Look at a text table or at netCDF files.
+
+    Parameters
+    ----------
+    preset : Convention that they follow; None: the one that their names are of, if there is one.
 
     Raises
     ------
@@ -80,98 +74,135 @@ def look_at(files: Sequence[Path], preset: str | None = None) -> FirstLook:
     netcdf = len(files) > 1 or path.suffix.lower() in NETCDF or begins_as_netcdf(path)
     spec = ForcingSpec(file=path if len(files) == 1 else tuple(files), preset=preset, derive=EVERYTHING)
     guesses: list[str] = []
-    for _ in range(4 * len(UNITS)):
+    if preset is None:
+        preset, guesses = convention_of(files, netcdf, spec)
+        spec = dataclasses.replace(spec, preset=preset)
+    return _Look(files, netcdf, spec, guesses).taken()
+
+
+class _Look:
+    """Reads again and again, each time with one more thing taken for granted."""
+
+    def __init__(self, files: Sequence[Path], netcdf: bool, spec: ForcingSpec, guesses: list[str]) -> None:
+        self._files, self._netcdf = files, netcdf
+        self._spec, self._guesses = spec, guesses
+        self._unstated: set[str] = set()
+
+    def taken(self) -> FirstLook:
+        found = self._read()
+        if not found.seen:
+            raise ForcingError(
+                f"{self._files[0]}: no variable of weather is recognised in it. `noahpy info presets` lists names."
+            )
+        labels = {quantity: seen.label for quantity, seen in found.seen.items()}
+        axis, _ = aligned(found.times, labels, str(self._files[0]))
+        variables = self._variables(found)
+        self._missing(found)
+        time = self._time(found)
+        spaces = np.diff(found.times).astype("timedelta64[s]").astype(np.int64)
+        interval = float(np.median(spaces)) if len(spaces) else 3600.0
+        return FirstLook(self._spec.preset, variables, time, axis, interval, found.place, tuple(self._guesses))
+
+    def _read(self) -> Contents:
+        for _ in range(4 * len(UNITS)):
+            try:
+                return contents(self._files, self._netcdf, self._spec)
+            except UnstatedUnits as error:
+                # Its values are looked at once everything can be read.
+                self._unstated.add(error.quantity)
+                self._say(error.quantity, VariableSpec(error.name, UNITS[error.quantity]))
+            except PresetUnits as error:
+                self._guesses.append(
+                    f"{error.quantity} ({error.name}) is in {error.units} by the file, and in others by preset "
+                    f"{self._spec.preset}: those of the file are a guess"
+                )
+                self._say(error.quantity, VariableSpec(error.name, error.units))
+            except AmbiguousVariable as error:
+                first, other = error.names
+                self._guesses.append(f"{error.quantity} could be {first} or {other}: {first} is a guess")
+                self._say(error.quantity, VariableSpec(first))
+            except ForcingError as error:
+                if not isinstance(error.__cause__, AmbiguousDates) or self._spec.time.format:
+                    raise
+                self._guesses.append("dates can be read with the day or the month first: day-first is a guess")
+                time = dataclasses.replace(self._spec.time, format="day-first")
+                self._spec = dataclasses.replace(self._spec, time=time)
+        raise ForcingError(f"{self._files[0]}: nearly all of it would be a guess. Name its variables yourself.")
+
+    def _say(self, quantity: str, variable: VariableSpec) -> None:
+        given = self._spec.variables.get(quantity)
+        known = dataclasses.replace(variable, label=given.label if given else None)
+        self._spec = dataclasses.replace(self._spec, variables={**self._spec.variables, quantity: known})
+
+    def _variables(self, found: Contents) -> dict[str, dict[str, Any]]:
+        """Entries of what the preset, if there is one, does not say."""
+        said = {} if self._spec.preset is None else find_preset(self._spec.preset).variables
+        variables = {}
+        for quantity, seen in found.seen.items():
+            entry, guessed = self._entry(quantity, seen)
+            if guessed or quantity in self._spec.variables or quantity not in said:
+                variables[quantity] = entry
+        return variables
+
+    def _entry(self, quantity: str, seen: Seen) -> tuple[dict[str, Any], bool]:
+        """The entry of a variable, and whether its totals are a guess."""
+        entry: dict[str, Any] = {"name": seen.name if isinstance(seen.name, str) else list(seen.name)}
+        units = self._units(quantity, seen)
+        if units is not None:
+            entry["units"] = units
+        if seen.label is not None:
+            entry["label"] = seen.label
+        if seen.accumulated is not None:
+            entry["accumulated"] = seen.accumulated
+        elif is_amount(units or "", quantity) and looks_accumulated(seen.values):
+            falls = np.diff(seen.values[np.isfinite(seen.values[:, 0]), 0]) < 0.0
+            entry["accumulated"] = "since_midnight" if falls.any() else "since_start"
+            self._guesses.append(
+                f"{quantity} looks like a running total: accumulated {entry['accumulated']} is a guess"
+            )
+            return entry, True
+        return entry, False
+
+    def _units(self, quantity: str, seen: Seen) -> str | None:
+        """Units as they are stated, else those that the values point to; None where they point to none."""
+        if not seen.assumed and quantity not in self._unstated:
+            return seen.units
+        units = likely_units(quantity, seen.values)
+        name = seen.name if isinstance(seen.name, str) else " + ".join(seen.name)
+        text = (
+            f"its values do not tell: add forcing.variables.{quantity}.units"
+            if units is None
+            else f"{units} is a guess"
+        )
+        self._guesses.append(f"{quantity} ({name}) has no units: {text}")
+        return units
+
+    def _missing(self, found: Contents) -> None:
         try:
-            times, seen, place = _netcdf(files, spec) if netcdf else _table(path, spec)
-            break
-        except UnstatedUnits as error:
-            units = "mm" if error.quantity in ("precipitation", "rainfall", "snowfall") else UNITS[error.quantity]
-            guesses.append(f"{error.quantity} ({error.name}) has no units: {units} is a guess")
-            spec = _with(spec, error.quantity, VariableSpec(error.name, units))
-        except AmbiguousVariable as error:
-            first, other = error.names
-            guesses.append(f"{error.quantity} could be {first} or {other}: {first} is a guess")
-            spec = _with(spec, error.quantity, VariableSpec(first))
-        except ForcingError as error:
-            if not isinstance(error.__cause__, AmbiguousDates) or spec.time.format:
-                raise
-            guesses.append("dates can be read with the day or the month first: day-first is a guess")
-            spec = dataclasses.replace(spec, time=dataclasses.replace(spec.time, format="day-first"))
-    if not seen:
-        raise ForcingError(f"{path}: no variable of weather is recognised in it. `noahpy info presets` lists names.")
-    return _look(path, times, seen, place, spec, guesses)
+            required_quantities(set(found.seen), "", "")
+        except MissingQuantities as error:
+            besides = f" The file has besides {', '.join(found.unused[:SHOWN])}." if found.unused else ""
+            self._guesses.append(
+                f"missing: {', '.join(error.missing)}.{besides} Name them in forcing.variables, or see forcing.derive "
+                "for pressure and longwave"
+            )
+        if not any(seen.label for seen in found.seen.values()):
+            self._guesses.append(
+                "nothing says what a time stamp is: records are taken to begin at it. Loggers often write the end of "
+                "the interval: then set forcing.time.label to end"
+            )
 
-
-def _with(spec: ForcingSpec, quantity: str, variable: VariableSpec) -> ForcingSpec:
-    given = spec.variables.get(quantity)
-    label = given.label if given else None
-    return dataclasses.replace(spec, variables={**spec.variables, quantity: dataclasses.replace(variable, label=label)})
-
-
-def _look(
-    path: Path, times: Times, seen: Mapping[str, _Seen], place: dict[str, float], spec: ForcingSpec, guesses: list[str]
-) -> FirstLook:
-    axis, _ = aligned(times, {quantity: found.label for quantity, found in seen.items()}, str(path))
-    variables = {quantity: _entry(quantity, found, spec, guesses) for quantity, found in seen.items()}
-    try:
-        required_quantities(set(seen), str(path), "")
-    except MissingQuantities as error:
-        guesses.append(
-            f"missing: {', '.join(error.missing)}. Name them in forcing.variables, or see forcing.derive for pressure "
-            "and longwave"
+    def _time(self, found: Contents) -> dict[str, Any]:
+        """Entry ``forcing.time``: the form of dates, and the zone where it is a guess."""
+        time: dict[str, Any] = {"format": self._spec.time.format} if self._spec.time.format else {}
+        preset = self._spec.preset
+        if found.zoned:
+            return time
+        local = preset is not None and find_preset(preset).local
+        east = found.place.get("longitude")
+        offset = 0 if east is None or not local else round(east / 15.0)
+        kind = "are of local standard time" if local else "may be of any zone"
+        self._guesses.append(
+            f"its stamps {kind}, which the file does not name: forcing.time.utc_offset {offset} is a guess"
         )
-    if not any(found.label for found in seen.values()):
-        guesses.append(
-            "nothing says what a time stamp is: records are taken to begin at it. Loggers often write the end of the "
-            "interval: then set forcing.time.label to end"
-        )
-    time: dict[str, Any] = {"format": spec.time.format} if spec.time.format else {}
-    interval = float(np.median(np.diff(times).astype("timedelta64[s]").astype(np.int64))) if len(times) > 1 else 3600.0
-    return FirstLook(variables, time, axis, interval, place, tuple(guesses))
-
-
-def _entry(quantity: str, found: _Seen, spec: ForcingSpec, guesses: list[str]) -> dict[str, Any]:
-    name = found.name if isinstance(found.name, str) else list(found.name)
-    entry: dict[str, Any] = {"name": name, "units": found.units}
-    if found.label is not None:
-        entry["label"] = found.label
-    asked = spec.variables.get(quantity)
-    if asked is not None and asked.accumulated is not None:
-        entry["accumulated"] = asked.accumulated
-    elif is_amount(found.units, quantity) and looks_accumulated(found.values):
-        falls = np.diff(found.values[np.isfinite(found.values[:, 0]), 0]) < 0.0
-        entry["accumulated"] = "since_midnight" if falls.any() else "since_start"
-        guesses.append(f"{quantity} looks like a running total: accumulated {entry['accumulated']} is a guess")
-    return entry
-
-
-def _table(path: Path, spec: ForcingSpec) -> tuple[Times, dict[str, _Seen], dict[str, float]]:
-    raw = read_text(path, before_reading(spec))
-    seen = {
-        quantity: _Seen(_names(field.name), field.units, field.label, field.values)
-        for quantity, field in raw.fields.items()
-    }
-    try:
-        facts = read_text_table(path, before_reading(spec).text).layout.facts
-    except TableError as error:
-        raise ForcingError(str(error)) from error
-    place = {name: float(facts[name]) for name in ("latitude", "longitude") if facts.get(name)}
-    return raw.times, seen, place
-
-
-def _names(name: str) -> str | tuple[str, ...]:
-    """The variables of a sum, which the reader calls by all their names."""
-    return tuple(name.split(" + ")) if " + " in name else name
-
-
-def _netcdf(paths: Sequence[Path], spec: ForcingSpec) -> tuple[Times, dict[str, _Seen], dict[str, float]]:
-    records = open_netcdf(paths, before_reading(spec))
-    seen = {}
-    with OpenFiles() as files:
-        for quantity, field in records.fields.items():
-            values = field.read(0, min(len(records.times), 96), files)[:, :1]
-            seen[quantity] = _Seen(field.summed or field.name, field.units, field.label, values)
-    with open_netcdf_file(paths[0]) as data:
-        site = site_of(data)
-    place = {} if site is None else dict(zip(("latitude", "longitude"), site, strict=True))
-    return records.times, seen, place
+        return {**time, "utc_offset": offset}

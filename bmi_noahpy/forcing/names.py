@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bmi_noahpy.forcing.statistics import MEANS, left_out, other_statistic
-from bmi_noahpy.forcing.table import ALTERNATIVES, AmbiguousVariable, ForcingError, required_quantities
+from bmi_noahpy.forcing.table import (
+    ALTERNATIVES,
+    AmbiguousVariable,
+    ForcingError,
+    MissingQuantities,
+    required_quantities,
+)
 from bmi_noahpy.tabular.header_units import split_name
 
 # The model's own name first, then CF standard names, ALMA names and those of common station files.
@@ -100,6 +106,7 @@ def choose_variables(
     source: str,
     given: frozenset[str] = frozenset(),
     declared: Mapping[str, str] | None = None,
+    hint: str = "",
 ) -> dict[str, str]:
     """Quantity -> variable for everything the model needs and the vegetation the file offers.
 
@@ -111,6 +118,7 @@ def choose_variables(
     source : File, for messages.
     given : Quantities that are derived on request, and need not be in the file.
     declared : Variables that the file declares an extreme or a spread -> which; they are not recognised.
+    hint : What may help when a quantity is missing.
 
     Raises
     ------
@@ -135,7 +143,11 @@ def choose_variables(
     found.update(explicit)
     told = left_out(statistics_among(labels, declared, explicit))
     available = f"The file has {', '.join(labels)}. {''.join(f'{text}. ' for text in told)}{ACCEPTED}"
-    return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
+    try:
+        return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
+    except MissingQuantities as error:
+        # What helps goes first: the list of names is long.
+        raise MissingQuantities(f"{source}: {hint}{str(error).removeprefix(f'{source}: ')}", error.missing) from None
 
 
 def statistics_among(

@@ -25,10 +25,11 @@ from bmi_noahpy.forcing.netcdf_times import (
 )
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import with_variables
+from bmi_noahpy.forcing.recognition import hint, unsaid
 from bmi_noahpy.forcing.site import far_note, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
 from bmi_noahpy.forcing.statistics import left_out
-from bmi_noahpy.forcing.table import Array, ForcingError, Times, UnstatedUnits
+from bmi_noahpy.forcing.table import RATES, Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.forcing.terrain import GRAVITY
 from bmi_noahpy.forcing.units import factor_in_sum
 from bmi_noahpy.region.domain import Domain
@@ -58,10 +59,11 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
     with OpenFiles() as files:
         labels = _labels([files[path] for path in paths])
-        variables = with_variables(spec, list(labels), source)
+        variables = with_variables(spec, list(labels), source, _stated([files[path] for path in paths]))
         asked = {quantity: given.names[0] for quantity, given in variables.items()}
         declared = {name: kind for path in paths for name, kind in declared_statistics(files[path]).items()}
-        chosen = choose_variables(labels, asked, source, frozenset(spec.derive), declared=declared)
+        advice = hint(list(labels), "netcdf") if spec.preset is None else ""
+        chosen = choose_variables(labels, asked, source, frozenset(spec.derive), declared=declared, hint=advice)
         if not chosen:
             raise ForcingError(
                 f"{source}: none of its variables ({', '.join(labels)}) is recognised as weather. Name them in "
@@ -96,7 +98,9 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         )
     records = _on_one_axis(fields, spec, source)
     taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
-    told = [f"{source}: {text}" for text in left_out(statistics_among(labels, declared, taken), chosen)]
+    others = left_out(statistics_among(labels, declared, taken), chosen)
+    rates = [field.label for quantity, field in fields.items() if quantity in RATES]
+    told = [f"{source}: {text}" for text in (*others, *unsaid(spec, list(labels), "netcdf", rates))]
     return dataclasses.replace(records, notes=(*records.notes, *told, *far_note(site, domain, source)))
 
 
@@ -201,6 +205,16 @@ def _labels(files: Iterable[Any]) -> dict[str, str]:
     return {
         name: label if label.lower() in aliases and label not in shared else name for name, label in standard.items()
     }
+
+
+def _stated(files: Iterable[Any]) -> dict[str, str | None]:
+    """Variable -> its units attribute in the first file that has one."""
+    found: dict[str, str | None] = {}
+    for data in files:
+        for name, variable in data.data_vars.items():
+            units = variable.attrs.get("units")
+            found.setdefault(str(name), None if units is None else str(units))
+    return found
 
 
 def _parts(files: OpenFiles, paths: Sequence[Path], name: str, time: TimeSpec) -> tuple[Part, ...]:

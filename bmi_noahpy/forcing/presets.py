@@ -7,14 +7,16 @@ import difflib
 import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
-from bmi_noahpy.forcing.table import ForcingError
+from bmi_noahpy.forcing.table import ForcingError, PresetUnits
+from bmi_noahpy.forcing.units import same_units
 from bmi_noahpy.tabular.clock import Label
 
+Kind = Literal["netcdf", "text"]
 FILE = Path(__file__).with_name("presets.yaml")
 
 
@@ -29,6 +31,8 @@ class Preset:
     label : What the stamps of all variables are; None: as usual.
     columns : Names of the columns of a table without a header.
     format : Of the file; None: any.
+    kind : "netcdf" or "text", where its files are of one kind only.
+    local : Whether stamps are of a clock that the file does not name.
     """
 
     about: str
@@ -36,6 +40,8 @@ class Preset:
     label: Label | None = None
     columns: tuple[str, ...] | None = None
     format: str | None = None
+    kind: Kind | None = None
+    local: bool = False
 
 
 @functools.cache
@@ -49,6 +55,8 @@ def presets() -> dict[str, Preset]:
             label=entry.get("label"),
             columns=tuple(entry["columns"]) if "columns" in entry else None,
             format=entry.get("format"),
+            kind=entry.get("kind"),
+            local=entry.get("local", False),
         )
         for name, entry in table.items()
     }
@@ -84,34 +92,73 @@ def before_reading(spec: ForcingSpec) -> ForcingSpec:
     )
 
 
-def with_variables(spec: ForcingSpec, names: Collection[str], source: str) -> Mapping[str, VariableSpec]:
+def with_variables(
+    spec: ForcingSpec, names: Collection[str], source: str, stated: Mapping[str, str | None]
+) -> Mapping[str, VariableSpec]:
     """The variables that are asked for, and those of the preset that the file has.
+
+    What is asked for of a variable of the preset goes before the preset, which keeps what is not said.
+
+    Parameters
+    ----------
+    stated : Variable -> its units by the file; None, or none there: the file does not say.
 
     Raises
     ------
     ForcingError : the file has no variable of the preset.
+    PresetUnits : the file states other units than the preset, and the configuration does not say which are right.
     """
     if spec.preset is None:
         return spec.variables
-    found = dict(_present(find_preset(spec.preset), set(names)))
+    found = present(find_preset(spec.preset), names)
     if not found:
         raise ForcingError(
             f"{source}: none of its variables ({', '.join(names)}) is one of forcing.preset {spec.preset!r}. Choose "
             "another preset, or name them in forcing.variables."
         )
-    return found | dict(spec.variables)
+    for quantity, entry in found.items():
+        asked = spec.variables.get(quantity)
+        if asked is None or (asked.names == entry.names and asked.units is None):
+            _agree(quantity, entry, spec.preset, source, stated)
+    return found | {name: _over(asked, found.get(name)) for name, asked in spec.variables.items()}
 
 
-def _present(preset: Preset, names: set[str]) -> list[tuple[str, VariableSpec]]:
-    found = []
+def _over(asked: VariableSpec, preset: VariableSpec | None) -> VariableSpec:
+    if preset is None or asked.names != preset.names:
+        return asked
+    return VariableSpec(
+        asked.name,
+        asked.units or preset.units,
+        asked.label or preset.label,
+        asked.accumulated or preset.accumulated,
+    )
+
+
+def _agree(quantity: str, entry: VariableSpec, preset: str, source: str, stated: Mapping[str, str | None]) -> None:
+    """Refuse units of the file that are others than those of the preset; those that nobody can read say nothing."""
+    for name in entry.names:
+        units = stated.get(name)
+        if units and entry.units and not same_units(units, entry.units, quantity):
+            raise PresetUnits(
+                f"{source}: {quantity} ({name}): its units are {units!r} by the file, {entry.units!r} by "
+                f"forcing.preset {preset!r}. Set forcing.variables.{quantity} to {{name: {name}, units: ...}}.",
+                quantity,
+                name,
+                units,
+            )
+
+
+def present(preset: Preset, names: Collection[str]) -> dict[str, VariableSpec]:
+    """Quantity -> variable of a convention, for those that are among some names."""
+    found = {}
     for quantity, entry in preset.variables.items():
         others = {key: entry[key] for key in ("units", "label", "accumulated") if key in entry}
         if "sum" in entry:
             summed = tuple(name for name in entry["sum"] if name in names)
             if summed:
-                found.append((quantity, VariableSpec(summed, **others)))
+                found[quantity] = VariableSpec(summed, **others)
             continue
         name = next((name for name in entry["names"] if name in names), None)
         if name is not None:
-            found.append((quantity, VariableSpec(name, **others)))
+            found[quantity] = VariableSpec(name, **others)
     return found

@@ -97,6 +97,14 @@ class UnstatedUnits(ForcingError):
         self.quantity, self.name = quantity, name
 
 
+class PresetUnits(ForcingError):
+    """A variable in other units than those of its convention; its `quantity`, `name` and `units` are at hand."""
+
+    def __init__(self, text: str, quantity: str, name: str, units: str) -> None:
+        super().__init__(text)
+        self.quantity, self.name, self.units = quantity, name, units
+
+
 class AmbiguousVariable(ForcingError):
     """Two variables that could be one quantity; `quantity` and both `names` are at hand."""
 

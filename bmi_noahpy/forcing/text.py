@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
-from bmi_noahpy.forcing.presets import with_variables
+from bmi_noahpy.forcing.presets import find_preset, present, with_variables
+from bmi_noahpy.forcing.recognition import hint, unsaid
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.statistics import WORDS, left_out
 from bmi_noahpy.forcing.table import (
-    SHORTWAVE,
+    RATES,
     UNITS,
-    WATER,
     Array,
     ForcingError,
     RawField,
@@ -22,13 +23,9 @@ from bmi_noahpy.forcing.table import (
     UnstatedUnits,
 )
 from bmi_noahpy.forcing.units import factor_in_sum
+from bmi_noahpy.forcing.unstated import doubtful
 from bmi_noahpy.tabular import TableError, TextTable, find_clock, parse_clock, read_text_table
 from bmi_noahpy.tabular.clock import time_like
-
-PRESSURES = ("vapour_pressure", "vapour_pressure_deficit")
-"""Pa, hPa and kPa of them all lie within the bounds."""
-DIM = 20.0
-"""The highest shortwave radiation of records that hold any daylight is not below it. [W m-2]"""
 
 
 def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
@@ -54,12 +51,20 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     clock = find_clock(names, spec.time, source)
     time = table.time(spec.time, clock)
     stamps = parse_clock(clock, [table.texts(name) for name in clock.columns], time, f"{source}: {clock.columns[0]}")
-    variables = with_variables(spec, names, source)
+    if table.layout.kind == "SMET" and spec.preset is None and present(find_preset("smet"), names):
+        spec = dataclasses.replace(spec, preset="smet")
+    stated = {name: table.layout.units.get(name) or split_units(name)[1] for name in names}
+    variables = with_variables(spec, names, source, stated)
     labels = {name: split_units(name)[0] for name in names if name not in (*clock.columns, *time_like(names))}
     explicit, sums = _explicit(variables, labels, source)
     kinds = {name: kind for name, kind in table.layout.kinds.items() if kind in WORDS.values()}
     chosen = choose_variables(
-        labels | {name: name for name in sums}, explicit, source, frozenset(spec.derive), declared=kinds
+        labels | {name: name for name in sums},
+        explicit,
+        source,
+        frozenset(spec.derive),
+        declared=kinds,
+        hint=hint(names, "text") if spec.preset is None else "",
     )
     whole = spec.time.label or clock.label or table.layout.label
     fields = {}
@@ -76,7 +81,8 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
         )
     taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
     others = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
-    notes = tuple(f"{source}: {text}" for text in left_out(others, chosen))
+    rates = [field.label for quantity, field in fields.items() if quantity in RATES]
+    notes = tuple(f"{source}: {text}" for text in (*left_out(others, chosen), *unsaid(spec, names, "text", rates)))
     return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table), notes=notes)
 
 
@@ -136,27 +142,15 @@ def _stated(table: TextTable, column: str, quantity: str, values: Array) -> str 
 
     Raises
     ------
-    UnstatedUnits : precipitation, vapour pressure and its deficit without units, which no value can tell apart; and
-        shortwave radiation that is too weak for W m-2.
+    UnstatedUnits : those that must be stated (see `bmi_noahpy.forcing.unstated`).
     """
     stated = table.layout.units.get(column) or split_units(column)[1]
     if stated is not None:
         return stated
-    highest = float(np.nanmax(values, initial=0.0))
-    remedy = None
-    if quantity in WATER:
-        remedy = "mm is the amount of a record, mm h-1 and kg m-2 s-1 are rates"
-    elif quantity in PRESSURES:
-        remedy = "Pa, hPa and kPa cannot be told apart"
-    elif quantity in SHORTWAVE and 0.0 < highest < DIM:
-        remedy = (
-            f"its highest value {highest:.3g} is too weak for the W m-2 of daylight; MJ m-2 is the amount of a record"
-        )
-    if remedy is None:
+    doubt = doubtful(quantity, values)
+    if doubt is None:
         return None
-    raise UnstatedUnits(
-        f"{table.path}: {quantity} ({column}): no units in the header. Set forcing.variables.{quantity}.units: "
-        f"{remedy}.",
-        quantity,
-        column,
+    text = (
+        f"{table.path}: {quantity} ({column}): no units in the header. Set forcing.variables.{quantity}.units: {doubt}."
     )
+    raise UnstatedUnits(text, quantity, column)

@@ -71,6 +71,22 @@ def is_amount(units: str, quantity: str) -> bool:
     return _amount_factor(spelling(units), UNITS[quantity], 1.0) is not None
 
 
+def same_units(units: str, others: str, quantity: str) -> bool:
+    """Whether two spellings mean the same; True for one that is not known, which says nothing."""
+    if spelling(units) == spelling(others):
+        return True
+    points = np.array([0.0, 1.0])
+    try:
+        refuse_other_kind(units, ACCEPTED_KINDS.get(quantity))
+    except ValueError:
+        return False
+    try:
+        first, second = (convert(points, each, quantity, 3600.0) for each in (units, others))
+    except ForcingError:
+        return True
+    return bool(np.allclose(first, second, rtol=1e-6)) and is_amount(units, quantity) == is_amount(others, quantity)
+
+
 def factor_in_sum(units: str, of_first: str, quantity: str) -> float:
     """What a variable of a sum is multiplied by to have the units of the first one.
 

@@ -150,6 +150,11 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     return np.where(carried, values, to_utc(values, time, variable))
 
 
+def has_offset(text: str) -> bool:
+    """Whether a stamp carries its own offset from UTC."""
+    return ":" in text and _OFFSET.search(text.strip()) is not None
+
+
 def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:
     """Local times as UTC.
 

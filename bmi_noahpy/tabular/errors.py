@@ -9,3 +9,7 @@ class TableError(ValueError):
 
 class AmbiguousDates(TableError):
     """Dates that can be read with the day or with the month first."""
+
+
+class NoHeader(TableError):
+    """A table of numbers without names of its columns."""

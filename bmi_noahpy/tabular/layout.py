@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.errors import NoHeader, TableError
 from bmi_noahpy.tabular.header_units import known_units, plain_units
 from bmi_noahpy.tabular.lines import SPACES, fields_of, is_moment, is_number, is_value
 
@@ -147,7 +147,7 @@ def _header(
     fitting = [_fitted(fields, width) for fields in candidates if width <= len(fields) <= width + 1]
     fitting = [fields for fields in fitting if not all(is_number(field) for field in fields if field)]
     if not fitting:
-        raise TableError(
+        raise NoHeader(
             f"{path}: no line of names before the data, which begin in line {first + 1} with {width} columns. "
             "Give their names as columns: [time, Tair_K, ...]."
         )

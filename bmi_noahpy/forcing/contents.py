@@ -1,0 +1,117 @@
+"""What a reader finds in files of records, before any of it is judged."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bmi_noahpy.files.netcdf import open_netcdf_file
+from bmi_noahpy.forcing.netcdf import open_netcdf
+from bmi_noahpy.forcing.netcdf_fields import OpenFiles
+from bmi_noahpy.forcing.presets import before_reading
+from bmi_noahpy.forcing.site import site_of
+from bmi_noahpy.forcing.spec import ForcingSpec
+from bmi_noahpy.forcing.table import AIR, Array, ForcingError, Times
+from bmi_noahpy.forcing.text import read_text
+from bmi_noahpy.tabular import TableError, read_text_table
+from bmi_noahpy.tabular.clock import has_offset, offset_in_names, time_like
+from bmi_noahpy.tabular.reader import TextTable
+
+EVERYTHING: Mapping[str, float] = dict.fromkeys(AIR, 0.0)
+"""So that nothing need be there to be looked at."""
+JUDGED = 96
+"""Records of netCDF files that are looked at."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """One variable as it was found.
+
+    Parameters
+    ----------
+    assumed : Whether nothing states its units.
+    """
+
+    name: str | tuple[str, ...]
+    units: str
+    label: str | None
+    accumulated: str | None
+    values: Array
+    assumed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """Stamps, variables by quantity, and the entries latitude and longitude where the files say where they are.
+
+    Parameters
+    ----------
+    zoned : Whether the files say what zone their stamps are of, or are of a kind that keeps UTC.
+    unused : Other variables.
+    """
+
+    times: Times
+    seen: dict[str, Seen]
+    place: dict[str, float]
+    zoned: bool
+    unused: tuple[str, ...]
+
+
+def contents(files: Sequence[Path], netcdf: bool, spec: ForcingSpec) -> Contents:
+    """What is found in a text table or in netCDF files.
+
+    Raises
+    ------
+    ForcingError : they cannot be read as the specification says.
+    """
+    return _netcdf(files, spec) if netcdf else _table(files[0], spec)
+
+
+def _table(path: Path, spec: ForcingSpec) -> Contents:
+    raw = read_text(path, before_reading(spec))
+    seen = {
+        quantity: Seen(_names(field.name), field.units, field.label, field.accumulated, field.values, field.assumed)
+        for quantity, field in raw.fields.items()
+    }
+    try:
+        table = read_text_table(path, before_reading(spec).text)
+    except TableError as error:
+        raise ForcingError(str(error)) from error
+    facts = table.layout.facts
+    place = {name: float(facts[name]) for name in ("latitude", "longitude") if facts.get(name)}
+    times = time_like(table.names)
+    return Contents(
+        raw.times, seen, place, says_zone(table), _others([name for name in table.names if name not in times], seen)
+    )
+
+
+def says_zone(table: TextTable) -> bool:
+    """Whether the header or the names of the columns say the zone of the stamps, or the stamps themselves do."""
+    if table.layout.utc_offset is not None or offset_in_names(table.names) is not None:
+        return True
+    return any("utc" in name.lower() or has_offset(table.texts(name)[0]) for name in table.names[:2])
+
+
+def _others(names: Sequence[str], seen: Mapping[str, Seen]) -> tuple[str, ...]:
+    taken = {part for found in seen.values() for part in ([found.name] if isinstance(found.name, str) else found.name)}
+    return tuple(name for name in names if name not in taken)
+
+
+def _names(name: str) -> str | tuple[str, ...]:
+    """The variables of a sum, which the reader calls by all their names."""
+    return tuple(name.split(" + ")) if " + " in name else name
+
+
+def _netcdf(paths: Sequence[Path], spec: ForcingSpec) -> Contents:
+    records = open_netcdf(paths, before_reading(spec))
+    seen = {}
+    with OpenFiles() as files:
+        for quantity, field in records.fields.items():
+            values = field.read(0, min(len(records.times), JUDGED), files)[:, :1]
+            seen[quantity] = Seen(field.summed or field.name, field.units, field.label, field.accumulated, values)
+    with open_netcdf_file(paths[0]) as data:
+        site = site_of(data)
+        dated = [str(name) for name, variable in data.data_vars.items() if variable.ndim]
+    place = {} if site is None else dict(zip(("latitude", "longitude"), site, strict=True))
+    return Contents(records.times, seen, place, True, _others(dated, seen))
