@@ -44,3 +44,17 @@ def test_snow_without_the_measured_phase_is_still_good(example, shared, tmp_path
 def test_missing_data_are_named_with_a_remedy(example, tmp_path):
     with pytest.raises(SystemExit, match="Give the folder"):
         example("snow_sites").main(["col_de_porte", "--data", str(tmp_path)])
+
+
+def test_the_third_winter_names_the_forcing_that_it_needs(example, shared):
+    data = ["--data", str(shared / "data")]
+    with pytest.raises(SystemExit, match="no forcing_2001_2002_nopressure"):
+        example("snow_sites").main(["col_de_porte_2001", *data])
+
+
+def test_less_precipitation_is_less_snow(example, shared):
+    data = ["--steps", "10800", "--layers", "3", "--data", str(shared / "data"), "--precipitation", "0.9"]
+    (found,) = example("snow_sites").main(["col_de_porte", *data]).values()
+    # With a tenth less, the peak is the observed one.
+    assert abs(found.peak[0] - found.peak[1]) < 20.0
+    assert found.water > 0.95
