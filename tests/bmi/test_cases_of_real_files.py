@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from bmi_noahpy import simulate
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning, load_configuration
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError
@@ -70,7 +72,15 @@ def test_means_of_three_hours_keep_their_time_of_day(case):
 
 
 def test_the_last_record_of_amounts_runs_alone(case):
-    assert prepared(case("last_record_of_amounts")).steps == 1
+    folder = case("last_record_of_amounts")
+    assert prepared(folder).steps == 1
+    with xr.open_dataset(folder / "forcing.nc") as data:
+        rain = data.load()
+    rain["Precip"][-1] = 3.6
+    rain.to_netcdf(folder / "forcing.nc")
+    run = prepared(folder)
+    assert run.steps == 1
+    assert amounts(run, "precipitation").tolist() == [pytest.approx(3.6, rel=1e-12)]
 
 
 def test_a_pointer_called_netcdf_is_named_with_the_remedy(case):
@@ -150,3 +160,26 @@ def test_water_that_floors_create_is_in_the_summary(case):
         warnings.simplefilter("ignore")
         summary = launch(configuration, Launch(), say=lambda _: None)
     assert summary.created.water > 100.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [(["period.step=300"], 5e-4), (["schemes={preset: conservative}"], 2e-3)],
+    ids=["five minutes", "three hours, conservative"],
+)
+def test_gravel_drains_without_creating_water(case, settings, tolerance):
+    folder = case("gravel_water_created")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        end = "period.end=2019-06-04T00:00"
+        found = simulate(load_configuration(folder / "run.yaml", [end, "execution=auto", *settings]))
+    a_day_after = found["soil_moisture"].sel(time="2019-06-04T00:00", method="nearest").values[:3]
+    np.testing.assert_allclose(a_day_after, [0.086, 0.103, 0.117], atol=tolerance)
+    assert abs(found["numerical_water_source"]).max() == 0.0
+
+
+def test_observations_in_another_order_meet_the_same_values(case):
+    folder = case("obs_unsorted")
+    (found,) = read_observations(folder / "obs.csv")
+    rows = sorted((folder / "obs.csv").read_text().split()[1:])
+    np.testing.assert_array_equal(found.values, [float(row.split(",")[1]) for row in rows])

@@ -278,6 +278,35 @@ def test_corrected_sand_drains_as_later_public_tables_say():
     assert (sand.saturated_hydraulic_conductivity.item(), sand.field_capacity.item()) == (4.66e-5, 0.192)
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "numbers"),
+    [
+        # b, porosity, field capacity, suction [m], conductivity [m s-1], diffusivity [m2 s-1], wilting point, quartz.
+        (1, "sand", (2.79, 0.339, 0.192, 0.069, 4.66e-5, 2.65e-5, 0.010, 0.92)),
+        (2, "loamy sand", (4.26, 0.421, 0.283, 0.036, 1.41e-5, 5.14e-6, 0.028, 0.82)),
+        (3, "sandy loam", (4.74, 0.434, 0.312, 0.141, 5.23e-6, 8.05e-6, 0.047, 0.60)),
+        (5, "silt", (3.86, 0.484, 0.347, 0.955, 2.18e-6, 1.66e-5, 0.061, 0.10)),
+        (7, "sandy clay loam", (6.77, 0.404, 0.315, 0.135, 4.45e-6, 1.01e-5, 0.069, 0.60)),
+        (8, "silty clay loam", (8.72, 0.464, 0.387, 0.617, 2.03e-6, 2.35e-5, 0.120, 0.10)),
+    ],
+)
+def test_classes_that_later_public_tables_correct_have_their_values(number, name, numbers):
+    assert soil_class_names("stas-2010")[number] == name
+    found = soil_parameters(columns(number)[:, None], table="stas-2010")
+    assert (
+        found.clapp_hornberger_b.item(), found.porosity.item(), found.field_capacity.item(),
+        found.saturated_suction.item(), found.saturated_hydraulic_conductivity.item(),
+        found.saturated_diffusivity.item(), found.wilting_point.item(), found.quartz_fraction.item(),
+    ) == numbers  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["stas", "stas-2010"])
+@pytest.mark.parametrize(("number", "reason"), [(14, "water"), (16, "land ice")])
+def test_water_and_land_ice_of_public_tables_are_refused_as_such(table, number, reason):
+    with pytest.raises(ValueError, match=rf"layer 1 column 2: {number} \({reason}\) cannot be computed"):
+        soil_parameters(torch.tensor([[7, number]]), table=table)
+
+
 def test_a_class_is_found_by_its_name():
     assert class_number("Sandy Loam", soil_class_names("noah")) == 9
     assert class_number("sandy_loam", soil_class_names("stas")) == 3
