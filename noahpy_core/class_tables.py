@@ -99,5 +99,9 @@ def slope_rows(table: GeneralTable | None = None) -> Rows:
 
 def constants(table: GeneralTable | None = None) -> dict[str, float]:
     """Parameters that depend on no class."""
-    own = {row["parameter"]: float(row["value"]) for row in read_rows("general")}
-    return own if table is None else {**own, **table.constants}
+    return dict(_packaged_constants()) if table is None else {**_packaged_constants(), **table.constants}
+
+
+@cache
+def _packaged_constants() -> dict[str, float]:
+    return {row["parameter"]: float(row["value"]) for row in read_rows("general")}

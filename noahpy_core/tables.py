@@ -85,21 +85,13 @@ def soil_parameters(
     _check_choice("hydraulics", hydraulics, HYDRAULICS)
     rows = soil_rows(table)
     _check_classes(classes, rows, "material", "soil")
-    organic = {number: float(row.get("organic_solids", 0.0)) for number, row in rows.items()}
-    derived = _DERIVABLE if hydraulics == "derived" else ()
-    materials = {number: float(_MATERIALS.get(row["material"], MINERAL)) for number, row in rows.items()}
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(SoilParameters):
-        if field.name in derived or field.name == "organic_matter":
-            values[field.name] = None
-        elif field.name == "organic_solids":
-            # Mineral soil has none at all, so that its equations are those without organic matter.
-            solids = _lookup(classes, organic, dtype)
-            values[field.name] = solids if bool(solids.any()) else None
-        elif field.name == "material":
-            values[field.name] = _lookup(classes, materials, dtype)
-        else:
-            values[field.name] = _looked_up(classes, rows, field.name, dtype)
+    names = tuple(field.name for field in dataclasses.fields(SoilParameters))
+    absent = {"organic_matter", *(_DERIVABLE if hydraulics == "derived" else ())}
+    values: dict[str, Any] = dict.fromkeys(names)
+    values |= _looked_up(classes, rows, tuple(name for name in names if name not in absent), dtype)
+    # Mineral soil has none at all, so that its equations are those without organic matter.
+    if not bool(values["organic_solids"].any()):
+        values["organic_solids"] = None
     return SoilParameters(**values)
 
 
@@ -127,7 +119,6 @@ def vegetation_parameters(
     """
     rows = _land_cover(classes, table)
     given = {
-        "bare": _lookup(classes, {k: float(r["cover"] == "bare") for k, r in rows.items()}, dtype),
         "minimum_fraction": _one_per_column(minimum_fraction, classes, dtype),
         "maximum_fraction": _one_per_column(maximum_fraction, classes, dtype),
     }
@@ -189,7 +180,7 @@ def general_parameters(
     classes = torch.as_tensor(slope_class).expand(columns)
     _check_classes(classes, slopes, None, "slope")
     given = {
-        "drainage_factor": _looked_up(classes, slopes, "drainage_factor", dtype),
+        **_looked_up(classes, slopes, ("drainage_factor",), dtype),
         "deep_temperature": _one_per_column(deep_temperature, classes, dtype),
         "air_temperature_height": _one_per_column(air_temperature_height, classes, dtype),
         "wind_height": _one_per_column(wind_height, classes, dtype),
@@ -213,7 +204,7 @@ def soil_property(classes: Tensor, name: str, *, table: str | ClassTable = "noah
     _check_choice("soil table", table, SOIL_TABLES)
     rows = soil_rows(table)
     _check_classes(classes, rows, "material", "soil")
-    return _looked_up(classes, rows, name, torch.float64)
+    return _looked_up(classes, rows, (name,), torch.float64)[name]
 
 
 def vegetation_property(classes: Tensor, name: str, *, table: str | ClassTable = "usgs") -> Tensor:
@@ -228,7 +219,7 @@ def vegetation_property(classes: Tensor, name: str, *, table: str | ClassTable =
     ------
     ClassError : as `vegetation_parameters`.
     """
-    return _looked_up(classes, _land_cover(classes, table), name, torch.float64)
+    return _looked_up(classes, _land_cover(classes, table), (name,), torch.float64)[name]
 
 
 def check_slope_classes(classes: Tensor, *, table: GeneralTable | None = None) -> None:
@@ -280,37 +271,44 @@ def slope_class_count(table: GeneralTable | None = None) -> int:
     return len(slope_rows(table))
 
 
-def _looked_up(classes: Tensor, rows: Rows, name: str, dtype: torch.dtype) -> Tensor:
-    """A column of a table at the classes."""
-    return _column_of(rows, name, dtype).to(classes.device)[classes.long() - 1]
+def _looked_up(classes: Tensor, rows: Rows, names: tuple[str, ...], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Columns of a table at the classes, by name."""
+    found = _columns_of(rows, names, dtype).to(classes.device)[:, classes.long() - 1]
+    return {name: values.clone() for name, values in zip(names, found.unbind(), strict=True)}
 
 
-_columns_of: dict[tuple[int, str, torch.dtype], tuple[Rows, Tensor]] = {}
-MOST_COLUMNS = 4096
-"""Columns of tables that are kept: those of the package and of some tables of one's own."""
+_known_columns: dict[tuple[int, tuple[str, ...], torch.dtype], tuple[Rows, Tensor]] = {}
+MOST_COLUMNS = 256
+"""Sets of columns that are kept: those of the package and of some tables of one's own."""
 
 
-def _column_of(rows: Rows, name: str, dtype: torch.dtype) -> Tensor:
-    """A column of a table by class, kept: a framework makes many components from the same tables."""
-    key = id(rows), name, dtype
-    known = _columns_of.get(key)
+def _columns_of(rows: Rows, names: tuple[str, ...], dtype: torch.dtype) -> Tensor:
+    """Columns of a table, ``[name, class]``, kept: a framework makes many components from the same tables."""
+    key = id(rows), names, dtype
+    known = _known_columns.get(key)
     if known is None:
-        if len(_columns_of) >= MOST_COLUMNS:
-            _columns_of.clear()
-        values = [float(rows[number][name]) for number in range(1, len(rows) + 1)]
+        if len(_known_columns) >= MOST_COLUMNS:
+            _known_columns.clear()
+        values = [[_number(rows[number], name) for number in range(1, len(rows) + 1)] for name in names]
         # With the rows, so that no other table can have their id.
-        known = _columns_of[key] = rows, torch.tensor(values, dtype=dtype)
+        known = _known_columns[key] = rows, torch.tensor(values, dtype=dtype)
     return known[1]
 
 
-def _lookup(classes: Tensor, values: dict[int, float], dtype: torch.dtype) -> Tensor:
-    ordered = [values[number] for number in range(1, len(values) + 1)]
-    return torch.tensor(ordered, dtype=dtype, device=classes.device)[classes.long() - 1]
+def _number(row: Mapping[str, str], name: str) -> float:
+    """What a class has in a column, words as numbers."""
+    if name == "material":
+        return float(_MATERIALS.get(row["material"], MINERAL))
+    if name == "bare":
+        return float(row["cover"] == "bare")
+    return float(row.get(name, 0.0) if name == "organic_solids" else row[name])
 
 
 def _one_per_column(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
     """A tensor with one value for each column; a tensor keeps its place in the graph of gradients."""
-    return torch.as_tensor(value, dtype=dtype, device=like.device).expand(like.shape[-1]).clone()
+    if isinstance(value, Tensor):
+        return value.to(dtype=dtype, device=like.device).expand(like.shape[-1]).clone()
+    return torch.full(like.shape[-1:], value, dtype=dtype, device=like.device)
 
 
 def _class_values(
@@ -325,15 +323,11 @@ def _class_values(
 
     Optional ones stay None.
     """
-    values, others = {}, constants(general)
-    for field in dataclasses.fields(container):
-        if field.name in given or field.default is None:
-            continue
-        if field.name in rows[1]:
-            values[field.name] = _looked_up(classes, rows, field.name, dtype)
-        else:
-            values[field.name] = _one_per_column(others[field.name], classes, dtype)
-    return values
+    others = constants(general)
+    wanted = [f.name for f in dataclasses.fields(container) if f.name not in given and f.default is not None]
+    of_class = tuple(name for name in wanted if name in rows[1] or name == "bare")
+    values = _looked_up(classes, rows, of_class, dtype)
+    return values | {name: _one_per_column(others[name], classes, dtype) for name in wanted if name not in values}
 
 
 def _land_cover(classes: Tensor, table: str | ClassTable) -> Rows:
@@ -348,8 +342,12 @@ def _check_choice(what: str, value: str | ClassTable, choices: tuple[str, ...]) 
         raise ValueError(f"{what}: unknown name {value!r}. Use {' or '.join(choices)}.")
 
 
+FEW = 64
+"""Classes that Python looks through sooner than torch."""
+
+
 def _check_classes(classes: Tensor, rows: Rows, kind: str | None, what: str) -> None:
-    for number in classes.unique().tolist():
+    for number in sorted(set(classes.unique().tolist() if classes.numel() > FEW else classes.flatten().tolist())):
         row = rows.get(number)
         if row is not None and (kind is None or row[kind] not in _UNSUITABLE):
             continue

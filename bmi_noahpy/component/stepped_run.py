@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import MissingInput
-from bmi_noahpy.component.grids import Grid, keeps_shape, make_grids, snow_grid
+from bmi_noahpy.component.grids import COLUMNS, Grid, keeps_shape, make_grids, snow_grid
 from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
 from bmi_noahpy.component.state_check import StateCheck
@@ -53,19 +54,15 @@ class SteppedRun:
         warn_of_device(self.run, "a component steps")
         self.steps_taken = 0
         self.recording = Recording()
-        run, column = self.run, self.run.model.column
-        depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
+        run = self.run
         packed = run.configuration.domain.masked_cells == "packed"
-        self.grids: tuple[Grid, ...] = make_grids(run.domain, *depths, packed=packed)
         layout = Layout(run.domain.columns)
         if not run.domain.complete and keeps_shape(run.domain, packed=packed):
             layout = Layout(run.domain.columns, run.domain.places, math.prod(run.domain.shape))
-        if run.initial_state.snow.layer_mass is not None:
-            self.grids += (snow_grid(run.initial_state.snow.layer_mass.shape[0], layout.shown),)
         self.values = ValueStore(
             run.initial_state,
             run.parameters,
-            column,
+            run.model.column,
             layout=layout,
             cells=run.domain.places,
             step=run.step,
@@ -79,6 +76,17 @@ class SteppedRun:
         # The hour does not matter.
         self._vegetation_of: tuple[np.datetime64, dict[str, Tensor | None]] = np.datetime64("NaT"), {}
         self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
+
+    @functools.cached_property
+    def grids(self) -> tuple[Grid, ...]:
+        """By identifier, made when a framework first asks for one."""
+        run, column = self.run, self.run.model.column
+        depths = [depth[:, 0].double().numpy() for depth in (column.node_depth, column.bottom_depth)]
+        grids: tuple[Grid, ...] = make_grids(
+            run.domain, *depths, packed=run.configuration.domain.masked_cells == "packed"
+        )
+        snow = run.initial_state.snow.layer_mass
+        return grids if snow is None else (*grids, snow_grid(snow.shape[0], self.layout(COLUMNS).shown))
 
     @property
     def time(self) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,7 +36,7 @@ from bmi_noahpy.component.variables import GRIDS, Variable, find_variable
 from bmi_noahpy.gradient.recording import Recording
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import get_quantity, quantities, replace_quantity
+from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.state import Fluxes, Forcing, State
 
 
@@ -314,11 +317,18 @@ class ValueStore:
 
     def _expanded(self, holder: Any) -> Any:
         """A container whose tensors all have one value for each column, so that single columns can be set."""
-        for path, facts in quantities(type(holder)):
-            value = get_quantity(holder, path)
-            if value is not None and value.shape != (shape := self._shapes[GRIDS[facts["dims"]]]):
+        kind: Any = type(holder)
+        for path, read, grid in _placed(kind):
+            value = read(holder)
+            if value is not None and value.shape != (shape := self._shapes[grid]):
                 holder = replace_quantity(holder, path, value.expand(shape).clone())
         return holder
+
+
+@functools.cache
+def _placed(container: type) -> tuple[tuple[str, Callable[[Any], Any], int], ...]:
+    """Path, reader and grid of every quantity of a container."""
+    return tuple((path, operator.attrgetter(path), GRIDS[facts["dims"]]) for path, facts in quantities(container))
 
 
 def field_of(variable: Variable) -> str:

@@ -97,7 +97,7 @@ def _shapes(read: Read) -> Iterator[Problem]:
         return
     region, sides = region_of(read), grid_shape(read)
     for key, value in _all_values(read):
-        shape: tuple[int, ...] = () if isinstance(value, CellMap) else np.shape(value)
+        shape = np.shape(value) if isinstance(value, tuple) else ()
         if len(shape) >= 2 and region is not None:
             yield Problem(key, "has rows and columns beside domain.file. Put it into that file, as a map.")
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ def region_of(read: Read) -> Domain | None:
 def column_count(read: Read) -> int:
     """Number of columns of the domain."""
     region = region_of(read)
-    return region.columns if region is not None else int(np.prod(grid_shape(read)))
+    return region.columns if region is not None else math.prod(grid_shape(read))
 
 
 def grid_shape(read: Read) -> tuple[int, int]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 from bmi_noahpy.config.errors import Problem
 from bmi_noahpy.files.sizes import MOST_CELLS
@@ -26,7 +25,7 @@ def check_limits(read: Mapping[str, Any]) -> Iterator[Problem]:
     if isinstance(thickness, tuple) and len(thickness) > MOST_LAYERS:
         yield Problem("soil.thickness", f"{len(thickness)} layers. Give at most {MOST_LAYERS}.")
     sides = [read.get(f"domain.{name}") for name in ("latitude", "longitude")]
-    cells = int(np.prod([len(side) if isinstance(side, tuple) else 1 for side in sides], dtype=np.float64))
+    cells = math.prod(len(side) if isinstance(side, tuple) else 1 for side in sides)
     if cells > MOST_CELLS:
         yield Problem("domain.longitude", f"{cells} cells with the latitudes. Give at most {MOST_CELLS}.")
     daily = read.get("output.daily") or []

@@ -39,6 +39,9 @@ _SHAPES: dict[Leading, dict[int, str]] = {
 }
 
 
+_NUMBERS = frozenset((int, float))
+
+
 def refuse_empty(value: Any) -> Any:
     """The value, unless the file left it empty."""
     if value is EMPTY or (isinstance(value, str) and not value.strip()):
@@ -90,9 +93,25 @@ class Reader:
             if set(value) != {"values", "units"}:
                 raise ValueError(f"has the keys {', '.join(map(str, value))}. Give numbers, or {{values, units}}.")
             value, units = value["values"], str(value["units"])
+        plain = self._plain(value) if units is None else None
+        if plain is not None:
+            return plain
         read = self._read(value, units, ())
         self._check_shape(read)
         return read
+
+    def _plain(self, value: Any) -> Values | None:
+        """A number, or a list of them, in the units of the model, which nearly all are; None: look more closely."""
+        listed = type(value) is list
+        numbers = value if listed else (value,)
+        if self.whole or self.bounds is None or not numbers or not _NUMBERS.issuperset(map(type, numbers)):
+            return None
+        if listed and (1 not in _SHAPES[self.leading] or (self.leading == "month" and len(value) != MONTHS)):
+            return None
+        low, high = max(self.bounds[0], -LARGEST), min(self.bounds[1], LARGEST)
+        if not all(low <= number <= high for number in numbers):
+            return None
+        return tuple(map(float, numbers)) if listed else float(value)
 
     def _read(self, value: Any, units: str | None, place: tuple[int, ...]) -> Values:
         if isinstance(value, (list, tuple)):
@@ -164,11 +183,15 @@ def column_values(value: Values, columns: int, leading: int | None = None) -> ND
     """The value of every column: ``[column]``, or ``[leading, column]`` when `leading` (layers or 12) is given."""
     array = np.asarray(value)
     if leading is None:
-        found: NDArray[Any] = np.broadcast_to(array.reshape(-1), (columns,)).copy()
-        return found
-    if array.ndim == 3:
-        array = array.reshape(array.shape[0], -1)
-    found = np.broadcast_to(array if array.ndim == 2 else array.reshape(-1, 1), (leading, columns)).copy()
+        shape: tuple[int, ...] = (columns,)
+        array = array.reshape(-1)
+    else:
+        shape = (leading, columns)
+        if array.ndim == 3:
+            array = array.reshape(array.shape[0], -1)
+        array = array if array.ndim == 2 else array.reshape(-1, 1)
+    found = np.empty(shape, array.dtype)
+    found[...] = array
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable
 from typing import Any
 
@@ -11,11 +12,14 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from bmi_noahpy.config.errors import EMPTY
+from bmi_noahpy.config.plain_yaml import NotPlain, plain_data
 
 LARGEST_TEXT = 16 * 2**20
 """[byte]"""
 DEEPEST = 32
 """Lists and mappings within each other."""
+SHORT = 64
+"""Scalars that are kept with their values. [character]"""
 MERGE = "tag:yaml.org,2002:merge"
 MOST_VALUES = 500_000
 """With aliases counted as what they stand for, so that a short text cannot unfold into one without end."""
@@ -34,6 +38,34 @@ def parse_yaml(text: str) -> Any:
     """
     if len(text) > LARGEST_TEXT:
         raise YamlError(f"{len(text)} characters, more than any configuration has. Keep maps in a domain file.")
+    try:
+        return plain_data(text, _value_of, deepest=DEEPEST, most_values=MOST_VALUES)
+    except NotPlain:
+        return _from_nodes(text)
+
+
+def _value_of(text: str) -> Any:
+    return _known(text) if len(text) <= SHORT else _scalar(text)
+
+
+def _scalar(text: str) -> Any:
+    """The value of a scalar without quotes."""
+    loader = _Loader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+    if tag == MERGE:
+        raise NotPlain
+    try:
+        return loader.construct_object(yaml.ScalarNode(tag, text))
+    except (YamlError, yaml.YAMLError) as error:
+        raise NotPlain from error
+
+
+# Values of scalars never change, so one is enough for all that read the same.
+_known = functools.lru_cache(maxsize=4096)(_scalar)
+
+
+def _from_nodes(text: str) -> Any:
+    """`parse_yaml` for everything that YAML has, and for its errors."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 from typing import Any
 
 import numpy as np
@@ -35,11 +37,18 @@ def monthly_value(twelve_values: ArrayLike, times: Any) -> Any:
         raise ValueError(
             f"monthly values: shape {values.shape}. Give twelve numbers, January first, or [12, column] for a grid."
         )
-    earlier, later, weight = _brackets(np.asarray(times, dtype="datetime64[D]"))
+    days = np.asarray(times, dtype="datetime64[D]")
+    earlier, later, weight = _brackets(days) if days.ndim else _brackets_of(days.item())
     weight = weight.reshape(weight.shape + (1,) * (values.ndim - 1))
     interpolated = values[earlier] * (1.0 - weight) + values[later] * weight
     exact = np.where(weight == 0.0, values[earlier], interpolated)
     return float(exact) if exact.ndim == 0 else exact
+
+
+@functools.lru_cache(maxsize=1024)
+def _brackets_of(day: datetime.date) -> tuple[Any, Any, Any]:
+    """`_brackets` of one day, kept: a framework makes many components that begin on the same one."""
+    return _brackets(np.asarray(day, dtype="datetime64[D]"))
 
 
 def _brackets(days: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

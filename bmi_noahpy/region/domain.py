@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -76,7 +77,7 @@ class Domain:
     @property
     def columns(self) -> int:
         """Number of soil columns; the last dimension varies fastest."""
-        return int(np.prod(self.shape)) if self.cells is None else len(self.cells)
+        return math.prod(self.shape) if self.cells is None else len(self.cells)
 
     @property
     def complete(self) -> bool:

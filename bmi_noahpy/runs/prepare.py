@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 from typing import Any, get_args
@@ -31,7 +32,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.processes import SCHEMES
-from noahpy_core.quantities import quantities, replace_quantity
+from noahpy_core.quantities import quantities
 from noahpy_core.simulation import equilibrium_liquid, initial_state
 from noahpy_core.state import State
 
@@ -193,13 +194,18 @@ def _override(parameters: Parameters, configuration: Configuration, select: Colu
         "general": configuration.general,
     }
     dtype = parameters.soil.porosity.dtype
-    dims = {path: metadata["dims"] for path, metadata in quantities(Parameters)}
+    groups = {}
     for key, section in sections.items():
-        for name, value in section.parameters.items():
-            path = f"{key}.{name}"
-            values = select.values(value, layers if dims[path] else None)
-            parameters = replace_quantity(parameters, path, torch.as_tensor(values, dtype=dtype))
-    return parameters
+        if not section.parameters:
+            continue
+        group = getattr(parameters, key)
+        dims = {name: metadata["dims"] for name, metadata in quantities(type(group))}
+        given = {
+            name: torch.as_tensor(select.values(value, layers if dims[name] else None), dtype=dtype)
+            for name, value in section.parameters.items()
+        }
+        groups[key] = dataclasses.replace(group, **given)
+    return dataclasses.replace(parameters, **groups)
 
 
 SNOW_LAYERS = 3

@@ -1,5 +1,7 @@
 """What a catchment costs a framework that holds many in one process: time and memory to initialise, and a step.
 
+Each catchment has a configuration of its own, as in a framework: another place, soil, land cover and weather.
+
 Run it by itself: ``python tests/benchmarks/catchments.py 400``.
 """
 
@@ -26,6 +28,20 @@ def initialised(path: Path) -> BmiNoahPy:
     return model
 
 
+def configurations(folder: Path, count: int) -> list[Path]:
+    """Files of so many catchments, none like another."""
+    content = cases.configuration(forcing=None, schemes={"phase_change": "enthalpy"})
+    paths = []
+    for number in range(count):
+        content["domain"] = {"latitude": 30.0 + 0.01 * number, "longitude": 91.0}
+        content["soil"]["classes"] = [1 + (number + layer) % 9 for layer in range(5)]
+        content["vegetation"]["class"] = (2, 5, 7, 10, 11)[number % 5]
+        content["general"]["deep_temperature"] = 272.0 + 0.01 * number
+        content["initial"]["soil_temperature"] = [271.0 + 0.001 * (number + layer) for layer in range(5)]
+        paths.append(cases.write_case(folder / str(number), content))
+    return paths
+
+
 def stepped(model: BmiNoahPy, inputs: dict[str, np.ndarray]) -> None:
     """A step as a framework takes it, which sets every input before."""
     for name, values in inputs.items():
@@ -36,13 +52,13 @@ def stepped(model: BmiNoahPy, inputs: dict[str, np.ndarray]) -> None:
 def main(count: int) -> None:
     """Print the cost of each of so many catchments beyond the first."""
     with tempfile.TemporaryDirectory() as folder:
-        path = cases.write_case(Path(folder), cases.configuration(forcing=None, schemes={"phase_change": "enthalpy"}))
+        first, *paths = configurations(Path(folder), count + 1)
         inputs = {name: cases.weather()[field][:1] for name, field in cases.INPUT_OF.items()}
         inputs["land_surface_wind__y_component_of_velocity"] = np.zeros(1)
-        stepped(initialised(path), inputs)
+        stepped(initialised(first), inputs)
 
         process, before, start = Process(), Process().memory_info().rss, time.process_time()
-        models = [initialised(path) for _ in range(count)]
+        models = [initialised(path) for path in paths]
         made = time.process_time() - start
         for model in models:
             stepped(model, inputs)

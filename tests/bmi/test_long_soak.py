@@ -50,6 +50,8 @@ class Watch:
 
     def assert_flat(self) -> None:
         """Nothing has grown since the first part; time as a ratio of parts of one process."""
+        megabytes = [round(bytes_ / 2**20, 2) for bytes_ in self.memory]
+        print(f"memory {megabytes} MB, descriptors {self.descriptors}, {[round(s, 2) for s in self.seconds]} s")
         assert self.memory[-1] - self.memory[0] < NOISE, self.memory
         assert self.descriptors[-1] <= self.descriptors[0], self.descriptors
         assert min(self.seconds[-2:]) < 1.5 * max(self.seconds[1:3]), self.seconds
