@@ -12,10 +12,12 @@ from noahpy_core.options import SLOTS
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.exchange_louis import Louis1979
 from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
 from noahpy_core.physics.snow import NoahSnow, NoahSnowMelt
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.snow_processes import LayeredPiece, NoahsOwn
 from noahpy_core.physics.soil_hydraulics import Zhang2007
+from noahpy_core.physics.soil_water import SoilWaterStep
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 from noahpy_core.physics.surface import NoahSurface
 from noahpy_core.physics.surface_resistance import NoSoilResistance
@@ -88,6 +90,10 @@ RULES = (
     Rule(
         "soil_water", RichardsSoilWater, "phase_change", (EnthalpySoilHeat, Limited),
         "Ice is an obstacle to the water, and how much of it there is must not depend on the step.",
+    ),
+    Rule(
+        "soil_water", SoilWaterStep, "ice_impedance", (NiuYang2006Impedance,),
+        "Only the Richards equation reads it (soil_water: richards); what ice does to Noah's is in soil_hydraulics.",
     ),
 )  # fmt: skip
 

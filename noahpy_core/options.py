@@ -13,6 +13,7 @@ from noahpy_core.slots import (
     compaction,
     evaporation,
     fresh_density,
+    ice_impedance,
     infiltration,
     phase,
     phase_change,
@@ -89,6 +90,7 @@ class Options:
     soil_thermal: Choice = _scheme_of(soil_thermal.SLOT)
     supercooled_water: Choice = _scheme_of(supercooled_water.SLOT)
     phase_change: Choice = _scheme_of(phase_change.SLOT)
+    ice_impedance: Choice = _scheme_of(ice_impedance.SLOT)
     soil_water: Choice = _scheme_of(soil_water.SLOT)
     phase: Choice = _scheme_of(phase.SLOT)
     fresh_density: Choice = _scheme_of(fresh_density.SLOT)

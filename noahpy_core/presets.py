@@ -21,6 +21,7 @@ PRESETS: dict[str, Options] = {
         soil_resistance="sellers1992",
         supercooled_water="niu_yang2006",
         phase_change="enthalpy",
+        ice_impedance="swenson2012",
         soil_water="richards",
         phase="jennings2018",
         fresh_density="pahaut1976",

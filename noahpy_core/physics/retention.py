@@ -3,13 +3,11 @@
 References
 ----------
 .. [1] Campbell 1974, Soil Sci. 117; Clapp and Hornberger 1978, doi:10.1029/WR014i004p00601.
-.. [2] Niu and Yang 2006, J. Hydrometeorol. 7, doi:10.1175/JHM538.1 (permeable share of frozen ground).
-.. [3] Brenner and Cances 2017, SIAM J. Numer. Anal. 55, doi:10.1137/16M1083372 (the unknown).
+.. [2] Brenner and Cances 2017, SIAM J. Numer. Anal. 55, doi:10.1137/16M1083372 (the unknown).
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -17,13 +15,9 @@ from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE
 from noahpy_core.duals import Dual, choose
-from noahpy_core.numerics import at_least, at_most, positive_part
+from noahpy_core.numerics import at_least, positive_part
 from noahpy_core.parameters import SoilParameters
 
-ICE_IMPEDANCE = 17.25
-"""Decades by which ice lowers the conductivity of the impeded share, per volume fraction of ice (Zhang et al. 2007)."""
-FROZEN_AREA_SHAPE = 3.0
-"""alpha of Niu and Yang 2006, eq. 18. [1]"""
 SMALLEST_ROOM = 1.0e-6
 """[m3 m-3]"""
 TINY = 1.0e-36
@@ -102,28 +96,24 @@ def pore_space(b: Tensor, suction: Tensor, room: Tensor, conductivity: Tensor) -
     )
 
 
-def frozen_pore_space(soil: SoilParameters, liquid: Tensor, ice: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def frozen_pore_space(
+    soil: SoilParameters, liquid: Tensor, ice: Tensor, share: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """b, suction, room and conductivity of soil with ice in it, ``[layer, column]``.
 
     Parameters
     ----------
     soil : Resolved.
     liquid, ice : At the start of the step; a layer that holds more than its pores keeps room for it. [m3 m-3]
+    share : Of the conductivity, that the ice leaves (see `ice_impedance`), ``[layer, column]``. [1]
 
     Notes
     -----
-    The impeded share of the ground is f = (exp(-3 (1 - x)) - exp(-3))/(1 - exp(-3)) with x the share of the pores that
-    ice fills, but for those whose water never moves; the rest conducts as if it had no ice. The suction is that which
-    the diffusivity at saturation stands for, psi_s = D_s porosity/(b K_s).
+    The suction is that which the diffusivity at saturation stands for, psi_s = D_s porosity/(b K_s).
     """
     assert soil.saturated_diffusivity is not None
     b, saturated = soil.clapp_hornberger_b, soil.saturated_hydraulic_conductivity
     room = at_least(at_least(soil.porosity - ice, SMALLEST_ROOM), liquid)
-    free = math.exp(-FROZEN_AREA_SHAPE)
-    filled = at_most(ice / at_least(soil.porosity - MINIMUM_MOISTURE, SMALLEST_ROOM), 1.0)
-    impeded = torch.exp(-FROZEN_AREA_SHAPE * (1.0 - filled))
-    impeded = (impeded - free) / (1.0 - free)
-    share = (1.0 - impeded) + impeded * 10.0 ** (-ICE_IMPEDANCE * ice)
     conductivity = torch.where(room > MINIMUM_MOISTURE, saturated * share, 0.0)
     return b.expand_as(room), soil.saturated_diffusivity * soil.porosity / (b * saturated), room, conductivity
 

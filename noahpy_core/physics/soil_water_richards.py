@@ -12,6 +12,7 @@ from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow, System
 from noahpy_core.physics.richards_solver import solve_richards
@@ -60,12 +61,16 @@ class RichardsSoilWater(ModelPart):
     ----------
     infiltration : A capacity from the variability of rain and soil within the column's area (Schaake et al. 1996), one
         more member of the minimum of supply and ponded capacity; None leaves those two.
+    ice_impedance : Share of the conductivity that ice leaves; None is that of Niu and Yang (2006).
     """
 
-    def __init__(self, column: SoilColumn, infiltration: nn.Module | None = None) -> None:
+    def __init__(
+        self, column: SoilColumn, infiltration: nn.Module | None = None, ice_impedance: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.column = column
         self.infiltration = infiltration
+        self.ice_impedance = ice_impedance or NiuYang2006Impedance()
 
     def forward(
         self, liquid: Tensor, ice: Tensor, supply: Tensor, demand: SoilDemand, parameters: Parameters,
@@ -87,9 +92,12 @@ class RichardsSoilWater(ModelPart):
         """
         soil = parameters.soil
         assert soil.wilting_point is not None
-        capacity = self._subgrid(liquid, ice, supply, parameters, dt)
-        admitted = supply if capacity is None else at_most(supply, capacity)
-        pores = frozen_pore_space(soil, liquid, ice)
+        pores = frozen_pore_space(soil, liquid, ice, self.ice_impedance(liquid, ice, soil))
+        admitted = supply
+        if self.infiltration is not None:
+            capacity = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
+            # Full ground takes in what it conducts, however rain and soil vary within the area.
+            admitted = at_most(supply, at_least(capacity, pores[3][0] * WATER_DENSITY))
         old = liquid
         if demand.source is not None:
             # Whole before the first part: a sink was limited to what the layers hold then.
@@ -122,17 +130,6 @@ class RichardsSoilWater(ModelPart):
             soil_evaporation=found.soil_evaporation,
             root_uptake=found.root_uptake,
         )
-
-    def _subgrid(
-        self, liquid: Tensor, ice: Tensor, supply: Tensor, parameters: Parameters, dt: Tensor | float
-    ) -> Tensor | None:
-        """Capacity by the variability within the area, at least the conductivity of full ground. [kg m-2 s-1]"""
-        if self.infiltration is None:
-            return None
-        soil = parameters.soil
-        capacity: Tensor = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
-        conductivity = frozen_pore_space(soil, liquid, ice)[3][0]
-        return at_least(capacity, conductivity * WATER_DENSITY)
 
 
 class Balance(NamedTuple):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from water_columns import FLOOR, WaterCase, hard_columns
 
+from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.tables import soil_parameters
@@ -94,7 +95,8 @@ def test_frozen_ground_conducts_through_the_share_of_its_area_that_ice_leaves_op
     soil = case.parameters.soil
     filled = torch.tensor([0.0, 0.3, 0.6, 0.9, 1.0], dtype=torch.float64)
     ice = filled * (soil.porosity - 1.0e-9 - FLOOR)
-    conductivity = frozen_pore_space(soil, soil.porosity - ice, ice)[3] / soil.saturated_hydraulic_conductivity
+    share = NiuYang2006Impedance()(soil.porosity - ice, ice, soil)
+    conductivity = frozen_pore_space(soil, soil.porosity - ice, ice, share)[3] / soil.saturated_hydraulic_conductivity
     expected = 1.0 - (torch.exp(-3.0 * (1.0 - filled)) - math.exp(-3.0)) / (1.0 - math.exp(-3.0))
     assert torch.allclose(conductivity[:, :-1], expected[:-1].expand(2, 4), atol=2.0e-3)
     assert torch.allclose(conductivity[:, -1], 10.0 ** (-17.25 * ice[:, -1]), rtol=1.0e-3)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters, SoilParameters
+from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow
 from noahpy_core.physics.soil_water import SoilDemand
@@ -59,7 +60,9 @@ class WaterCase:
 
     def primary(self) -> tuple[Tensor, ...]:
         """b, suction, room and conductivity."""
-        return frozen_pore_space(self.parameters.soil, self.liquid, self.ice)
+        soil = self.parameters.soil
+        share = NiuYang2006Impedance()(self.liquid, self.ice, soil)
+        return frozen_pore_space(soil, self.liquid, self.ice, share)
 
     def select(self, number: int) -> WaterCase:
         """One of the columns."""
