@@ -10,21 +10,11 @@ from torch import Tensor
 
 from noahpy_core.differentiation import innermost
 from noahpy_core.errors import BoundsError
+from noahpy_core.likely_units import likely_units
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing, State
 
-LIKELY: dict[str, tuple[tuple[float, float, str], ...]] = {
-    "air_temperature": ((-90.0, 65.0, "degC"),),
-    "soil.temperature": ((-90.0, 65.0, "degC"),),
-    "skin_temperature": ((-90.0, 65.0, "degC"),),
-    "general.deep_temperature": ((-60.0, 45.0, "degC"),),
-    "air_pressure": ((20.0, 120.0, "kPa"), (200.0, 1200.0, "hPa")),
-    "specific_humidity": ((0.0, 1.1, "a relative humidity"), (0.0, 40.0, "g kg-1"), (0.0, 110.0, "per cent")),
-    "precipitation": ((0.0, 500.0, "mm of an hour or a day"),),
-    "vegetation_fraction": ((0.0, 100.0, "per cent"),),
-}
-"""Lowest and highest number of other units, and their name."""
 SLACK = 1e-5
 """As a share of the greater bound: what derivatives by differences add to a number at its bound is let through."""
 
@@ -70,7 +60,7 @@ def _remedy(path: str, values: Tensor, wrong: Tensor) -> str:
     """The units that the numbers look like, when all of them do."""
     finite = values[torch.isfinite(values)]
     if bool(wrong.sum() * 2 >= finite.numel()):
-        for low, high, units in LIKELY.get(path, ()):
-            if bool((finite >= low).all()) and bool((finite <= high).all()):
-                return f"The numbers look like {units}: convert them."
+        found = likely_units(path, lambda low, high: bool(((finite >= low) & (finite <= high)).all()))
+        if found is not None:
+            return f"The numbers look like {found.called}: convert them."
     return "Correct it, or its units."

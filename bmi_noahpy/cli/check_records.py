@@ -24,7 +24,7 @@ def lines_of_records(configuration: Configuration, run: Run) -> Iterator[str]:
     interval = "" if table.interval is None else f", every {table.interval / np.timedelta64(1, 's'):g} s"
     yield f"Forcing: {table.source}"
     yield f"  {table.records} records from {table.times[0]} to {table.times[-1]}{interval}, {_gaps(configuration, run)}"
-    yield f"  {_precipitation(_window(run))}"
+    yield f"  {_precipitation(run)}"
     sun = _sun(run)
     if sun is not None:
         yield f"  sun highest at {sun[0]:.1f} h UTC, expected {sun[1]:.1f} h"
@@ -67,8 +67,11 @@ def _gaps(configuration: Configuration, run: Run) -> str:
     return f"gaps up to {asked.longest / 3600.0:g} h filled ({asked.method})"
 
 
-def _precipitation(window: Mapping[str, Any]) -> str:
-    """Precipitation of a year, and its share of snow: by the records where they say, else by the air."""
+def _precipitation(run: Run) -> str:
+    """Precipitation of a year, and its share of snow: by the records where they say, else by the scheme of the run."""
+    from bmi_noahpy.runs.snow_share import snow_share
+
+    window = _window(run)
     fallen = window["precipitation"]
     year = f"{float(fallen.mean()) * YEAR:.0f} mm of precipitation a year"
     total = float(fallen.sum())
@@ -78,7 +81,9 @@ def _precipitation(window: Mapping[str, Any]) -> str:
     if snow is not None:
         return f"{year}, {100.0 * float(snow.sum()) / total:.0f} % of it snow, as the file says"
     cold = float(fallen[window["air_temperature"] <= FREEZING_POINT].sum()) / total
-    return f"{year}, {100.0 * cold:.0f} % of it at or below 0 degC; the scheme of the phase decides what is snow"
+    frost = f"{year}, {100.0 * cold:.0f} % of it at or below 0 degC"
+    share = snow_share(run)
+    return frost if share is None else f"{frost}; {100.0 * share[0]:.0f} % of it snow ({share[1]})"
 
 
 def _sun(run: Run) -> tuple[float, float] | None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
+from noahpy_core.likely_units import likely_units
 from noahpy_core.parameters import LAYERED_SNOW
 from noahpy_core.physics.soil_cover import PARAMETERS
 from noahpy_core.state import SnowState
@@ -96,9 +97,19 @@ def check_values(variable: Variable, values: Floats, where: Mask) -> None:
     if found.size:
         raise RefusedValue(
             name,
-            f"value {values[found[0]]:g} {units} at index {found[0]} is outside {low:g} to {high:g} {units}.",
+            f"value {values[found[0]]:g} {units} at index {found[0]} is outside {low:g} to {high:g} {units}."
+            f"{_likely(variable, values[where], len(found))}",
             int(found[0]),
         )
+
+
+def _likely(variable: Variable, values: Floats, wrong: int) -> str:
+    """A sentence about other units, when most values are impossible in those of the variable and possible in these."""
+    if 2 * wrong < values.size:
+        return ""
+    path = variable.source.path
+    found = likely_units(path, lambda low, high: bool(((values >= low) & (values <= high)).all()))
+    return "" if found is None else f" The numbers look like {found.called}: convert them."
 
 
 def check_snow(snow: SnowState, layout: Layout) -> None:

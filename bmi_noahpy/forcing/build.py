@@ -73,7 +73,10 @@ def build_table(
     if problems:
         raise ForcingError("\n  ".join(problems))
     table = with_longwave(combine(with_pressure(values, derivations or {})), derivations or {})
-    origins = {quantity: (field.name, field.units) for quantity, field in raw.fields.items()}
+    origins = {
+        quantity: (field.name, f"{field.units}, not stated" if field.assumed else field.units)
+        for quantity, field in raw.fields.items()
+    }
     return ForcingTable(
         axis[first:last], widen(table, raw.source), raw.source, raw.sampled, means_among(labels), tuple(notes), origins
     )

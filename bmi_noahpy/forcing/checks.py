@@ -8,21 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
+from noahpy_core.likely_units import Likely, likely_units
 
 Place = Callable[[int], str]
 """The place of a record, counted from 0, in words."""
 
-# quantity: smallest, largest value of the wrong unit, and what to say when nearly all values lie there.
-LIKELY_UNITS: dict[str, tuple[tuple[float, float, str], ...]] = {
-    "air_temperature": ((-90.0, 65.0, "degC"),),
-    "dewpoint_temperature": ((-90.0, 45.0, "degC"),),
-    "air_pressure": ((20.0, 120.0, "kPa"), (200.0, 1200.0, "hPa")),
-    "relative_humidity": ((0.0, 110.0, "percent"),),
-    "specific_humidity": ((0.0, 40.0, "g kg-1"),),
-    "vegetation_fraction": ((0.0, 100.0, "percent"),),
-    "snow_free_albedo": ((0.0, 100.0, "percent"),),
-    "precipitation": ((0.0, 500.0, "mm h-1"),),
-}
 MOST = 0.5
 """Share of values outside the bounds from which on the units are doubted, and not the values."""
 NEARLY_ALL = 0.95
@@ -106,10 +96,7 @@ def remedy_for_values(quantity: str, values: Array, outside: int) -> str:
     """Other units when most values point to them, a code when one extreme repeats, else that values be corrected."""
     share = outside / max(values.size, 1)
     if share >= MOST:
-        for low, high, units in LIKELY_UNITS.get(quantity, ()):
-            if np.count_nonzero((values >= low) & (values <= high)) >= NEARLY_ALL * values.size:
-                return _units_sentence(quantity, units)
-        return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+        return _units_sentence(quantity, likely_units(quantity, lambda low, high: nearly_all(values, low, high)))
     extreme = _repeated_extreme(values, BOUNDS[quantity])
     if extreme is not None:
         return code_sentence(*extreme)
@@ -125,15 +112,21 @@ def code_sentence(code: float, count: int) -> str:
 def remedy_for_range(quantity: str, smallest: float, largest: float, share: float) -> str:
     """As `remedy_for_values`, of values of which only the range and the share outside the bounds are known."""
     if share >= MOST:
-        for low, high, units in LIKELY_UNITS.get(quantity, ()):
-            if low <= smallest and largest <= high:
-                return _units_sentence(quantity, units)
-        return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+        return _units_sentence(quantity, likely_units(quantity, lambda low, high: low <= smallest and largest <= high))
     return "Correct these values."
 
 
-def _units_sentence(quantity: str, units: str) -> str:
-    return f"The values look like {units}: set forcing.variables.{quantity}.units to {units!r}."
+def nearly_all(values: Array, low: float, high: float) -> bool:
+    """Whether nearly all values lie between two numbers."""
+    return bool(np.count_nonzero((values >= low) & (values <= high)) >= NEARLY_ALL * values.size)
+
+
+def _units_sentence(quantity: str, found: Likely | None) -> str:
+    if found is None:
+        return f"Correct these values, or the units in forcing.variables.{quantity}.units."
+    if found.units is None:
+        return f"The values look like {found.called}: name them in forcing.variables.relative_humidity instead."
+    return f"The values look like {found.units}: set forcing.variables.{quantity}.units to {found.units!r}."
 
 
 def _repeated_extreme(values: Array, bounds: tuple[float, float]) -> tuple[float, int] | None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bmi_noahpy.forcing.checks import LIKELY_UNITS, NEARLY_ALL
+from bmi_noahpy.forcing.checks import nearly_all
 from bmi_noahpy.forcing.table import BOUNDS, SHORTWAVE, UNITS, WATER, Array
+from noahpy_core.likely_units import likely_units as by_values
 
 PRESSURES = ("vapour_pressure", "vapour_pressure_deficit")
 """Pa, hPa and kPa of them all lie within the bounds."""
@@ -48,7 +49,7 @@ def likely_units(quantity: str, values: Array) -> str | None:
     if quantity in _BY_HIGHEST:
         highest = float(known.max())
         return next((units for low, high, units in _BY_HIGHEST[quantity] if low < highest <= high), None)
-    for low, high, units in ((*BOUNDS[quantity], UNITS[quantity]), *LIKELY_UNITS.get(quantity, ())):
-        if np.count_nonzero((known >= low) & (known <= high)) >= NEARLY_ALL * known.size:
-            return units
-    return None
+    if nearly_all(known, *BOUNDS[quantity]):
+        return UNITS[quantity]
+    found = by_values(quantity, lambda low, high: nearly_all(known, low, high))
+    return None if found is None else found.units

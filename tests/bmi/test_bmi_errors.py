@@ -101,6 +101,24 @@ def test_values_that_cannot_be_taken_are_refused_and_nothing_changes(model, name
     assert np.array_equal(cases.read(model, name), before, equal_nan=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (TEMPERATURE, -3.0, "degC"),
+        ("land_surface_air__temperature", 12.0, "degC"),
+        ("land_surface_air__pressure", 850.0, "hPa"),
+        ("land_surface_air__pressure", 85.0, "kPa"),
+        ("atmosphere_water__liquid_equivalent_precipitation_rate", 4.0, "mm of an hour or a day"),
+        ("atmosphere_bottom_air_water~vapor__mass_fraction", 0.7, "a relative humidity"),
+        ("atmosphere_bottom_air_water~vapor__mass_fraction", 6.0, "g kg-1"),
+    ],
+)
+def test_the_units_that_refused_values_look_like_are_named(model, name, value, words):
+    size = cases.read(model, name).size
+    with pytest.raises(ValueError, match=rf"{name}: .* The numbers look like {words}: convert them\."):
+        model.set_value(name, np.full(size, value))
+
+
 @pytest.mark.parametrize("index", [-1, 5])
 def test_an_index_outside_is_named(model, index):
     with pytest.raises(IndexError, match=rf"soil__temperature: index {index} is outside 0 to 4"):

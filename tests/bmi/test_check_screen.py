@@ -82,6 +82,27 @@ def test_every_number_of_the_screen_is_that_of_the_file(tmp_path):
     assert "forcing" not in warned
 
 
+@pytest.mark.parametrize(
+    ("schemes", "air", "share"),
+    [
+        # Eight hours of 24 at -1 degC, the others at 5 degC.
+        ({"preset": "noah-permafrost"}, 5.0, "33 % of it snow (snow: noah)"),
+        ({"preset": "conservative", "phase": "threshold"}, 5.0, "33 % of it snow (phase: threshold)"),
+        # Of 0.5 degC, a ramp from 0 to 1 degC lets one half fall as snow: 1 / 3 + 1 / 2 * 2 / 3.
+        ({"preset": "conservative", "phase": "ramp"}, 0.5, "67 % of it snow (phase: ramp)"),
+        # 1 / (1 + exp(-10.04 + 1.41 T + 0.09 RH)) at 70 %: 0.9937 at -1 degC, 0.9745 at 0, 0.0321 at 5.
+        ({"preset": "conservative"}, 5.0, "35 % of it snow (phase: jennings2018)"),
+    ],
+)
+def test_the_share_of_snow_is_that_of_the_scheme_of_the_run(tmp_path, schemes, air, share):
+    shown, _ = checked(site(tmp_path, columns(Tair_degC=np.where(HOURS % 24 < 8, -1.0, air)), schemes=schemes))
+    assert share in shown
+    warmer = site(tmp_path, columns(Tair_degC=-1.0), schemes=schemes, forcing={
+        "file": "weather.csv", "corrections": {"air_temperature": {"offset": 21.0}}
+    })  # fmt: skip
+    assert "0 % of it snow (" in checked(warmer)[0]
+
+
 def test_what_the_run_will_write_is_what_it_writes(tmp_path):
     path = site(tmp_path, columns(), **{"period.end": "2020-01-01T05:00"})
     shown, _ = checked(path)
@@ -108,6 +129,11 @@ def test_parts_and_other_measures_of_humidity_are_named_with_their_own_units(tmp
         "Rainf_mm [mm], Snowf_mm [mm]",
     ):
         assert text in shown
+
+
+def test_units_that_nothing_states_are_called_so(tmp_path):
+    shown, _ = checked(site(tmp_path, columns(Wind_m_s=None, Wind=2.0)))
+    assert "Wind [m s-1, not stated]" in shown
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,12 @@ def test_a_likely_unit_error_is_recognised_in_the_message(quantity, values, unit
         build_table(records(**{quantity: values}))
 
 
+@pytest.mark.parametrize(("values", "words"), [(0.7, "a relative humidity"), (70.0, "a relative humidity in per cent")])
+def test_relative_humidity_that_is_named_specific_is_recognised(values, words):
+    with pytest.raises(ForcingError, match=f"look like {words}: name them in forcing.variables.relative_humidity"):
+        build_table(records(specific_humidity=values))
+
+
 def test_a_little_more_than_saturation_is_accepted_as_measured():
     assert build_table(records(relative_humidity=1.04)).values["relative_humidity"].max() == 1.04
 
