@@ -8,9 +8,15 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bmi_noahpy.files.brief import brief
+
 if TYPE_CHECKING:
     import xarray
 
+LONGEST = 160
+"""Of what a message repeats of a library's or of a file."""
+FARTHEST = 1.0e8
+"""Numbers of time beyond it are no hours or days that anybody means; seconds since 1970 are, but those decode."""
 SIGNATURES = (b"CDF", b"\x89HDF")
 """How netCDF files of either kind begin."""
 
@@ -47,19 +53,54 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
     if problem is not None:
         raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")
     try:
-        dataset = xarray.open_dataset(path, **{"decode_timedelta": False, **options})
+        with warnings.catch_warnings():
+            # What other calendars are made of is said where they are read.
+            warnings.filterwarnings("ignore", message="Unable to decode time axis|.*not supported by CF")
+            dataset = xarray.open_dataset(path, **{"decode_timedelta": False, **options})
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:160]
-        if "decode" in reason or "time" in reason:
-            raise NotNetcdf(
-                f"{path}: its times cannot be decoded ({reason}). Correct the units attribute of its time."
-            ) from error
+        undecoded = _undecoded_time(path)
+        if undecoded is not None:
+            raise NotNetcdf(f"{path}: {undecoded}") from error
+        reason = brief(" ".join(str(error).split()), LONGEST)
         raise NotNetcdf(f"{path}: cannot be read as netCDF ({reason}). Fetch or write it again.") from error
     wrong = _scaled_by_no_number(dataset)
     if wrong is not None:
         dataset.close()
         raise NotNetcdf(f"{path}: {wrong}")
     return dataset
+
+
+def _undecoded_time(path: Path) -> str | None:
+    """What is wrong about the times of a file; None when they are not what is wrong."""
+    import xarray
+
+    try:
+        with xarray.open_dataset(path, decode_times=False) as data:
+            dated = [name for name, held in data.variables.items() if " since " in str(held.attrs.get("units", ""))]
+            for name in dated:
+                try:
+                    xarray.decode_cf(
+                        data[[name]].drop_vars(set(data[[name]].variables) - {name}), decode_timedelta=False
+                    )
+                except Exception:
+                    return _of_time(str(name), data[name])
+    except Exception:  # it cannot be opened at all, which is told already
+        return None
+    return None
+
+
+def _of_time(name: str, variable: xarray.DataArray) -> str:
+    units, calendar = (brief(str(variable.attrs.get(key)), LONGEST) for key in ("units", "calendar"))
+    stated = f"units {units!r}" + ("" if "calendar" not in variable.attrs else f" of the calendar {calendar!r}")
+    numbers = variable.values[variable.notnull().values]
+    if not numbers.size or abs(numbers).max() < FARTHEST:
+        return (
+            f"{name}: its {stated} cannot be decoded. Write 'hours since 2019-01-01 00:00', of the calendar 'standard'."
+        )
+    return (
+        f"{name}: its numbers, from {numbers.min():g} to {numbers.max():g}, are no times in {stated}. Correct them, or "
+        "declare the missing ones as _FillValue and leave them out."
+    )
 
 
 def _scaled_by_no_number(dataset: xarray.Dataset) -> str | None:

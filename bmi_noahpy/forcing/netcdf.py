@@ -274,12 +274,18 @@ def _common_times(fields: Mapping[str, NetcdfField], source: str) -> Times:
     times = {field.name: np.concatenate([part.times for part in field.parts]) for field in fields.values()}
     first, *others = times
     for name in others:
-        if not np.array_equal(times[first], times[name]):
+        if not _same_times(times[first], times[name]):
             raise ForcingError(
                 f"{source}: {name} has {_extent(times[name])}, {first} {_extent(times[first])}. Variables must have "
                 "the same times: add or remove files or records."
             )
     return times[first]
+
+
+def _same_times(first: Times, other: Times) -> bool:
+    """Whether times are equal; what is not a time is refused where times are checked."""
+    dated = all(np.issubdtype(times.dtype, np.datetime64) for times in (first, other))
+    return np.array_equal(first, other, equal_nan=dated)
 
 
 def _extent(times: Times) -> str:

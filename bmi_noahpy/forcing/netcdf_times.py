@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bmi_noahpy.files.brief import brief
 from bmi_noahpy.forcing.calendars import RULES, is_foreign
 from bmi_noahpy.forcing.names import find_time
 from bmi_noahpy.forcing.statistics import statistic_of_methods
@@ -79,12 +80,18 @@ def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
         half_second = np.timedelta64(500, "ms")
         decoded = (values.astype("datetime64[ms]") + half_second).astype("datetime64[s]")
     else:
-        calendar = variable.encoding.get("calendar", variable.attrs.get("calendar"))
-        raise ForcingError(
-            f"{where}: cannot be read as Gregorian dates (calendar {calendar!r}, units "
-            f"{variable.encoding.get('units', variable.attrs.get('units'))!r}). Convert it to the standard calendar."
-        )
+        raise ForcingError(f"{where}: {_no_dates(variable, values)}")
     return in_utc(decoded, time, where)
+
+
+def _no_dates(variable: Any, values: Any) -> str:
+    """Why values are no dates of our calendar, and the remedy."""
+    stated = {key: variable.encoding.get(key, variable.attrs.get(key)) for key in ("units", "calendar")}
+    if is_foreign(values):
+        calendar = values[0].calendar
+        return f"its dates begin with {values[0]} of the calendar {calendar!r}. Convert them to the standard calendar."
+    has = "no units that say" if stated["units"] is None else f"the units {brief(str(stated['units']))!r}, which say no"
+    return f"has {has} dates. Write them like 'hours since 2019-01-01 00:00', or dates as texts."
 
 
 def in_utc(times: Times, time: TimeSpec, where: str) -> Times:
