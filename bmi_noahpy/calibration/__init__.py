@@ -10,6 +10,7 @@ from bmi_noahpy.calibration.file.configuration import load_calibration, read_cal
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.problem.matching import within
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
+from bmi_noahpy.calibration.results.judgement import judge
 from bmi_noahpy.calibration.results.outcome import Outcome
 from bmi_noahpy.calibration.results.report import print_outcome, print_split_scores
 from bmi_noahpy.calibration.results.scoring import PERIODS, mean_score
@@ -28,6 +29,7 @@ __all__ = [
     "analyse",
     "calibrate",
     "calibrate_splits",
+    "judge",
     "load_analysis",
     "load_calibration",
     "mean_score",

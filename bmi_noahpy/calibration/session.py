@@ -14,18 +14,11 @@ from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
-from bmi_noahpy.calibration.results.ensemble import StartScore, build_ensemble
+from bmi_noahpy.calibration.results.ensemble import StartScore
 from bmi_noahpy.calibration.results.figures import convergence_figure, parameter_figure, series_figures
+from bmi_noahpy.calibration.results.judgement import judgement
 from bmi_noahpy.calibration.results.outcome import Outcome
-from bmi_noahpy.calibration.results.scoring import (
-    ENSEMBLE,
-    PERIODS,
-    compare,
-    current_scores,
-    score_rows,
-    write_rows,
-    write_scores,
-)
+from bmi_noahpy.calibration.results.scoring import current_scores, write_rows, write_scores
 from bmi_noahpy.calibration.results.uncertainty import Estimate, estimates
 from bmi_noahpy.calibration.search import Search
 from bmi_noahpy.config import load_configuration
@@ -137,25 +130,24 @@ def _best(search: Search) -> Tensor:
 def _finish(search: Search, folder: Path) -> Outcome:
     fit, title = search.fit, search.fit.run.configuration.name
     best = _best(search)
-    ensemble = build_ensemble(fit, search.progress.best)
-    compared = compare(fit, best).with_prediction(ENSEMBLE, ensemble.mean)
-    rows, found = score_rows(fit, compared), estimates(fit, best)
+    said = judgement(fit, search.progress.best, best)
+    found = estimates(fit, best)
     files = [
         write_calibrated(fit, best, folder / CALIBRATED),
-        write_scores(folder / TABLES[0], rows),
+        write_scores(folder / TABLES[0], said.rows),
         _write_estimates(folder / TABLES[1], found),
         _write_history(folder / TABLES[2], search),
-        _write_starts(folder / TABLES[3], ensemble.scores),
+        _write_starts(folder / TABLES[3], said.ensemble.scores),
         _run_calibrated(folder),
-        *series_figures(fit, compared, ensemble, rows, folder),
+        *series_figures(fit, said.compared, said.ensemble, said.rows, folder),
         convergence_figure(search.progress.history, title, folder),
         parameter_figure(found, title, folder),
     ]
     return dataclasses.replace(
         _outcome(search, folder, interrupted=False),
-        scores=rows,
-        starts=ensemble.scores,
-        coverage={period: ensemble.coverage(fit.targets, fit, period) for period in PERIODS},
+        scores=said.rows,
+        starts=said.ensemble.scores,
+        coverage=said.coverage,
         estimates=found,
         files=files,
     )
@@ -166,6 +158,7 @@ def _outcome(search: Search, folder: Path, *, interrupted: bool) -> Outcome:
     return Outcome(
         losses=progress.best_losses,
         unknowns=_best(search),
+        found=progress.best,
         iterations=progress.iteration,
         seconds=progress.seconds,
         cost=search.fit.cost,

@@ -9,7 +9,8 @@ import torch
 from calibration_cases import write_calibration, write_observations, write_site
 from typer.testing import CliRunner
 
-from bmi_noahpy import load_calibration
+from bmi_noahpy import calibrate, load_calibration
+from bmi_noahpy.calibration import judge
 from bmi_noahpy.calibration.file.sections import Interval, Span
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble
@@ -24,6 +25,13 @@ DAY = datetime.timedelta(days=1)
 PERIODS = {
     "calibration": {"start": "2020-04-01", "end": "2020-04-09"},
     "validation": {"start": "2020-04-09", "end": "2020-04-17", "splits": "swap"},
+}
+JUDGED = {
+    "calibration": PERIODS["calibration"],
+    "validation": {"start": "2020-04-09", "end": "2020-04-12"},
+    "optimiser": {"name": "levenberg_marquardt", "iterations": 1},
+    "starts": 2,
+    "results": "judged",
 }
 
 
@@ -205,3 +213,30 @@ def test_what_is_below_a_simple_prediction_or_worse_than_before_is_named():
     assert below_benchmarks(rows, "validation") == ["Tsoil_0.1m: RMSE 1.1, last year 0.9"]
     assert worsened(rows) == ["Tsoil_0.1m (validation): RMSE 1 -> 1.2"]
     assert below_benchmarks([row("ensemble", 0.8), row("last year", 0.9)], "validation") == []
+
+
+@pytest.fixture(scope="module")
+def found(swapped):
+    folder = swapped[0].parent
+    return folder, calibrate(load_calibration(write_calibration(folder, JUDGED)))
+
+
+def test_what_was_found_is_judged_on_days_that_were_neither_fitted_nor_validated(found):
+    folder, outcome = found
+    again = judge(load_calibration(write_calibration(folder, JUDGED)), outcome)
+    for first, second in zip(outcome.scores, again.scores, strict=True):
+        assert (first.series, first.period, first.run) == (second.series, second.period, second.run)
+        assert second.scores.rmse == pytest.approx(first.scores.rmse, rel=1e-12, nan_ok=True)
+    assert again.coverage == outcome.coverage
+    later = {**JUDGED, "validation": {"start": "2020-04-12", "end": "2020-04-17"}}
+    other = judge(load_calibration(write_calibration(folder, later)), outcome)
+    count = {row.period: row.scores.count for row in other.scores if row.run == "ensemble"}
+    assert count["validation"] == 5
+    assert {row.run for row in other.scores} == {row.run for row in outcome.scores}
+
+
+def test_judging_with_other_parameters_is_refused(found):
+    folder, outcome = found
+    fewer = {**JUDGED, "parameters": {"soil.porosity": {"by": "one", "bounds": [0.35, 0.7]}}}
+    with pytest.raises(ValueError, match=r"found 2 unknowns, the file has 1\. Give the same parameters"):
+        judge(load_calibration(write_calibration(folder, fewer)), outcome)

@@ -21,6 +21,7 @@ class Outcome:
     ----------
     losses : Best objective of every start, ``[start]``.
     unknowns : The best of all, ``[unknown, 1]``.
+    found : The best of every start, ``[unknown, start]``.
     interrupted : True when the user stopped it; only the files of the best parameters so far are written then.
     starts : Scores of every start that fits as well as the observations can tell.
     coverage : Period -> share of the observations within the band of 90 % of the ensemble of these starts.
@@ -28,6 +29,7 @@ class Outcome:
 
     losses: Tensor
     unknowns: Tensor
+    found: Tensor
     iterations: int
     seconds: float
     cost: Cost
