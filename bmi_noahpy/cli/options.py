@@ -18,6 +18,15 @@ OutputFile = Annotated[Path | None, typer.Option(help="Output file instead of th
 Cell = Annotated[
     str | None, typer.Option(help="Row and column of a grid, from 0; default: the first that was computed.")
 ]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read",
+        help="How observations are read, by the keys of a calibration's observations: time.utc_offset=1, "
+        "time.zone=Europe/Zurich, time.format=day-first, missing=6999, text.decimal=',', "
+        "'variables={T_3: {quantity: soil_temperature, depth: 5 cm, units: degC}}'; may be repeated.",
+    ),
+]
 
 
 class Execution(str, enum.Enum):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bmi_noahpy.cli.messages import output_console, print_paths, reported
-from bmi_noahpy.cli.options import Cell, Debug, read_cell
+from bmi_noahpy.cli.options import Cell, Debug, Reading, read_cell
 
 
 def table(
@@ -21,18 +21,24 @@ def table(
     observations: Annotated[
         Path | None, typer.Option(help="Observed depths of thaw, as of CALM sites, for a column beside the simulated.")
     ] = None,
+    read: Reading = None,
     cell: Cell = None,
     debug: Debug = False,
 ) -> None:
     """Show permafrost year by year: active layer, ground temperature, dates of thaw and freezing, snow."""
     with reported(debug=debug or context.obj):
+        from bmi_noahpy.config.observation_section import read_reading, refuse_without_file
         from bmi_noahpy.files.targets import check_target
+        from bmi_noahpy.observations.thaw import read_thaw_depths
         from bmi_noahpy.observations.yearly import permafrost_table
 
         written = [path for path in (csv, xlsx) if path is not None]
         for path in written:
             check_target(path, {"the output": [output]}, key="--csv" if path == csv else "--xlsx")
-        found = permafrost_table(output, cell=read_cell(cell), observations=observations)
+        reading = read_reading(read or [])
+        refuse_without_file(read, observations)
+        depths = None if observations is None else read_thaw_depths(observations, reading)
+        found = permafrost_table(output, cell=read_cell(cell), observations=depths)
         if csv is not None:
             found.to_csv(csv, index=False, float_format="%.6g")
         if xlsx is not None:

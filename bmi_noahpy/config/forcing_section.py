@@ -67,7 +67,8 @@ class Lapse(Section):
     file: Annotated[Path | None, BeforeValidator(read_optional_path)] = None
 
 
-def _read_codes(value: Any) -> Any:
+def read_codes(value: Any) -> Any:
+    """One number that stands for missing values, or several."""
     return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -97,7 +98,7 @@ class ForcingFile(Section):
         description="{name: column or columns, format: strptime, day-first or month-first, utc_offset: local minus UTC "
         "[h] or zone: Europe/Zurich, label: start, middle or end of the interval}",
     )
-    missing: Annotated[tuple[float, ...], BeforeValidator(_read_codes)] = Field(
+    missing: Annotated[tuple[float, ...], BeforeValidator(read_codes)] = Field(
         default=(),
         description="numbers that stand for missing values, beside -9999 and its like in a text table and those that "
         "netCDF declares",

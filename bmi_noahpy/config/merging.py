@@ -13,6 +13,9 @@ from bmi_noahpy.config.errors import EMPTY, ConfigurationError, Problem
 from bmi_noahpy.config.named_files import with_absolute_files
 
 BASE = "base"
+SET = "--set"
+MARKS = (",", ";", "|", "\t")
+"""Separators and decimal marks, which YAML takes for its own."""
 
 Read = Callable[[Path], dict[str, Any]]
 
@@ -53,8 +56,12 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
+def with_settings(mapping: Mapping[str, Any], settings: Sequence[str], *, option: str = SET) -> dict[str, Any]:
     """A configuration with single keys set, each as ``period.end=2020-01-01``; values are read as YAML.
+
+    Parameters
+    ----------
+    option : Of the command line that they are given with, for messages.
 
     Raises
     ------
@@ -62,22 +69,26 @@ def with_settings(mapping: Mapping[str, Any], settings: Sequence[str]) -> dict[s
     """
     result = _copy(mapping)
     for setting in settings:
-        key, text = split_setting(setting)
+        key, text = split_setting(setting, option)
         try:
-            value = yaml.safe_load(text)
+            value = text if text in MARKS else yaml.safe_load(text)
         except yaml.YAMLError:
-            raise ConfigurationError([Problem("--set", f"{setting!r}: its value is not valid YAML.")]) from None
+            raise ConfigurationError([Problem(option, f"{setting!r}: its value is not valid YAML.")]) from None
         place = result
         *sections, name = key.split(".")
         for number, section in enumerate(sections):
-            place[section] = _opened(place.get(section), sections[: number + 1], setting)
+            place[section] = _opened(place.get(section), sections[: number + 1], setting, option)
             place = place[section]
         place[name] = value
     return result
 
 
-def split_setting(setting: str) -> tuple[str, str]:
+def split_setting(setting: str, option: str = SET) -> tuple[str, str]:
     """Key and text of a setting.
+
+    Parameters
+    ----------
+    option : Of the command line that it is given with, for messages.
 
     Raises
     ------
@@ -85,11 +96,11 @@ def split_setting(setting: str) -> tuple[str, str]:
     """
     key, mark, text = setting.partition("=")
     if not mark or not key.strip():
-        raise ConfigurationError([Problem("--set", f"{setting!r} is not a setting. Write key=value.")])
+        raise ConfigurationError([Problem(option, f"{setting!r} is not a setting. Write key=value.")])
     return key.strip(), text
 
 
-def _opened(inner: Any, path: Sequence[str], setting: str) -> dict[str, Any]:
+def _opened(inner: Any, path: Sequence[str], setting: str, option: str) -> dict[str, Any]:
     """What a key holds as a mapping, so that a key below it can be set; a bare text is what it stands for."""
     if inner is None or inner is EMPTY:
         return {}
@@ -101,7 +112,7 @@ def _opened(inner: Any, path: Sequence[str], setting: str) -> dict[str, Any]:
         if path[:2] == ["forcing", "variables"]:
             return {"name": inner}
     text = f"{setting!r}: {'.'.join(path)} holds {inner!r}, which has no keys. Set it as a whole."
-    raise ConfigurationError([Problem("--set", text)])
+    raise ConfigurationError([Problem(option, text)])
 
 
 def _copy(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,11 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
-from bmi_noahpy.observations.depths import LENGTHS, find_depth
+from bmi_noahpy.observations.depths import LENGTHS, Depth, find_depth
+from bmi_noahpy.observations.quantities import QUANTITIES
+from bmi_noahpy.observations.simulated import PlotError
+from bmi_noahpy.observations.spec import ColumnSpec
+from bmi_noahpy.observations.words import AIR, CHANGES, MODELS, NOT_SOIL, NOT_VALUES, PARTS, PLAIN_WORDS
 from bmi_noahpy.tabular.header_units import split_name
 
 UNITS: Mapping[str, str] = {
@@ -62,18 +66,6 @@ ENDINGS: Mapping[str, str] = {
     "mm": "mm", "cm": "cm", "m": "m",
 }  # fmt: skip
 
-NOT_VALUES = frozenset({
-    "qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test",
-    "n", "num", "count", "counts", "nsamples",
-    "std", "stdev", "stddev", "sd", "sigma", "var", "variance", "cov", "se", "sem", "skew", "kurt", "range", "rng",
-    "err", "error", "uncertainty", "unc", "randunc", "joinunc",
-    "max", "min", "maximum", "minimum", "mx", "mn", "tmx", "tmn",
-    "strg", "storage", "scf",
-})  # fmt: skip
-"""Words that make a column one of quality, spread, extremes or numbers of values, and not of the quantity."""
-AIR = frozenset({"air", "atm", "atmosphere"})
-NOT_SOIL = AIR | {"snow", "canopy", "leaf", "trunk", "stem", "bole", "skin"}
-"""Words of what is no soil, where a name does not speak of soil."""
 SCREEN = 1.5
 """From this height on a temperature of nothing in particular is as well one of the air. [m]"""
 
@@ -81,6 +73,8 @@ _STATISTICS = re.compile(r"_(?:avg|smp|med)(?=$|[\[( ])", re.IGNORECASE)
 _BARE = re.compile(r"-?\d+(?:\.\d+)?")
 _REPLICATE = re.compile(r"(?:_\d+){1,3}$")
 _PERCENTILE = re.compile(r"(?:p|q|pct)\d{1,2}")
+_CORRECTED_PERCENTILE = re.compile(r"_corr_?(?:25|75)$")
+"""FLUXNET gives quartiles of corrected fluxes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,12 +86,14 @@ class Column:
     depth : Below the surface; None for what has none. [m]
     units : As the name states them; None where it does not.
     layer : Faces of the layer whose middle is the depth, where the name says a layer. [m]
+    words : Words of its name that say nothing here.
     """
 
     quantity: str
     depth: float | None
     units: str | None
     layer: tuple[float, float] | None = None
+    words: str = dataclasses.field(default="", compare=False)
 
 
 def read_name(name: str) -> Column | str | None:
@@ -114,26 +110,73 @@ def read_name(name: str) -> Column | str | None:
     quantity = _quantity_of("_".join(spoken), depth is not None)
     if quantity is None:
         return None
-    if len(spoken) < len(words):
+    if len(spoken) < len(words) or _CORRECTED_PERCENTILE.search(plain):
         return "quality, spread, extremes or numbers of values, not the values"
+    others = _others(plain, quantity)
+    if (reason := _another_thing(others, plain, quantity)) is not None:
+        return reason
+    kept = "_".join(word for word in others if len(word) > 1 and not word.isdigit() and word not in PLAIN_WORDS)
     if quantity not in AT_DEPTHS:
-        return Column(quantity, None, units)
-    if (other := _of_something_else(plain, quantity)) is not None:
-        return f"of {other}, not of soil"
+        if quantity == "ground_heat_flux" and isinstance(depth, Depth) and depth.metres > 0.0:
+            return f"at {depth.metres:g} m, not at the surface; write Gflux_W_m2 if it is corrected to it"
+        return Column(quantity, None, units, words=kept)
     if isinstance(depth, str):
         return depth
     if depth is None:
         return f"no depth with its unit in its name (write {name.split()[0]}_0.10m)"
     if words[0] == "t" and depth.metres >= SCREEN and "soil" not in words:
         return f"of air or of soil? Write Tsoil_{depth.metres:g}m if it is of soil"
-    return Column(quantity, depth.metres, units, depth.layer)
+    return Column(quantity, depth.metres, units, depth.layer, kept)
 
 
-def _of_something_else(name: str, quantity: str) -> str | None:
-    """The word that says that a soil quantity is none, outside the name of the quantity itself."""
-    others = AIR if "soil" in name else NOT_SOIL
+def as_asked(read: Column | str | None, name: str, asked: ColumnSpec, where: str, has_depths: bool = False) -> Column:
+    """A column as it is asked for, and as its name says where nothing is asked.
+
+    Parameters
+    ----------
+    read : What its name says.
+    where : File and column, for messages.
+    has_depths : Whether the file says its depths otherwise.
+
+    Raises
+    ------
+    PlotError : neither says the quantity, or the depth of one of soil.
+    """
+    known = read if isinstance(read, Column) else None
+    quantity = asked.quantity or (known.quantity if known else None)
+    if quantity is None:
+        raise PlotError(f"{where}: its name says no quantity. Add variables.{name}.quantity: {', '.join(QUANTITIES)}.")
+    named = find_depth(split_name(name.strip(), ENDINGS, any_case=True)[0])[1]
+    depth = asked.depth if asked.depth is not None else known.depth if known else None
+    layer = None if asked.depth is not None or known is None else known.layer
+    if depth is None and isinstance(named, Depth):
+        depth, layer = named.metres, named.layer
+    units = asked.units or (known.units if known else split_name(name.strip(), ENDINGS, any_case=True)[1])
+    if quantity not in AT_DEPTHS:
+        return Column(quantity, None, units)
+    if depth is None and not has_depths:
+        raise PlotError(f"{where}: no depth in its name. Add variables.{name}.depth: 0.05 (in m), or '5 cm'.")
+    return Column(quantity, depth, units, layer)
+
+
+def _others(name: str, quantity: str) -> list[str]:
+    """The words of a name after that of the quantity itself."""
     known = max((alias for alias in NAMES[quantity] if f"{name}_".startswith(f"{alias}_")), key=len, default="")
-    return next((word for word in name[len(known) :].split("_") if word in others), None)
+    return [word for word in name[len(known) :].split("_") if word]
+
+
+def _another_thing(words: list[str], name: str, quantity: str) -> str | None:
+    """The reason why words say that a column is not of the quantity."""
+    if quantity in AT_DEPTHS:
+        elsewhere = AIR if "soil" in name else NOT_SOIL
+        if (other := next((word for word in words if word in elsewhere), None)) is not None:
+            return f"of {other}, not of soil"
+    for word in words:
+        if word in MODELS:
+            return f"{word!r}: of a model, not observed"
+        if word in CHANGES or word in PARTS.get(quantity, ()):
+            return f"{word!r}: a change or a part of it, or something else"
+    return None
 
 
 def depth_of_bare_number(name: str) -> float | None:

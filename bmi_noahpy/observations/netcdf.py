@@ -2,126 +2,210 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bmi_noahpy import units as scalar_units
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
-from bmi_noahpy.observations.columns import NAMES
+from bmi_noahpy.forcing.calendars import is_foreign
+from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, name_of_time, read_times
+from bmi_noahpy.forcing.table import ForcingError
+from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, read_name
+from bmi_noahpy.observations.netcdf_depths import depths_along, is_level, metres, scalar_depth
+from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
-from bmi_noahpy.observations.values import finished, in_own_units
+from bmi_noahpy.observations.spec import ReadingSpec
+from bmi_noahpy.observations.values import Records, finished, in_own_units
+from bmi_noahpy.tabular import TextOptions
+from bmi_noahpy.tabular.clock import from_utc
 from bmi_noahpy.tabular.reader import MISSING_CODES
 
-DEPTHS = ("depth", "layer", "depth_below_surface", "soil_depth", "z", "level")
+WINDOWS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
+CODE_PRECISION = 1e-6
+"""How near to a code a number of single precision is taken for it, as a share of it."""
 
 
-def read_netcdf(path: Path) -> list[Observed]:
-    """Every variable named like one of an output file or by its standard name, with a dimension of depth or without.
+def read_netcdf(path: Path, reading: ReadingSpec) -> list[Observed]:
+    """Every variable that its own name, its standard name or `reading` says, with a dimension of depth or without.
 
-    Time is a coordinate ``time``; where it has bounds, values of a day or longer stand for the interval. Units are
-    those of the attributes, of depths too.
+    Where the time has bounds, values of a day or longer stand for the interval. Units are those of the attributes, of
+    depths too.
 
     Raises
     ------
-    FileNotFoundError, PlotError : no such file, no time, no variable that can be compared, or units of another kind.
+    PlotError : no time, no variable that can be compared, units of another kind, or what is said of tables alone.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"observations file {path} does not exist.")
+    if dataclasses.replace(reading.text, missing=()) != TextOptions() or reading.time.format is not None:
+        raise PlotError(f"{path}: text and time.format are of text tables, and this is netCDF. Remove them.")
     try:
         with open_netcdf_file(path) as data:
             data.load()
+        time_name = name_of_time(data, reading.time, str(path))
+        times = read_times(data[time_name], reading.time, f"{path}: {time_name}")
     except NotNetcdf as error:
         raise PlotError(str(error)) from error
-    if "time" not in data.variables or not np.issubdtype(data["time"].dtype, np.datetime64):
-        raise PlotError(f"{path}: no coordinate 'time' with units of time. Add it.")
-    found = [
-        series
-        for name, quantity in _variables(data).items()
-        for series in _series(path, data, name, quantity)
-        if series is not None
-    ]
+    except ForcingError as error:
+        # The keys of observations are those of the forcing.
+        raise PlotError(str(error).replace("forcing.", "")) from error
+    if is_foreign(times):
+        raise PlotError(f"{path}: {time_name}: observations of the calendar {times[0].calendar!r}. Give our calendar.")
+    reading.refuse_unknown(map(str, data.data_vars), str(path))
+    file = _File(path, data, reading, Notes(str(path)), time_name, times)
+    found = [series for name, column in file.columns().items() for series in file.series(name, column)]
     if not found:
-        raise PlotError(f"{path}: no variable to compare. Name variables like {', '.join(QUANTITIES[:3])}.")
-    return found
-
-
-def _variables(data: xr.Dataset) -> dict[str, str]:
-    """Variable -> quantity, by its own name, else by its standard name; of several for one, those named like it."""
-    found: dict[str, str] = {str(name): str(name) for name in data.data_vars if name in QUANTITIES}
-    for name, variable in data.data_vars.items():
-        standard = str(variable.attrs.get("standard_name", "")).lower()
-        quantity = next((key for key, names in NAMES.items() if standard in names), None)
-        if quantity is not None and quantity not in found.values():
-            found[str(name)] = quantity
-    return found
-
-
-def _series(path: Path, data: xr.Dataset, name: str, quantity: str) -> list[Observed | None]:
-    variable = data[name]
-    where = f"{path}: {name}"
-    levels = [str(dim) for dim in variable.dims if (dim != "time" and variable.sizes[dim] > 1) or str(dim) in DEPTHS]
-    variable = variable.squeeze([dim for dim in variable.dims if dim not in (*levels, "time")])
-    units = variable.attrs.get("units")
-    if not levels:
-        return [_observed(data, where, name, quantity, None, _plain(variable.values), units)]
-    if len(levels) > 1 or levels[0] not in data.variables:
+        among = ", ".join(file.notes.left_out) or ", ".join(map(str, data.data_vars))
         raise PlotError(
-            f"{where} has the dimensions {', '.join(map(str, variable.dims))}. "
-            "Give (time) or (time, depth) with depths as the coordinate."
+            f"{path}: no variable to compare among {among}. Name variables like {', '.join(QUANTITIES[:3])}, or say "
+            "what they are (variables)."
         )
-    values = _plain(variable.transpose("time", levels[0]).values)
-    depths = _depths(path, data[levels[0]])
-    return [
-        _observed(data, f"{where} at {depth:g} m", f"{name}_{depth:g}m", quantity, depth, values[:, number], units)
-        for number, depth in enumerate(depths)
-    ]
-
-
-def _plain(values: Any) -> Array:
-    """Numbers with codes of missing values as NaN."""
-    plain = np.asarray(values, dtype=np.float64).copy()
-    plain[np.isin(plain, MISSING_CODES)] = np.nan
-    found: Array = plain
+    file.notes.tell()
     return found
 
 
-def _depths(path: Path, coordinate: Any) -> list[float]:
-    """Depths below the surface, positive. [m]"""
-    units = str(coordinate.attrs.get("units", "m"))
-    try:
-        factor = 1.0 if units == "m" else scalar_units.convert(1.0, units, "m")
-    except ValueError as error:
-        raise PlotError(f"{path}: {coordinate.name}: {error}") from error
-    return [abs(float(depth)) * factor for depth in coordinate.values]
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file, and its times in UTC."""
 
+    path: Path
+    data: xr.Dataset
+    reading: ReadingSpec
+    notes: Notes
+    time_name: str
+    times: Times
 
-def _observed(
-    data: xr.Dataset, where: str, column: str, quantity: str, depth: float | None, values: Array, units: Any
-) -> Observed | None:
-    converted = in_own_units(values, None if units is None else str(units), quantity, where)
-    name = column if column in data else column.rpartition("_")[0] if depth is not None else quantity
-    methods = str(data[name].attrs.get("cell_methods", "")) if name in data else ""
-    instants = "time: point" in methods
-    window = "instant" if instants else None
-    return finished(where, column, quantity, depth, _stamps(data, instants), converted, window)
+    @property
+    def along(self) -> str:
+        """The dimension of the time."""
+        return dimension_of_time(self.data[self.time_name])
 
-
-def _stamps(data: xr.Dataset, instants: bool) -> Times:
-    """The moment at which a value holds, with bounds; beginning of intervals of a day or more."""
-    times = data["time"].values.astype("datetime64[ns]")
-    bounds = data["time"].attrs.get("bounds", data["time"].encoding.get("bounds", "time_bnds"))
-    if bounds not in data or times.size < 2:
-        return times
-    begin = data[bounds].values[:, 0].astype("datetime64[ns]")
-    end = data[bounds].values[:, 1].astype("datetime64[ns]")
-    if instants:
-        found: Times = end
+    def columns(self) -> dict[str, Column]:
+        """Variable -> what it is; those with times that are nothing that can be compared are noted."""
+        extremes = declared_statistics(self.data)
+        found: dict[str, Column] = {}
+        exact = {str(name) for name in self.data.data_vars if name in QUANTITIES}
+        bounds = _attribute(self.data[self.time_name], "bounds")
+        names = sorted(map(str, self.data.data_vars), key=lambda name: name not in exact)
+        for name in names:
+            variable, asked = self.data[name], self.reading.variables.get(name)
+            if self.along not in variable.dims or name in (self.time_name, bounds):
+                continue
+            read = _read(name, variable)
+            if asked is not None:
+                found[name] = as_asked(read, name, asked, f"{self.path}: {name}", self._has_depths(name))
+            elif name in extremes:
+                self.notes.leave_out(f"{name} ({extremes[name]})")
+            elif isinstance(read, Column) and read.quantity in exact and name not in exact:
+                self.notes.leave_out(f"{name} ({read.quantity} is used)")
+            elif isinstance(read, Column):
+                found[name] = read
+            else:
+                self.notes.leave_out(f"{name} ({read})" if read else name)
         return found
-    daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
-    found = begin if daily else begin + (end - begin) // 2
-    return found
+
+    def series(self, name: str, column: Column) -> list[Observed]:
+        """The series of a variable, one for each depth."""
+        variable = self.data[name]
+        where = f"{self.path}: {name}"
+        levels = self._levels(variable)
+        variable = variable.squeeze([dim for dim in variable.dims if dim not in (*levels, self.along)])
+        coordinate = depths_along(self.data, levels[0]) if len(levels) == 1 else None
+        if levels and coordinate is None:
+            raise PlotError(
+                f"{where} has the dimensions {', '.join(map(str, variable.dims))}. "
+                "Give (time) or (time, depth) with depths as the coordinate."
+            )
+        values = self._plain(variable.transpose(self.along, ...).values)
+        if coordinate is None:
+            depth = scalar_depth(variable, str(self.path)) if column.depth is None else column.depth
+            if depth is None and column.quantity in AT_DEPTHS:
+                self.notes.leave_out(f"{name} (no depth: add a coordinate depth, or say variables.{name}.depth)")
+                return []
+            alone = self._one(name, name, where, dataclasses.replace(column, depth=depth), values)
+            return [] if alone is None else [alone]
+        every = [
+            self._one(
+                name, f"{name}_{depth:g}m", f"{where} at {depth:g} m", dataclasses.replace(column, depth=depth), row
+            )
+            for depth, row in zip(metres(coordinate, str(self.path)), values.T, strict=True)
+        ]
+        return [series for series in every if series is not None]
+
+    def _one(self, name: str, title: str, where: str, column: Column, numbers: Array) -> Observed | None:
+        asked = self.reading.variables.get(name)
+        units = (asked.units if asked else None) or _attribute(self.data[name], "units") or column.units
+        stamps, window, moved = self._stamps(name)
+        series = Observed(title, column.quantity, column.depth, stamps, numbers, window=window, moved=moved)
+        values = in_own_units(numbers, units, series, where, self.notes)
+        records = Records(numbers, from_utc(self.times.astype("datetime64[s]"), self.reading.time))
+        done = finished(where, dataclasses.replace(series, values=values), records, self.notes)
+        if done is None:
+            self.notes.leave_out(f"{title} (no values)")
+        return done
+
+    def _stamps(self, name: str) -> tuple[Times, str | None, float]:
+        """Times, what they are, and how far they lie before those of the file. [s]
+
+        With bounds: of means the beginning of intervals of a day or more, else their middle; of instants the end.
+        """
+        times = self.times.astype("datetime64[ns]")
+        asked = self.reading.variables.get(name)
+        label = (asked.label if asked else None) or self.reading.time.label
+        if label is not None:
+            moved = float(np.median(np.diff(np.sort(times)) / SECOND)) if label == "end" and times.size > 1 else 0.0
+            return times - np.timedelta64(round(moved * 1e9), "ns"), WINDOWS[label], moved
+        instants = "time: point" in str(self.data[name].attrs.get("cell_methods", ""))
+        window = "instant" if instants else None
+        bounds = _attribute(self.data[self.time_name], "bounds") or "time_bnds"
+        if bounds not in self.data or times.size < 2:
+            return times, window, 0.0
+        stamped = self.data[self.time_name].values
+        if not (np.issubdtype(stamped.dtype, np.datetime64) and stamped.shape == times.shape):
+            return times, window, 0.0
+        edges = self.data[bounds].values
+        shift = times - stamped.astype("datetime64[ns]")
+        begin, end = edges[:, 0].astype("datetime64[ns]") + shift, edges[:, 1].astype("datetime64[ns]") + shift
+        if instants:
+            return end, window, 0.0
+        daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
+        return begin if daily else begin + (end - begin) // 2, window, 0.0
+
+    def _plain(self, values: Any) -> Array:
+        """Numbers with codes of missing values as NaN."""
+        plain: Array = np.asarray(values, dtype=np.float64).copy()
+        for code in (*self.reading.text.missing, *MISSING_CODES):
+            plain[np.isclose(plain, code, rtol=CODE_PRECISION, atol=0.0)] = np.nan
+        return plain
+
+    def _levels(self, variable: xr.DataArray) -> list[str]:
+        return [str(dim) for dim in variable.dims if dim != self.along and is_level(variable, str(dim))]
+
+    def _has_depths(self, name: str) -> bool:
+        variable = self.data[name]
+        return bool(self._levels(variable)) or scalar_depth(variable, str(self.path)) is not None
+
+
+def _read(name: str, variable: xr.DataArray) -> Column | str | None:
+    """What a variable is by its own name as in an output file, by its standard name, else by the words of its name."""
+    standard = str(variable.attrs.get("standard_name", "")).lower()
+    quantity = next((key for key, names in NAMES.items() if standard in names), None)
+    words = read_name(name)
+    if isinstance(words, str) and words.startswith("quality"):
+        return words
+    if name in QUANTITIES or quantity is not None:
+        depth = words.depth if isinstance(words, Column) else None
+        return Column(name if name in QUANTITIES else str(quantity), depth, None)
+    if isinstance(words, str) and words.startswith("no depth"):
+        known = read_name(f"{name}_1m")
+        return dataclasses.replace(known, depth=None) if isinstance(known, Column) else words
+    return words
+
+
+def _attribute(variable: xr.DataArray, key: str) -> str | None:
+    """An attribute, or what it was before decoding."""
+    found = variable.attrs.get(key, variable.encoding.get(key))
+    return None if found is None else str(found)

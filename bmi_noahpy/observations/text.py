@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
-from bmi_noahpy.observations.columns import Column, depth_of_bare_number, read_name
+from bmi_noahpy import units as scalar_units
+from bmi_noahpy.observations.columns import Column, as_asked, depth_of_bare_number, read_name
+from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import Observed
 from bmi_noahpy.observations.simulated import PlotError, Times
-from bmi_noahpy.observations.values import ObservationWarning, finished, in_own_units
-from bmi_noahpy.tabular import TableError, TextOptions, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
-from bmi_noahpy.tabular.clock import Clock, time_like
+from bmi_noahpy.observations.spec import ReadingSpec
+from bmi_noahpy.observations.values import Records, finished, in_own_units
+from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
+from bmi_noahpy.tabular.clock import Clock, from_utc, time_like
 
 WINDOWS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
 LEFT_OUT = ("a maximum", "a minimum", "a standard deviation")
 SECONDS = np.timedelta64(1, "s")
 
 
-def read_text(path: Path, time: TimeSpec | None = None, text: TextOptions | None = None) -> list[Observed]:
-    """Every column whose name says what it is; missing values left out.
+def read_text(path: Path, reading: ReadingSpec) -> list[Observed]:
+    """Every column whose name, or `reading`, says what it is; missing values left out.
 
-    Any table of `bmi_noahpy.tabular.read_text_table`; times without an offset have that of `time`, else that of the
+    Any table of `bmi_noahpy.tabular.read_text_table`; times without an offset have that of `reading`, else that of the
     header, else they are UTC.
     Columns are named by a quantity, its depth with a unit, and units: ``Tsoil_0.10m_K``, ``Tsoil_5cm [degC]``,
     ``theta_0.10m_m3_m3`` (liquid water, as probes see it), ``theta_total_0.10m_m3_m3``, ``snow_depth_m``,
@@ -34,20 +37,22 @@ def read_text(path: Path, time: TimeSpec | None = None, text: TextOptions | None
     ------
     PlotError : no time, no column that can be compared, or values that cannot be true.
     """
+    notes = Notes(str(path))
     try:
-        table = read_text_table(path, text)
-        asked = time or TimeSpec()
-        clock = _clock(table, asked)
-        spec = table.time(asked, clock)
-        stamps = parse_clock(clock, [table.texts(name) for name in clock.columns], spec, f"{path}: {clock.columns[0]}")
+        table = read_text_table(path, reading.text)
+        clock = _clock(table, reading.time)
+        spec = table.time(reading.time, clock)
+        texts = [table.texts(name) for name in clock.columns]
+        stamps = parse_clock(clock, texts, spec, f"{path}: {clock.columns[0]}")
+        reading.refuse_unknown(table.names, str(path))
+        notes.add(table.doubtful_clock(spec, clock, texts))
+        label = spec.label or clock.label or table.layout.label
+        found = _Reader(table, reading, notes, stamps, spec, label).series(clock)
     except TableError as error:
-        raise PlotError(str(error)) from error
-    label = spec.label or clock.label or table.layout.label
-    known = {*clock.columns, *time_like(table.names)}
-    if table.layout.flags:
-        known |= set(table.names) - set(table.layout.flags)
-    names = [name for name in table.names if name not in known]
-    return _series(table, names, stamps, label)
+        # The keys of observations are those of the forcing.
+        raise PlotError(str(error).replace("forcing.", "")) from error
+    notes.tell()
+    return found
 
 
 def _clock(table: TextTable, time: TimeSpec) -> Clock:
@@ -60,42 +65,118 @@ def _clock(table: TextTable, time: TimeSpec) -> Clock:
         return Clock((table.names[0],))
 
 
-def _series(table: TextTable, names: list[str], stamps: Times, label: str | None) -> list[Observed]:
-    columns, unused = _columns(table, names)
-    found = []
-    for name, column in columns.items():
-        where = f"{table.path}: {name}"
-        try:
-            numbers = table.numbers(name)
-        except TableError as error:
-            raise PlotError(str(error)) from error
-        doubtful = int(table.doubtful(name).sum())
-        if doubtful:
-            text = f"{where}: {doubtful} of {len(numbers)} values are flagged as not good, and left out."
-            warnings.warn(text, ObservationWarning, stacklevel=4)
-        values = in_own_units(numbers, column.units or table.layout.units.get(name), column.quantity, where)
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """A table, and all that is known of its times.
+
+    Parameters
+    ----------
+    label : What the stamps of the whole file are; None: nothing says it.
+    """
+
+    table: TextTable
+    reading: ReadingSpec
+    notes: Notes
+    stamps: Times
+    time: TimeSpec
+    label: str | None
+
+    def series(self, clock: Clock) -> list[Observed]:
+        """Every series that can be compared."""
+        found = []
+        for name, column in self._columns(clock).items():
+            series = self._one(name, column)
+            if series is None:
+                self.notes.leave_out(f"{name} (no values)")
+            else:
+                found.append(series)
+        if not found:
+            among = ", ".join(self.notes.left_out) or ", ".join(self.table.names)
+            raise PlotError(
+                f"{self.table.path}: no column to compare among {among}. Name columns like Tsoil_0.10m_K, "
+                "theta_0.10m_m3_m3, snow_depth_m, SWE_kg_m2, or say what they are (variables)."
+            )
+        return found
+
+    def _columns(self, clock: Clock) -> dict[str, Column]:
+        """What each column is; those that are nothing that can be compared are noted."""
+        table, asked = self.table, self.reading.variables
+        known = {*clock.columns, *time_like(table.names)}
+        if table.layout.flags:
+            known |= set(table.names) - set(table.layout.flags)
+        names = [name for name in table.names if name not in known or name in asked]
+        bare = {name: depth for name in names if (depth := depth_of_bare_number(name)) is not None}
+        columns = {}
+        for name in names:
+            read = Column("soil_temperature", bare[name], None) if name in bare and len(bare) > 1 else read_name(name)
+            kind = table.layout.kinds.get(name)
+            if name in asked:
+                columns[name] = as_asked(read, name, asked[name], f"{table.path}: {name}")
+            elif isinstance(read, Column) and kind not in LEFT_OUT:
+                columns[name] = read
+                self._note(name, read, bare=name in bare)
+            else:
+                reason = f"{kind} of the interval, not the mean" if isinstance(read, Column) else read
+                self.notes.leave_out(f"{name} ({reason})" if reason else name)
+        return columns
+
+    def _note(self, name: str, column: Column, *, bare: bool) -> None:
+        if bare and "[" not in name and "(" not in name:
+            self.notes.of_columns(name, "soil temperature at this depth in m")
         if column.layer is not None:
             upper, lower = column.layer
-            text = f"{where}: of the layer from {upper:g} to {lower:g} m; its middle, {column.depth:g} m, is the depth."
-            warnings.warn(text, ObservationWarning, stacklevel=4)
-        own = table.label(name, label)
-        moved = _interval(stamps) if own == "end" else 0
-        window = WINDOWS.get(own or "")
-        begin = stamps - moved * SECONDS
-        series = finished(where, name, column.quantity, column.depth, begin, values, window, float(moved))
-        if series is None:
-            unused.append(f"{name} (no values)")
-        else:
-            found.append(series)
-    if not found:
-        raise PlotError(
-            f"{table.path}: no column to compare among {', '.join(unused) or ', '.join(table.names)}. "
-            "Name columns like Tsoil_0.10m_K, theta_0.10m_m3_m3, snow_depth_m, SWE_kg_m2."
+            text = f"of the layer from {upper:g} to {lower:g} m; its middle, {column.depth:g} m, is the depth"
+            self.notes.of_columns(name, text)
+        if column.words:
+            self.notes.of_columns(name, "taken by the first words of the name, whatever the others mean")
+
+    def _one(self, name: str, column: Column) -> Observed | None:
+        table, asked = self.table, self.reading.variables.get(name)
+        where, numbers = f"{table.path}: {name}", table.numbers(name)
+        doubtful = int(table.doubtful(name).sum())
+        if doubtful:
+            text = f"{name}: {doubtful} of {len(numbers)} values are flagged as not good, and left out"
+            self.notes.add(text)
+        label = (asked.label if asked else None) or table.label(name, self.label)
+        moved = _interval(self.stamps) if label == "end" else 0
+        series = Observed(
+            name,
+            column.quantity,
+            column.depth,
+            self.stamps - moved * SECONDS,
+            numbers,
+            window=WINDOWS.get(label or ""),
+            moved=float(moved),
         )
-    if unused:
-        text = f"{table.path}: not used, by their names: {', '.join(unused)}."
-        warnings.warn(text, ObservationWarning, stacklevel=4)
-    return found
+        units = column.units if asked and asked.units else self._units(name, column.units)
+        values = in_own_units(numbers, units, series, where, self.notes)
+        records = Records(numbers, from_utc(self.stamps, self.time), table.rows)
+        return finished(where, dataclasses.replace(series, values=values), records, self.notes)
+
+    def _units(self, name: str, named: str | None) -> str | None:
+        """Units of the name, else of the header.
+
+        Raises
+        ------
+        PlotError : of both, and they are not the same.
+        """
+        header = self.table.layout.units.get(name)
+        if named is None or header is None or _same(named, header):
+            return named or header
+        raise PlotError(
+            f"{self.table.path}: {name}: {named!r} by its name, {header!r} by the header. Correct one of them, or say "
+            f"which (variables.{name}.units)."
+        )
+
+
+def _same(units: str, others: str) -> bool:
+    first, second = scalar_units.spelling(units), scalar_units.spelling(others)
+    try:
+        return first == second or all(
+            abs(scalar_units.convert(number, first, second) - number) < 1e-9 for number in (0.0, 1.0)
+        )
+    except ValueError:
+        return False
 
 
 def _interval(stamps: Times) -> int:
@@ -103,19 +184,3 @@ def _interval(stamps: Times) -> int:
     if stamps.size < 2:
         return 0
     return int(np.median(np.diff(np.sort(stamps)).astype("timedelta64[s]").astype(np.int64)))
-
-
-def _columns(table: TextTable, names: list[str]) -> tuple[dict[str, Column], list[str]]:
-    """What each column is, and those that are nothing that can be compared."""
-    bare = {name: depth for name in names if (depth := depth_of_bare_number(name)) is not None}
-    columns, unused = {}, []
-    for name in names:
-        read = Column("soil_temperature", bare[name], None) if name in bare and len(bare) > 1 else read_name(name)
-        kind = table.layout.kinds.get(name)
-        if isinstance(read, Column) and kind not in LEFT_OUT:
-            columns[name] = read
-        elif isinstance(read, Column):
-            unused.append(f"{name} ({kind} of the interval, not the mean)")
-        else:
-            unused.append(f"{name} ({read})" if read else name)
-    return columns, unused

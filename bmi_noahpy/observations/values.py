@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
+import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.observations.columns import BOUNDS, UNITS
+from bmi_noahpy.observations.doubts import code_like, doubts
+from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
 
@@ -15,106 +18,135 @@ KINDS = {"soil_moisture": ("volumes", "percent"), "soil_liquid_water": ("volumes
 """What ratios a quantity without dimension may be given as."""
 CELSIUS, KELVIN = (-80.0, 75.0), (180.0, 360.0)
 """Temperatures on Earth in degC and in K: no series lies in both."""
+FLUXES = ("net_radiation", "sensible_heat_flux", "latent_heat_flux", "ground_heat_flux")
 
 
-class ObservationWarning(UserWarning):
-    """Something in a file of observations that is used otherwise than it may seem, or not at all."""
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """The records of a column as they stand in the file, for messages.
+
+    Parameters
+    ----------
+    numbers : In the units of the file; NaN where missing.
+    shown : What the clock of the file shows.
+    lines : Number of each record's line, from 1; None where there are none.
+    """
+
+    numbers: Array
+    shown: Times
+    lines: NDArray[np.int64] | None = None
+
+    def moment(self, row: int) -> str:
+        """The time of a record, by its number from 0."""
+        return str(self.shown[row])[:16]
+
+    def place(self, row: int) -> str:
+        """The place of a record, with its time."""
+        line = "" if self.lines is None else f"line {self.lines[row]}, "
+        return f"{line}row {row + 1} ({self.moment(row)})"
 
 
-def in_own_units(values: Array, units: str | None, quantity: str, where: str) -> Array:
+def in_own_units(values: Array, units: str | None, series: Observed, where: str, notes: Notes) -> Array:
     """Values in the units of `UNITS`.
 
     Parameters
     ----------
     units : As the file states them; None: it does not, and only what cannot be mistaken is taken.
+    series : What they are values of.
+    where : File and column, for messages.
 
     Raises
     ------
     PlotError : units of another kind, or none where several are usual.
     """
-    target = UNITS[quantity]
+    target = UNITS[series.quantity]
     if units is None:
-        return _without_units(values, quantity, where)
+        return _without_units(values, series, where, notes)
     spelled = scalar_units.spelling(units)
     if spelled == target:
         return values
     try:
-        scalar_units.refuse_other_kind(units, KINDS.get(quantity))
+        scalar_units.refuse_other_kind(units, KINDS.get(series.quantity))
         offset = scalar_units.convert(0.0, spelled, target)
         return values * (scalar_units.convert(1.0, spelled, target) - offset) + offset
     except ValueError as error:
         raise PlotError(f"{where}: {error}") from error
 
 
-def _without_units(values: Array, quantity: str, where: str) -> Array:
-    present = values[np.isfinite(values)]
+def _without_units(values: Array, series: Observed, where: str, notes: Notes) -> Array:
+    present, quantity = values[np.isfinite(values)], series.quantity
     if quantity in ("soil_temperature", "skin_temperature") and present.size:
         for (low, high), offset in ((CELSIUS, 273.15), (KELVIN, 0.0)):
             if low <= np.median(present) <= high:
                 name = "degC" if offset else "K"
-                text = f"{where}: no units in its name; its values can only be {name}."
-                warnings.warn(text, ObservationWarning, stacklevel=2)
+                notes.of_columns(series.column, f"no units; the values can only be {name}")
                 return values + offset
     if quantity in ("snow_depth", "snow_water_equivalent"):
-        raise PlotError(f"{where}: no units. Write them into its name, as {quantity} [{UNITS[quantity]}] or [cm].")
+        raise PlotError(
+            f"{where}: no units. Write them into its name, as {quantity} [{UNITS[quantity]}] or [cm], or say them "
+            f"(variables.{series.column}.units)."
+        )
+    if quantity in FLUXES:
+        notes.of_columns(series.column, f"no units; taken as {UNITS[quantity]}")
     return values
 
 
-def finished(
-    where: str,
-    column: str,
-    quantity: str,
-    depth: float | None,
-    times: Times,
-    values: Array,
-    window: str | None = None,
-    moved: float = 0.0,
-) -> Observed | None:
+def finished(where: str, series: Observed, records: Records, notes: Notes) -> Observed | None:
     """A series in the order of its times, without missing values; None when nothing is left.
 
     Parameters
     ----------
     where : File and column, for messages.
-    values : In the units of `UNITS`; NaN where missing.
+    series : All records in the order of the file, in the units of `UNITS`; NaN where missing.
 
     Raises
     ------
     PlotError : impossible values, or two different ones at a time.
     """
-    low, high = BOUNDS[quantity]
-    outside = np.isfinite(values) & ((values < low) | (values > high))
-    if outside.any():
-        row, count = int(np.argmax(outside)), int(outside.sum())
-        others = f" ({count} such values)" if count > 1 else ""
-        raise PlotError(
-            f"{where}: row {row + 1} ({str(times[row])[:16]}) is {values[row]:g} {UNITS[quantity]}, outside {low:g} to "
-            f"{high:g}{others}. Correct it, leave the field empty if it is missing, or correct the units."
-        )
-    order = np.argsort(times, kind="stable")
-    times, values = times[order].astype("datetime64[ns]"), values[order]
-    times, values = _once(times, values, where)
+    _refuse_impossible(where, series, records)
+    for sentence in doubts(series, records.numbers):
+        notes.add(f"{series.column}: {sentence}")
+    order = np.argsort(series.times, kind="stable")
+    if (order[1:] < order[:-1]).any():
+        notes.add("its records are not in the order of time, and are put into it")
+    times, values = _once(series.times[order].astype("datetime64[ns]"), series.values[order], where, records, order)
+    if len(times) < len(order):
+        notes.add(f"times that are there twice: {len(order) - len(times)}; their values count once")
     spacing = float(np.median(np.diff(times) / SECOND)) if times.size > 1 else DAY_SECONDS
     present = np.isfinite(values)
     if not present.any():
         return None
-    return Observed(column, quantity, depth, times[present], values[present], spacing, window, moved)
+    return dataclasses.replace(series, times=times[present], values=values[present], spacing=spacing)
 
 
-def _once(times: Times, values: Array, where: str) -> tuple[Times, Array]:
-    """One value at a time: repeated equal ones are one."""
-    again = np.concatenate([[False], np.diff(times) == np.timedelta64(0, "ns")])
-    if not again.any():
+def _refuse_impossible(where: str, series: Observed, records: Records) -> None:
+    low, high = BOUNDS[series.quantity]
+    outside = np.isfinite(series.values) & ((series.values < low) | (series.values > high))
+    if not outside.any():
+        return
+    row, count, units = int(np.argmax(outside)), int(outside.sum()), UNITS[series.quantity]
+    others = f" ({count} such values)" if count > 1 else ""
+    number = float(records.numbers[row])
+    again = int(np.count_nonzero(records.numbers == number))
+    code = f" If {number:g} means missing, say so (missing: {number:g})." if again > 1 or code_like(number) else ""
+    raise PlotError(
+        f"{where}: {records.place(row)} is {series.values[row]:g} {units}, outside {low:g} to {high:g}{others}.{code} "
+        "Correct it, leave the field empty if it is missing, or correct the units."
+    )
+
+
+def _once(times: Times, values: Array, where: str, records: Records, order: NDArray[np.int64]) -> tuple[Times, Array]:
+    """One value at a time, in the order of time: repeated equal ones are one, and one beside gaps counts."""
+    first = np.flatnonzero(np.concatenate([[True], times[1:] != times[:-1]]))
+    if len(first) == len(times):
         return times, values
-    before = np.concatenate([values[:1], values[:-1]])
-    differ = again & np.isfinite(values) & np.isfinite(before) & (values != before)
+    lowest, highest = np.fmin.reduceat(values, first), np.fmax.reduceat(values, first)
+    differ = lowest < highest
     if differ.any():
-        row = int(np.argmax(differ))
+        group = int(np.argmax(differ))
+        rows = order[first[group] : first[group + 1] if group + 1 < len(first) else None]
         raise PlotError(
-            f"{where}: {before[row]:g} and {values[row]:g} at the same time, {str(times[row])[:16]}. Keep one of them."
+            f"{where}: {lowest[group]:g} and {highest[group]:g} at the same time, {records.moment(rows[0])} (rows "
+            f"{', '.join(str(row + 1) for row in rows[:4])}). Keep one of them."
         )
-    # The value of a time goes where its record first stands, should that have been a gap.
-    first = np.cumsum(~again) - 1
-    kept = values[~again].copy()
-    fill = again & np.isfinite(values)
-    kept[first[fill]] = values[fill]
-    return times[~again], kept
+    return times[first], highest

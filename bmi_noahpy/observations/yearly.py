@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.simulated import (
     ColumnOutput,
     PlotError,
@@ -43,7 +44,7 @@ def permafrost_table(
     *,
     depths: Sequence[float] = DEPTHS,
     cell: tuple[int, int] | None = None,
-    observations: str | Path | None = None,
+    observations: str | Path | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row for each calendar year, in local days (solar time of the longitude).
 
@@ -52,7 +53,8 @@ def permafrost_table(
     output : Output file of a run with ``soil.temperature``, ``soil.liquid_water`` and ``soil.ice``.
     depths : Where dates are wanted; those below the soil are left out. [m]
     cell : Row and column of a grid, from 0.
-    observations : Observed depths of thaw (see `bmi_noahpy.observations.thaw.read_thaw_depths`), in a column beside.
+    observations : Observed depths of thaw, in a column beside: a file as CALM has them, or a table of ``year`` and
+        ``thaw_depth_m``.
 
     Returns
     -------
@@ -84,7 +86,12 @@ def permafrost_table(
         rows.append(_year(column, days[chosen], values, None if depth is None else depth[chosen], depths))
     table = pd.DataFrame(rows)
     if observations is not None:
-        observed = read_thaw_depths(observations).set_index("year")["thaw_depth_m"]
+        depths_of_years = observations if isinstance(observations, pd.DataFrame) else read_thaw_depths(observations)
+        observed = depths_of_years.set_index("year")["thaw_depth_m"]
+        if not observed.index.isin(table["year"]).any():
+            known = f"{observed.index.min()} to {observed.index.max()}"
+            text = f"{column.title}: depths of thaw are of {known}, none of a year of the output."
+            warnings.warn(text, ObservationWarning, stacklevel=2)
         table.insert(3, "observed_active_layer_m", table["year"].map(observed))
     return table
 

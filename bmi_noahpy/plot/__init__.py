@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from bmi_noahpy.observations.observed import Observed
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError, read_column
 from bmi_noahpy.plot.comparison import compare, comparison_figures, score_table
@@ -14,7 +16,7 @@ from bmi_noahpy.plot.simulation import energy_figure, snow_figure, soil_figure
 def plot_output(
     path: str | Path,
     *,
-    observations: str | Path | None = None,
+    observations: str | Path | Sequence[Observed] | None = None,
     folder: str | Path | None = None,
     cell: tuple[int, int] | None = None,
     window: str = "auto",
@@ -24,8 +26,8 @@ def plot_output(
     Parameters
     ----------
     path : Output file of a run.
-    observations : File to compare with (see `bmi_noahpy.observations.reading.read_observations`); the scores go into a
-        CSV file beside the figures.
+    observations : File to compare with, or what `read_observations` has read of one; the scores go into a CSV file
+        beside the figures.
     folder : Where the figures go; beside the output file by default. They are named after it.
     cell : Row and column of a grid, or 0 and the number of a point; None: the first one that was computed.
     window : What the observations' time stamps mean: "auto", "start", "centre" or "instant".
@@ -42,7 +44,9 @@ def plot_output(
     output = read_column(path, cell)
     drawn = {"soil": soil_figure(output), "snow": snow_figure(output), "energy": energy_figure(output)}
     figures = {name: figure for name, figure in drawn.items() if figure is not None}
-    compared = [] if observations is None else compare(output, read_observations(observations), window)
+    if isinstance(observations, (str, Path)):
+        observations = read_observations(observations)
+    compared = [] if observations is None else compare(output, observations, window)
     figures |= {f"observed_{name}": figure for name, figure in comparison_figures(output, compared).items()}
     if not figures:
         raise PlotError(

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.observed import Observed, Pairs, at_depth, pair
 from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
 from bmi_noahpy.observations.scores import scores
@@ -44,29 +45,36 @@ class Comparison:
 def compare(output: ColumnOutput, observed: Sequence[Observed], window: str = "auto") -> list[Comparison]:
     """The observed series that the output has at common times, with the simulated ones.
 
-    Means whose state was written too seldom are left out, with a `SamplingWarning`.
+    Series that are not compared are named with the reason: a `SamplingWarning` for means whose state was written too
+    seldom, else an `ObservationWarning`.
 
     Raises
     ------
     PlotError : nothing can be compared: no common variable, no common time, or states written too seldom.
     """
-    compared, refused = [], []
+    compared, refused, others = [], [], {}
     for item in observed:
         try:
             found = _compare(output, item, window)
         except TooSeldom as error:
             refused.append(error)
             continue
-        if found is not None:
+        if isinstance(found, str):
+            others[item.column] = found
+        elif found.pairs.times.size == 0:
+            others[item.column] = "no common time"
+        else:
             compared.append(found)
-    if refused and not any(found.pairs.times.size for found in compared):
+    if refused and not compared:
         raise refused[0]
     for reason in refused:
         warnings.warn(f"not scored: {reason}", SamplingWarning, stacklevel=2)
-    overlapping = [found for found in compared if found.pairs.times.size > 0]
-    if not overlapping:
-        raise PlotError(_nothing_in_common(output, observed, any_compared=bool(compared)))
-    return overlapping
+    if not compared:
+        raise PlotError(_nothing_in_common(output, observed, set(others.values())))
+    if others:
+        named = ", ".join(f"{column} ({reason})" for column, reason in others.items())
+        warnings.warn(f"observations not scored: {named}.", ObservationWarning, stacklevel=2)
+    return compared
 
 
 def score_table(compared: Sequence[Comparison]) -> pd.DataFrame:
@@ -101,15 +109,23 @@ def comparison_figures(output: ColumnOutput, overlapping: Sequence[Comparison]) 
     return figures
 
 
-def _compare(output: ColumnOutput, observed: Observed, window: str) -> Comparison | None:
+def _compare(output: ColumnOutput, observed: Observed, window: str) -> Comparison | str:
+    """A comparison, or why there is none."""
     series = output.series(observed.quantity)
-    if series is not None and observed.depth is not None:
+    if series is None:
+        return f"the output has no {observed.quantity}"
+    if observed.depth is not None:
         series = at_depth(series, output, observed.depth)
-    return None if series is None else Comparison(observed, series, pair(series, observed, window).complete())
+    if series is None:
+        return f"{observed.depth:g} m is below the soil of {output.faces[-1]:g} m"
+    return Comparison(observed, series, pair(series, observed, window).complete())
 
 
-def _nothing_in_common(output: ColumnOutput, observed: Sequence[Observed], *, any_compared: bool) -> str:
-    if not any_compared:
+def _nothing_in_common(output: ColumnOutput, observed: Sequence[Observed], reasons: set[str]) -> str:
+    if "no common time" not in reasons:
+        below = next((reason for reason in reasons if "below the soil" in reason), None)
+        if below is not None:
+            return f"observations: {below}. Add layers and run again."
         wanted = ", ".join(sorted({item.quantity for item in observed}))
         return f"observations: the output file has none of {wanted}. Add them to output.variables and run again."
     times = np.concatenate([item.times for item in observed])

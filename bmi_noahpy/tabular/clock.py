@@ -33,7 +33,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 DAY_FIRST, MONTH_FIRST = ("day-first", "day first", "dmy"), ("month-first", "month first", "mdy")
 
 _OFFSET = re.compile(r"(?:[zZ]|(?<=\d)[-+]\d{2}:?\d{2})$")
-_OFFSET_IN_NAME = re.compile(r"\b(?:UTC|GMT) ?([-+\N{MINUS SIGN}])(\d{1,2})(?::?(\d{2}))?\b", re.IGNORECASE)
+_LOCAL_IN_NAME = re.compile(
+    r"(?<![A-Za-z])(local|lst|lt|[cew]es?t|mesz|mez|[ecmp][sd]t|ak[sd]t|jst|kst|ae[sd]t|nz[sd]t|bst)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""Words of local time, and abbreviations of zones, which are not unique enough to be read."""
+_OFFSET_IN_NAME = re.compile(r"(?<![A-Za-z])(?:UTC|GMT) ?([-+\N{MINUS SIGN}])(\d{1,2})(?::?(\d{2}))?\b", re.IGNORECASE)
 _ZONE_IN_NAME = re.compile(r"\s*[\[(]\s*(?:UTC|GMT)[^\])]*[\])]\s*$", re.IGNORECASE)
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _PARTED = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[T ,]\s*(.*))?")
@@ -113,6 +118,22 @@ def offset_in_names(names: Iterable[str]) -> float | None:
             hours = float(found[2]) + float(found[3] or 0.0) / 60.0
             return -hours if found[1] in "-\N{MINUS SIGN}" else hours
     return None
+
+
+def local_by_name(names: Iterable[str]) -> str | None:
+    """What the name of a column of times says of a clock that is not UTC; None when it says nothing of the kind."""
+    for name in names:
+        if name.strip().lower() in (*STARTS[:1], *ENDS[:1]):
+            return "local standard time in files of FLUXNET and AmeriFlux"
+        found = _LOCAL_IN_NAME.search(name)
+        if found is not None:
+            return f"by its name ({found[1]}) a local time"
+    return None
+
+
+def carries_offset(texts: Sequence[Sequence[str]]) -> bool:
+    """Whether times carry an offset of their own."""
+    return any(":" in text and _OFFSET.search(text.strip()) is not None for column in texts for text in column[:1])
 
 
 def parse_clock(clock: Clock, columns: Sequence[Sequence[str]], time: TimeSpec, variable: str) -> Times:

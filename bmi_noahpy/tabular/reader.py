@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bmi_noahpy.tabular.clock import Clock, TimeSpec, offset_in_names
+from bmi_noahpy.tabular.clock import Clock, TimeSpec, carries_offset, local_by_name, offset_in_names
 from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.errors import TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
@@ -21,6 +22,8 @@ Array = NDArray[np.float64]
 
 MISSING_CODES = (-999.0, -999.9, -6999.0, -7999.0, -9999.0, -99999.0)
 """Numbers that stand for no value in many networks, and that no quantity of air, snow or soil can have."""
+LOGGERS = ("TOA5", "EddyPro")
+"""Conventions whose header does not say how far the clock is from UTC."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +99,20 @@ class TextTable:
         if declared is None or asked.utc_offset is not None or asked.zone is not None:
             return asked
         return dataclasses.replace(asked, utc_offset=declared)
+
+    def doubtful_clock(self, time: TimeSpec, clock: Clock, texts: Sequence[Sequence[str]]) -> str | None:
+        """Why the times of a clock are hardly UTC, as which they are read; None where nothing speaks against it."""
+        if time.utc_offset is not None or time.zone is not None or carries_offset(texts):
+            return None
+        if any(re.search("utc|gmt", name, re.IGNORECASE) for name in clock.columns):
+            return None
+        what = "a logger's clock" if self.layout.kind in LOGGERS else local_by_name(clock.columns)
+        if what is None:
+            return None
+        return (
+            f"{clock.columns[0]} is {what}, and nothing says how far it is from UTC: it is taken as UTC. Say "
+            "time.utc_offset or time.zone"
+        )
 
     def label(self, column: str, whole: str | None) -> str | None:
         """What the stamps of a column are, where those of the whole file are `whole`: a logger says so of each."""

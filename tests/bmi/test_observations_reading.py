@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from bmi_noahpy.observations.columns import Column, read_name
+from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.simulated import PlotError
-from bmi_noahpy.observations.values import ObservationWarning
 from bmi_noahpy.tabular import TimeSpec
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from made_up_run import made_up_run, output_spec, write_steps
 
+from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.observed import Observed, at_depth, pair
 from bmi_noahpy.observations.reading import read_observations
 from bmi_noahpy.observations.scores import scores
 from bmi_noahpy.observations.simulated import PlotError, Series, read_column
-from bmi_noahpy.observations.values import ObservationWarning
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.plot import plot_output
 from bmi_noahpy.plot.comparison import compare, comparison_figures

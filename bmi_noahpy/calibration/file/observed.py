@@ -6,9 +6,8 @@ import fnmatch
 
 from bmi_noahpy.calibration.file.sections import ObservationFile
 from bmi_noahpy.observations.observed import Observed
-from bmi_noahpy.observations.reading import read_observations
+from bmi_noahpy.observations.reading import read_as
 from bmi_noahpy.observations.simulated import PlotError
-from bmi_noahpy.tabular import TextOptions, TimeSpec
 
 
 def read_file(section: ObservationFile) -> list[Observed]:
@@ -18,12 +17,7 @@ def read_file(section: ObservationFile) -> list[Observed]:
     ------
     FileNotFoundError, PlotError : the file is missing, cannot be read, or nothing in it counts.
     """
-    time, text = section.time, section.text
-    found = read_observations(
-        section.file,
-        TimeSpec(**time.model_dump()),
-        TextOptions(**({} if text is None else text.model_dump()), missing=section.missing),
-    )
+    found = read_as(section.file, section.spec())
     chosen = [series for series in found if _counts(series, section)]
     if not chosen:
         names = ", ".join(series.column for series in found)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from bmi_noahpy.config.errors import suggest
-from bmi_noahpy.config.forcing_section import TextSource, TimeSource
+from bmi_noahpy.config.observation_section import ObservationReading
 from bmi_noahpy.config.run_sections import DURATION
 from bmi_noahpy.config.sections import File, Instant, Section
 from bmi_noahpy.config.values import SpanReader
@@ -129,7 +129,7 @@ def _read_use(value: Any) -> Any:
     raise ValueError(f"must name quantities, got {value!r}. Use some of {', '.join(QUANTITIES)}.")
 
 
-class ObservationFile(Section):
+class ObservationFile(ObservationReading):
     """Observations of one column."""
 
     bare: ClassVar[str] = "file"
@@ -144,9 +144,6 @@ class ObservationFile(Section):
         default="auto", description="what a time stamp is: start or centre of an interval, or an instant"
     )
     cell: tuple[int, int] = Field(default=(0, 0), description="[row, column] of a grid, from 0")
-    time: TimeSource = Field(default_factory=TimeSource, description="how a table tells the time, as in forcing.time")
-    missing: tuple[float, ...] = Field(default=(), description="numbers that stand for missing values")
-    text: TextSource | None = Field(default=None, description="how a table is written, as in forcing.text")
 
     def use(self, quantity: str) -> Use | None:
         """How a quantity counts; None when it does not."""

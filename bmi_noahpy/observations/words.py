@@ -1,0 +1,35 @@
+"""Words in names of columns that say that these are something else than their first words say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NOT_VALUES = frozenset({
+    "qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test",
+    "n", "num", "count", "counts", "nsamples",
+    "std", "stdev", "stddev", "sd", "sigma", "var", "variance", "cov", "se", "sem", "skew", "kurt", "range", "rng",
+    "err", "error", "uncertainty", "unc", "randunc", "joinunc",
+    "max", "min", "maximum", "minimum", "mx", "mn", "tmx", "tmn",
+    "strg", "storage", "scf",
+})  # fmt: skip
+"""Words that make a column one of quality, spread, extremes or numbers of values, and not of the quantity."""
+CHANGES = frozenset({"change", "delta", "diff", "anomaly", "anom", "trend", "rate", "bias"})
+MODELS = frozenset({"model", "modelled", "modeled", "mod", "sim", "simulated", "era", "era5", "forecast", "pred"})
+WATER_PARTS = frozenset({
+    "ice", "frozen", "sat", "saturation", "saturated", "deficit", "potential", "relative", "rel", "fc", "wp",
+    "residual", "wilting", "capacity", "index",
+})  # fmt: skip
+PARTS: Mapping[str, frozenset[str]] = {
+    "net_radiation": frozenset({"lw", "sw", "long", "short", "longwave", "shortwave", "par", "solar"}),
+    "albedo": frozenset({"vis", "nir", "par", "direct", "diffuse", "dir", "dif", "bsa", "wsa", "spectral"}),
+    "snow_depth": frozenset({"new", "fresh", "24h"}),
+    "snow_water_equivalent": frozenset({"melt", "new", "fresh"}),
+    "soil_liquid_water": WATER_PARTS,
+    "soil_moisture": WATER_PARTS,
+}
+"""Quantity -> words that make a column a part of it, or another thing altogether."""
+PLAIN_WORDS = frozenset({"f", "mds", "mean", "avg", "average", "obs", "observed", "daily", "hourly", "corr", "pi"})
+"""Words that say nothing else of a quantity."""
+AIR = frozenset({"air", "atm", "atmosphere"})
+NOT_SOIL = AIR | {"snow", "canopy", "leaf", "trunk", "stem", "bole", "skin"}
+"""Words of what is no soil, where a name does not speak of soil."""
