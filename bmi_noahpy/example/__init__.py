@@ -100,7 +100,7 @@ def example_configuration(preset: str = "conservative") -> dict[str, Any]:
         "schemes": {"preset": preset},
         "initial": initial_state(preset),
         "forcing": {"file": WEATHER_FILE, "format": "csv"},
-        "output": {"file": OUTPUT_FILE, "every": 8},
+        "output": {"file": OUTPUT_FILE, "daily": ["mean"]},
     }
 
 
