@@ -116,7 +116,7 @@ def configuration(
         "forcing": {
             "file": str(forcing),
             "derive": {} if site.elevation is None else {"air_pressure": site.elevation},
-            "corrections": {"precipitation": {"factor": precipitation}},
+            "corrections": {} if precipitation == 1.0 else {"precipitation": {"factor": precipitation}},
         },
         "output": {"file": "snow.nc"},
     }

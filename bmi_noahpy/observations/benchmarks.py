@@ -61,20 +61,25 @@ def seasonal_course(times: Times, values: Floats, known: Mask) -> Floats:
 
 
 def value_a_year_away(times: Times, values: Floats, known: Mask) -> Floats:
-    """Persistence from year to year: the known value nearest to the same date of the year before, or else after."""
+    """Persistence from year to year: the known value of the same date in the nearest year, the one before first.
+
+    Every time has one, as far as a year of the known ones is complete: years that lie farther from them too.
+    """
     day = _days(times)
     own, given = day[known], values[known]
     found = np.full(values.shape, np.nan)
     if not own.size:
         return found
 
-    for shift in (YEAR_DAYS, -YEAR_DAYS):
-        wanted = day + shift
-        after = np.clip(np.searchsorted(own, wanted), 0, own.size - 1)
-        before = np.maximum(after - 1, 0)
-        nearest = np.where(np.abs(own[before] - wanted) <= np.abs(own[after] - wanted), before, after)
-        # The year before is looked at last, and so is the one that is taken where both are there.
-        found = np.where(np.abs(own[nearest] - wanted) <= NEAR_DAYS, given[nearest], found)
+    farthest = int(np.ceil(max(day[-1] - own[0], own[-1] - day[0]) / YEAR_DAYS))
+    for years in range(farthest, 0, -1):
+        for shift in (years * YEAR_DAYS, -years * YEAR_DAYS):
+            wanted = day + shift
+            after = np.clip(np.searchsorted(own, wanted), 0, own.size - 1)
+            before = np.maximum(after - 1, 0)
+            nearest = np.where(np.abs(own[before] - wanted) <= np.abs(own[after] - wanted), before, after)
+            # Nearer years are looked at last, the year before after all: they are what is taken.
+            found = np.where(np.abs(own[nearest] - wanted) <= NEAR_DAYS, given[nearest], found)
     return found
 
 

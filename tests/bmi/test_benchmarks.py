@@ -28,6 +28,14 @@ def test_a_purely_seasonal_series_is_predicted_by_its_season_and_by_last_year():
         assert scores(found[name][~FIRST_YEARS], SEASONAL[~FIRST_YEARS]).nse > 0.99, name
 
 
+def test_the_nearest_year_stands_for_years_that_lie_farther_and_the_year_before_goes_first():
+    times = np.datetime64("2010-01-01") + np.arange(6 * 365).astype("timedelta64[D]")
+    year = np.arange(6 * 365) // 365
+    found = benchmarks(times, year.astype(float), (year == 1) | (year == 3), times, np.zeros(times.size))[LAST_YEAR]
+    middle = np.arange(6) * 365 + 180
+    assert found[middle].tolist() == [1.0, 3.0, 1.0, 1.0, 3.0, 3.0]
+
+
 def test_a_series_made_of_means_of_air_temperature_is_predicted_by_regression():
     air = weather()
     means = trailing_means(TIMES, TIMES, air)

@@ -14,7 +14,7 @@ from bmi_noahpy.calibration import judge
 from bmi_noahpy.calibration.file.sections import Interval, Span
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble
-from bmi_noahpy.calibration.results.scoring import ScoreRow, below_benchmarks, worsened
+from bmi_noahpy.calibration.results.scoring import ScoreRow, below_benchmarks, comparable_scores, worsened
 from bmi_noahpy.calibration.results.uncertainty import covariance, effective_count
 from bmi_noahpy.calibration.splits import splits
 from bmi_noahpy.cli import app
@@ -140,6 +140,15 @@ def test_scores_stand_beside_those_of_simple_predictions(swapped):
         "configured", "calibrated", "ensemble", "seasonal course", "air temperature regression", "last year",
     }  # fmt: skip
     assert "simple predictions" in " ".join(result.stdout.split())
+
+
+def test_a_simple_prediction_of_few_of_the_observations_has_no_score():
+    observed = np.sin(np.arange(40.0))
+    half = np.where(np.arange(40) < 20, observed, np.nan)
+    assert comparable_scores("ensemble", half, observed).rmse == 0.0
+    assert np.isnan(comparable_scores("seasonal course", half, observed).rmse)
+    nearly_all = np.where(np.arange(40) < 37, observed, np.nan)
+    assert comparable_scores("seasonal course", nearly_all, observed).nse == 1.0
 
 
 def test_the_ensemble_is_the_mean_of_the_starts_that_fit_by_their_weights(site):

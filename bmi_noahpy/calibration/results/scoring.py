@@ -21,6 +21,8 @@ from bmi_noahpy.observations.scores import Scores, scores
 
 BEFORE, AFTER, ENSEMBLE = "configured", "calibrated", "ensemble"
 PERIODS = ("calibration", "validation")
+LEAST_SHARE = 0.9
+"""Of the observations of a period, for which a simple prediction must say something to have a score there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,9 +83,20 @@ def score_rows(fit: Fit, compared: Compared) -> list[ScoreRow]:
             if not chosen.any():
                 continue
             for run, simulated in compared.simulated.items():
-                found = scores(simulated[number].numpy()[chosen], target.values.numpy()[chosen])
+                found = comparable_scores(run, simulated[number].numpy()[chosen], target.values.numpy()[chosen])
                 rows.append(ScoreRow(target.name, target.quantity, target.depth, period, run, found))
     return rows
+
+
+def comparable_scores(run: str, simulated: NDArray[np.float64], observed: NDArray[np.float64]) -> Scores:
+    """Scores of a prediction; none for a simple one that says nothing of a good part of the observations.
+
+    Scores of different observations cannot be compared: a mean seasonal course of a winter is no rival in spring.
+    """
+    found = scores(simulated, observed)
+    if run in BENCHMARKS and found.count < LEAST_SHARE * np.isfinite(observed).sum():
+        return scores(np.full_like(observed, np.nan), observed)
+    return found
 
 
 def inside(calibration: Calibration, target: Target, period: str) -> NDArray[np.bool_]:
