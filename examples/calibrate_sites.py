@@ -6,7 +6,7 @@ printed at the end is the spread of all tests, beside predictions that know no p
 Soil hydraulics and quartz by horizon, albedo and other surface parameters, and the biases that the sites' notes name:
 longwave radiation is derived at one and a reanalysis at the other, and gauges that are not heated miss snow. The state
 at the start is the measured one: fitting later years would say nothing of it. The starts, the run's own values and
-random ones, are columns of one batch.
+random ones, are columns of one batch; those of all seeds together are the ensemble whose prediction is to be used.
 
 What was chosen about the sites - layers, probes that count, weights, bounds - was chosen with an eye on these tests. So
 Toolik is also tested on years that no choice has looked at, 2005 and 2008 to 2011 (in 2006 and 2007 a third of the
@@ -30,7 +30,7 @@ from calibration_sites import DATA, missing, toolik, yakou_at_sensors
 from rich.console import Console
 
 from bmi_noahpy import Outcome, read_calibration
-from bmi_noahpy.calibration import calibrate_splits, judge, print_outcome, print_split_scores
+from bmi_noahpy.calibration import calibrate_splits, judge, print_outcome, print_split_scores, together
 
 
 class Site(NamedTuple):
@@ -150,23 +150,33 @@ def calibrate_site(name: str, seed: int, options: argparse.Namespace, console: C
     return calibrate_splits(calibration, resume=options.resume, overwrite=not options.resume, progress=console)
 
 
+def spans_of(site: Site, split: str, judged: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Calibration and validation period of a split, the latter other years if they are given."""
+    fitted, tested = (site.calibration, site.validation)[:: 1 if split == "as_given" else -1]
+    pairs = {"calibration": fitted, "validation": judged or tested}
+    return {key: dict(zip(("start", "end"), years, strict=True)) for key, years in pairs.items()}
+
+
+def judged_together(name: str, outcomes: dict[str, list[Outcome]], options: argparse.Namespace) -> list[Outcome]:
+    """The starts of all seeds as one ensemble, by split."""
+    mapping = calibration_of(name, 0, options)
+    return [
+        judge(read_calibration({**mapping, **spans_of(SITES[name], split)}, options.folder), together(found))
+        for split, found in outcomes.items()
+    ]
+
+
 def judged_untouched(
-    name: str, seed: int, outcomes: dict[str, Outcome], options: argparse.Namespace
-) -> dict[tuple[str, str], list[Outcome]]:
-    """What was found in both pairs of years, on years that no choice has looked at: those years -> outcomes."""
+    name: str, years: tuple[str, str], outcomes: dict[str, list[Outcome]], options: argparse.Namespace
+) -> list[Outcome]:
+    """The same on years that no choice has looked at, by a run on to their end."""
     site = SITES[name]
-    mapping = calibration_of(name, seed, options)
-    found: dict[tuple[str, str], list[Outcome]] = {years: [] for years in site.untouched}
-    for split, outcome in outcomes.items():
-        fitted = site.calibration if split == "as_given" else site.validation
-        for years in site.untouched:
-            spans = {
-                "calibration": dict(zip(("start", "end"), fitted, strict=True)),
-                "validation": dict(zip(("start", "end"), years, strict=True)),
-            }
-            longer = site.run(options.data.resolve() / name, end=f"{years[1]}T09:00")
-            found[years].append(judge(read_calibration({**mapping, **spans, "run": longer}, options.folder), outcome))
-    return found
+    longer = site.run(options.data.resolve() / name, end=f"{years[1]}T09:00")
+    mapping = {**calibration_of(name, 0, options), "run": longer}
+    return [
+        judge(read_calibration({**mapping, **spans_of(site, split, years)}, options.folder), together(found))
+        for split, found in outcomes.items()
+    ]
 
 
 def shortened(mapping: dict[str, Any], days: int) -> dict[str, Any]:
@@ -179,6 +189,21 @@ def shortened(mapping: dict[str, Any], days: int) -> dict[str, Any]:
         "validation": {"start": moments[1], "end": moments[2], "splits": "swap"},
     }
     return {**mapping, **spans, "run": {**mapping["run"], "period": period}}
+
+
+def report_together(
+    name: str, outcomes: dict[str, list[Outcome]], options: argparse.Namespace, console: Console
+) -> None:
+    """Print what all seeds together predict, and what on years that no choice has looked at."""
+    judged = {"all seeds together": judged_together(name, outcomes, options)}
+    for years in SITES[name].untouched:
+        text = f"years that no choice has looked at: {' to '.join(years)}"
+        judged[text] = judged_untouched(name, years, outcomes, options)
+    for text, found in judged.items():
+        console.rule(f"{name}, {text}")
+        print_split_scores(found, console)
+        covered = [100.0 * outcome.coverage["validation"] for outcome in found]
+        console.print(f"Within the band of 90 %: {min(covered):.0f} to {max(covered):.0f} %.")
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, list[Outcome]]:
@@ -200,23 +225,17 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Outcome]]:
     outcomes: dict[str, list[Outcome]] = {name: [] for name in options.sites}
     for name in options.sites:
         begin = time.perf_counter()
-        untouched: dict[tuple[str, str], list[Outcome]] = {}
+        by_split: dict[str, list[Outcome]] = {}
         for seed in range(options.seeds):
-            found = calibrate_site(name, seed, options, console)
-            for split, outcome in found.items():
+            for split, outcome in calibrate_site(name, seed, options, console).items():
                 console.rule(f"{name}, seed {seed}, {split}")
                 print_outcome(outcome, console)
                 outcomes[name].append(outcome)
-            if not options.days:
-                for years, judged in judged_untouched(name, seed, found, options).items():
-                    untouched.setdefault(years, []).extend(judged)
+                by_split.setdefault(split, []).append(outcome)
         console.rule(f"{name}: {options.seeds} seeds, years swapped, {time.perf_counter() - begin:.0f} s")
         print_split_scores(outcomes[name], console)
-        for years, judged in untouched.items():
-            console.rule(f"{name}, years that no choice has looked at: {' to '.join(years)}")
-            print_split_scores(judged, console)
-            covered = [100.0 * outcome.coverage["validation"] for outcome in judged]
-            console.print(f"Within the band of 90 %: {min(covered):.0f} to {max(covered):.0f} %.")
+        if not options.days:
+            report_together(name, by_split, options, console)
     return outcomes
 
 

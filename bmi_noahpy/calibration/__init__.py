@@ -10,7 +10,7 @@ from bmi_noahpy.calibration.file.configuration import load_calibration, read_cal
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.problem.matching import within
 from bmi_noahpy.calibration.results.calibrated import write_calibrated
-from bmi_noahpy.calibration.results.judgement import judge
+from bmi_noahpy.calibration.results.judgement import judge, together
 from bmi_noahpy.calibration.results.outcome import Outcome
 from bmi_noahpy.calibration.results.report import print_outcome, print_split_scores
 from bmi_noahpy.calibration.results.scoring import PERIODS, mean_score
@@ -37,6 +37,7 @@ __all__ = [
     "print_split_scores",
     "read_calibration",
     "split_scores",
+    "together",
     "within",
     "write_calibrated",
 ]

@@ -1,6 +1,7 @@
 """Calibrations that are validated again and again, and scores that stand beside simple predictions."""
 
 import csv
+import dataclasses
 import datetime
 
 import numpy as np
@@ -10,7 +11,7 @@ from calibration_cases import write_calibration, write_observations, write_site
 from typer.testing import CliRunner
 
 from bmi_noahpy import calibrate, load_calibration
-from bmi_noahpy.calibration import judge
+from bmi_noahpy.calibration import judge, together
 from bmi_noahpy.calibration.file.sections import Interval, Span
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble
@@ -249,3 +250,18 @@ def test_judging_with_other_parameters_is_refused(found):
     fewer = {**JUDGED, "parameters": {"soil.porosity": {"by": "one", "bounds": [0.35, 0.7]}}}
     with pytest.raises(ValueError, match=r"found 2 unknowns, the file has 1\. Give the same parameters"):
         judge(load_calibration(write_calibration(folder, fewer)), outcome)
+
+
+def test_starts_of_several_seeds_are_one_ensemble_in_which_starts_alike_count_once(found):
+    folder, outcome = found
+    other = dataclasses.replace(
+        outcome, found=outcome.found + torch.tensor([[0.0, 0.05]], dtype=torch.float64), losses=outcome.losses * 0.5
+    )
+    joined = together([outcome, other])
+    assert joined.found.shape == (2, 3)
+    assert torch.equal(joined.unknowns[:, 0], joined.found[:, int(joined.losses.argmin())])
+    judged = judge(load_calibration(write_calibration(folder, JUDGED)), joined)
+    assert sum({one.start: one.weight for one in judged.starts}.values()) == pytest.approx(1.0)
+    assert any(row.run == "ensemble" for row in judged.scores)
+    with pytest.raises(ValueError, match="no outcome"):
+        together([])

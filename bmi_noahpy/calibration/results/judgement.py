@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from bmi_noahpy.calibration.file.calibration import Calibration
@@ -72,4 +74,47 @@ def judge(calibration: Calibration, found: Outcome) -> Outcome:
     said = judgement(fit, found.found, found.unknowns)
     return dataclasses.replace(
         found, scores=said.rows, starts=said.ensemble.scores, coverage=said.coverage, estimates=[], files=[]
+    )
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """The starts of several calibrations of one file, with other seeds, as those of one; starts alike count once.
+
+    The seed decides which starts there are, and with few of them whether one is good: what all found together is the
+    prediction to use. `judge` gives it scores.
+
+    Parameters
+    ----------
+    outcomes : Of calibrations that differ in their seed only.
+
+    Returns
+    -------
+    Unknowns, objectives and costs of all starts, without scores.
+
+    Raises
+    ------
+    ValueError : There is none.
+    """
+    if not outcomes:
+        raise ValueError("together: no outcome. Give those of one calibration or more.")
+    starts = torch.cat([outcome.found for outcome in outcomes], 1)
+    losses = torch.cat([outcome.losses for outcome in outcomes])
+    kept: list[int] = []
+    for start in range(starts.shape[1]):
+        if not any(torch.equal(starts[:, start], starts[:, earlier]) for earlier in kept):
+            kept.append(start)
+    starts, losses = starts[:, kept], losses[kept]
+    best = int(losses.argmin())
+    return dataclasses.replace(
+        outcomes[0],
+        losses=losses,
+        unknowns=starts[:, best : best + 1],
+        found=starts,
+        iterations=max(outcome.iterations for outcome in outcomes),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        scores=[],
+        starts=[],
+        coverage={},
+        estimates=[],
+        files=[],
     )
