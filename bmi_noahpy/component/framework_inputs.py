@@ -28,6 +28,10 @@ class MissingInput(RuntimeError):
         self.fields = fields
 
 
+_REPLACED_BY = {"wind_speed": WIND, **dict.fromkeys(WIND, ("wind_speed",))}
+"""Fields whose values give way to those of another."""
+
+
 class _Given(NamedTuple):
     """Values for some columns."""
 
@@ -63,6 +67,8 @@ class FrameworkInputs:
         self._in_force = self._held
         self._everywhere: set[str] = set()
         """Fields that have a value in every column, as far as that is known."""
+        self._combined: tuple[dict[str, Tensor | None], Forcing] | None = None
+        """The forcing made last, of what is in force still, and of these defaults alone."""
 
     def copy(self) -> FrameworkInputs:
         """The same values, independent of later changes."""
@@ -103,7 +109,8 @@ class FrameworkInputs:
         values, where : Values ``[column]``, or ``[layer, column]``, and those of bool that count.
         """
         given = _Given(field, values, where)
-        self._everywhere.difference_update(_replaced_by(field))
+        self._combined = None
+        self._everywhere.difference_update(_REPLACED_BY.get(field, ()))
         if self.lasting(field) == "call":
             self._once.append(given)
             self._in_force = _with(self._in_force, given)
@@ -117,20 +124,21 @@ class FrameworkInputs:
         ----------
         field, values : As in `set`.
         """
-        if self._once or self.lasting(field) == "call":
+        if self._once or self.lasting_of.get(field, self._lasting) == "call":
             return False
-        for name in _replaced_by(field):
+        for name in _REPLACED_BY.get(field, ()):
             self._held.pop(name, None)
             self._everywhere.discard(name)
         self._held[field] = values
         self._everywhere.add(field)
+        self._combined = None
         return True
 
     def end_call(self) -> bool:
         """What was for one call is in force no more. Returns whether there was any."""
         ended = bool(self._once)
         if ended:
-            self._once, self._in_force = [], self._held
+            self._once, self._in_force, self._combined = [], self._held, None
         return ended
 
     def release(self, field: str) -> None:
@@ -164,6 +172,8 @@ class FrameworkInputs:
         ------
         MissingInput : naming the fields of `Forcing` that have no value in some column.
         """
+        if base is None and self._combined is not None and self._combined[0] is defaults:
+            return self._combined[1]
         found: dict[str, Tensor | None] = {}
         missing = []
         for field in WEATHER:
@@ -181,7 +191,9 @@ class FrameworkInputs:
         if missing:
             raise MissingInput(tuple(missing))
         found |= self._added(found["air_temperature"])
-        return Forcing(**found)  # type: ignore[arg-type]
+        forcing = Forcing(**found)  # type: ignore[arg-type]
+        self._combined = (defaults, forcing) if base is None else None
+        return forcing
 
     def _hold(self, given: _Given) -> None:
         """Until it is set again."""
@@ -190,7 +202,7 @@ class FrameworkInputs:
 
     def _put_in_force(self) -> None:
         """What is for one call goes before what is held."""
-        self._in_force = self._held
+        self._in_force, self._combined = self._held, None
         for given in self._once:
             self._in_force = _with(self._in_force, given)
 
@@ -230,15 +242,10 @@ def _with(values: dict[str, Tensor], given: _Given) -> dict[str, Tensor]:
     field, new, where = given
     nothing = torch.full_like(new, torch.nan)
     changed = {**values, field: torch.where(where, new, values.get(field, nothing))}
-    for name in _replaced_by(field):
+    for name in _REPLACED_BY.get(field, ()):
         if name in changed:
             changed[name] = torch.where(where, nothing, changed[name])
     return changed
-
-
-def _replaced_by(field: str) -> tuple[str, ...]:
-    """Fields whose values give way to those of another."""
-    return WIND if field == "wind_speed" else ("wind_speed",) if field in WIND else ()
 
 
 def _is_missing(field: str, value: Tensor | None) -> bool:

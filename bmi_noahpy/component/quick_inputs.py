@@ -34,12 +34,11 @@ class QuickInput(NamedTuple):
         if type(values) is not np.ndarray or values.dtype != np.float64 or values.size != self.size:
             return None
         if self.size == 1:
-            value = values.item()
-            if not self.low <= value <= self.high:
+            if not self.low <= values.item() <= self.high:
                 return None
-            return torch.tensor((value / self.scale,), dtype=torch.float64).reshape(self.shape)
         # No number among them fails both comparisons.
-        if not (values.min() >= self.low and values.max() <= self.high):
+        elif not (values.min() >= self.low and values.max() <= self.high):
             return None
-        core: Floats = values / self.scale
-        return torch.from_numpy(core).reshape(self.shape)
+        # A copy in any case: the caller's array is his.
+        core: Floats = values.copy() if self.scale == 1.0 else values / self.scale
+        return torch.from_numpy(core if core.shape == self.shape else core.reshape(self.shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -35,30 +35,47 @@ READERS = {path: operator.attrgetter(path) for path in STATE_PATHS}
 
 
 class _Block(NamedTuple):
-    """Memory that holds some quantities of a state, and between what each number in it has to be."""
+    """Memory that holds some quantities of a state, between what each number in it has to be, and room for answers."""
 
     values: Array
     low: Array
     high: Array
+    above: NDArray[np.bool_]
+    below: NDArray[np.bool_]
 
 
-_Views = tuple[list[_Block], tuple[Array, ...], tuple[Array, ...] | None]
-"""Blocks of a state, its liquid water and ice, and enthalpy and mass of its layers of snow."""
+class _View(NamedTuple):
+    """What is looked at of a state: the memory of its tensors, so that numbers computed into it are seen.
+
+    Parameters
+    ----------
+    liquid, ice, total, fits : Water of the layers, and room for its sum and whether the pores hold it.
+    answers : All answers together.
+    snow : Enthalpy and mass of its layers.
+    """
+
+    blocks: list[_Block]
+    liquid: Array
+    ice: Array
+    total: Array
+    fits: NDArray[np.bool_]
+    answers: NDArray[np.bool_]
+    snow: tuple[Array, ...] | None
 
 
 class StateCheck:
     """Finds values of a state that are no numbers, infinite, or that no land surface has.
 
     The results of a compiled step share one block of memory or two, and after a few steps the same tensors are used
-    again. The blocks of a state are kept, with bounds for each number in them, so that two comparisons of each block
-    and one sum tell that all is well; what is wrong is looked for only then.
+    again. The blocks of a state are kept, with bounds for each number in them, so that two comparisons of each block,
+    one sum and one count tell that all is well; only else what is wrong is looked for.
     """
 
     KEPT = 8
     """States at most."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[State, list[_Block], tuple[Array, ...], tuple[Array, ...] | None]] = {}
+        self._known: dict[int, tuple[State, _View]] = {}
         self._room: tuple[Parameters, Tensor, Array] | None = None
 
     def __call__(self, state: State, parameters: Parameters, step: int) -> None:
@@ -75,14 +92,14 @@ class StateCheck:
         NonFiniteStep : A value is infinite or no number.
         ImpossibleStep : A value is outside `bmi_noahpy.runs.bounds`.
         """
-        blocks, (liquid, ice), snow = self._blocks_of(state)
+        view = self._view_of(state)
         porosity, most = self._room_of(parameters)
-        for values, low, high in blocks:
-            if not (_all(values >= low) and _all(values <= high)):
-                break
-        else:
-            if _all(liquid + ice <= most) and (snow is None or _is_possible(*snow)):
-                return
+        for values, low, high, above, below in view.blocks:
+            np.greater_equal(values, low, out=above)
+            np.less_equal(values, high, out=below)
+        np.less_equal(np.add(view.liquid, view.ice, out=view.total), most, out=view.fits)
+        if _all(view.answers) and (view.snow is None or _is_possible(*view.snow)):
+            return
         self._find(state, porosity, step)
 
     def _find(self, state: State, porosity: Tensor, step: int) -> None:
@@ -103,23 +120,39 @@ class StateCheck:
             self._room = parameters, porosity, porosity.numpy() + WATER_SLACK
         return self._room[1:]
 
-    def _blocks_of(self, state: State) -> _Views:
+    def _view_of(self, state: State) -> _View:
         known = self._known.get(id(state))
         if known is not None and known[0] is state:
-            return known[1:]
-        leaves = {path: leaf for path, read in READERS.items() if (leaf := read(state)) is not None}
-        blocks = _blocks(leaves)
-        water, snow = (
-            tuple(leaves[path].detach().cpu().numpy() for path in paths) if paths[0] in leaves else None
-            for paths in (WATER_PATHS, SNOW_PATHS)
-        )
-        assert water is not None
+            return known[1]
+        view = _view(state)
         if state.skin_temperature.device.type == "cpu":
             # Elsewhere these are copies, which do not follow what the next steps write there.
             if len(self._known) >= self.KEPT:
                 self._known.clear()
-            self._known[id(state)] = state, blocks, water, snow
-        return blocks, water, snow
+            self._known[id(state)] = state, view
+        return view
+
+    def __getstate__(self) -> dict[str, Any]:
+        # In a copy the arrays would not be the memory of its tensors.
+        return {**vars(self), "_known": {}, "_room": None}
+
+
+def _view(state: State) -> _View:
+    leaves = {path: leaf for path, read in READERS.items() if (leaf := read(state)) is not None}
+    liquid, ice = (_array(leaves[path]) for path in WATER_PATHS)
+    snow = tuple(_array(leaves[path]) for path in SNOW_PATHS) if SNOW_PATHS[0] in leaves else None
+    memory = _memory(leaves)
+    sizes = [liquid.size, *(values.size for values, _, _ in memory for _ in range(2))]
+    answers = np.zeros(sum(sizes), dtype=np.bool_)
+    rooms = iter(np.split(answers, np.cumsum(sizes)[:-1]))
+    fits = next(rooms).reshape(liquid.shape)
+    blocks = [_Block(*part, *(next(rooms).reshape(part[0].shape) for _ in range(2))) for part in memory]
+    return _View(blocks, liquid, ice, np.empty_like(liquid), fits, answers, snow)
+
+
+def _array(leaf: Tensor) -> Array:
+    found: Array = leaf.detach().cpu().numpy()
+    return found
 
 
 def _all(true: NDArray[np.bool_]) -> bool:
@@ -137,8 +170,8 @@ def _as_series(state: State, paths: Sequence[str]) -> dict[str, Tensor]:
     return {path: get_quantity(state, path)[None].cpu() for path in paths}
 
 
-def _blocks(leaves: dict[str, Tensor]) -> list[_Block]:
-    """The blocks of memory that quantities lie in."""
+def _memory(leaves: dict[str, Tensor]) -> list[tuple[Array, Array, Array]]:
+    """The blocks of memory that quantities lie in, with the smallest and largest acceptable value of each number."""
     found: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
     for path, leaf in leaves.items():
         base = leaf if leaf._base is None else leaf._base
@@ -151,4 +184,4 @@ def _blocks(leaves: dict[str, Tensor]) -> list[_Block]:
         for limits, limit in zip(found[id(base)][1:], bounds[:2], strict=True):
             part = limits.as_strided(leaf.shape, leaf.stride(), leaf.storage_offset() - base.storage_offset())
             part.fill_(min(max(limit, -largest), largest))
-    return [_Block(*(tensor.detach().cpu().numpy() for tensor in tensors)) for tensors in found.values()]
+    return [(_array(values), _array(low), _array(high)) for values, low, high in found.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Iterable
@@ -35,6 +36,9 @@ from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.simulation import advance
 from noahpy_core.state import Fluxes, Forcing, State
+
+SECONDS_OF_A_DAY = 86400
+_NOTHING = contextlib.nullcontext()
 
 
 class SteppedRun:
@@ -73,8 +77,9 @@ class SteppedRun:
         self._quick_step = self._fresh_step()
         self._require_possible = StateCheck()
         self.last_call: tuple[TakenStep, ...] = ()
-        # The hour does not matter.
-        self._vegetation_of: tuple[np.datetime64, dict[str, Tensor | None]] = np.datetime64("NaT"), {}
+        # Whole days since 1970, since the hour does not matter.
+        self._vegetation_of: tuple[int | None, dict[str, Tensor | None]] = None, {}
+        self._begins = int(self.run.start.astype("datetime64[s]").astype(np.int64))
         self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
 
     @functools.cached_property
@@ -124,9 +129,11 @@ class SteppedRun:
         self.values.check_before_step()
         taken = self._next_step()
         try:
-            with torch.no_grad():
+            stepper = self._stepper
+            # Kernels know of no gradients, and entering this takes a twentieth of a step.
+            with torch.no_grad() if stepper is self.run.model else _NOTHING:
                 state, fluxes = advance(
-                    self._stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
+                    stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
                 )
             self._require_possible(state, taken.parameters, self.steps_taken + 1)
         except (ArithmeticError, RuntimeError):
@@ -295,11 +302,10 @@ class SteppedRun:
 
     def _vegetation(self) -> dict[str, Tensor | None]:
         """Vegetation of the configuration at the next step, for a step without a file."""
-        prescribed = self.run.prescribed
-        moment = self.run.start + np.timedelta64(round(self.time), "s")
-        day = moment.astype("datetime64[D]")
+        day = (self._begins + round(self.time)) // SECONDS_OF_A_DAY
         if self._vegetation_of[0] == day:
             return self._vegetation_of[1]
+        prescribed, moment = self.run.prescribed, np.datetime64(day, "D")
         monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
         like = self.values.state.skin_temperature
         found: dict[str, Tensor | None] = {

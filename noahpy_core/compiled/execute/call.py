@@ -73,7 +73,10 @@ class ForwardCall:
         self._call.point("final", final)
         self._call()
         # Where no equation is solved by iteration nothing can fail, and nothing is looked at.
-        if not self._may_fail or self._failures.max() < 0:
+        if not self._may_fail:
+            return None
+        # Of one column the number itself: numpy takes longer than all else to find a largest one.
+        if (self._failures.item() if self._failures.size == 1 else self._failures.max()) < 0:
             return None
         # A copy, because the kernel writes to the array itself again.
         failures: np.ndarray = self._failures.copy()

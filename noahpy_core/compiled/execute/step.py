@@ -82,12 +82,10 @@ class CompiledStep:
             return after, fluxes
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
-        like, pack = state.skin_temperature, state.snow.layer_mass
-        layers = None if pack is None else pack.shape[0]
-        absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), layers
-        # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
-        key = (like.shape, like.dtype, like.device, absent, id(dt))
         prepared = self._prepared
+        # What goes on as before has the shapes it had.
+        same = prepared is not None and prepared.goes_on(state, forcing, dt)
+        key = self._key if same else _key(state, forcing, dt)
         if prepared is None or key != self._key or not prepared.serves(parameters, dt):
             prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
             self._key = key
@@ -97,6 +95,15 @@ class CompiledStep:
             # Inputs of another number of columns than before; preparing anew refuses what does not go together.
             prepared = self._prepared = _Prepared(self._model, (state, forcing, parameters), dt, self._valid_for)
             return prepared.step(state, forcing)
+
+
+def _key(state: State, forcing: Forcing, dt: Tensor | float) -> Any:
+    """What two calls have in common that can be prepared together."""
+    like, pack = state.skin_temperature, state.snow.layer_mass
+    layers = None if pack is None else pack.shape[0]
+    absent = tuple([value is None for value in _OPTIONAL_FORCING(forcing)]), layers
+    # The step length by identity: `_Prepared` keeps it alive, so no other object can have its id.
+    return like.shape, like.dtype, like.device, absent, id(dt)
 
 
 class _Prepared:
@@ -122,6 +129,11 @@ class _Prepared:
         # Where a vector of numpy would take longer than all else: the same memory, number by number.
         self._words = self._inputs.reshape(-1).data
         self._layouts: dict[int, Any] = {}
+        self._forcing: Forcing | None = None
+        # One number has no layout: as long as it is where it was, it is the same.
+        self._bare = case.columns == 1 and not any(reader.layers for reader in self._forcing_readers)
+        self._forcing_parts: list[Tensor] = []
+        self._forcing_places: list[int] = []
         self._pattern = [layers for _, layers in program.results]
         self._lengths = sorted(set(self._pattern))
         self._block = np.array([self._lengths.index(length) for length in self._pattern])
@@ -161,6 +173,11 @@ class _Prepared:
             return False
         return same and list(map(Tensor.data_ptr, self._still)) == self._places
 
+    def goes_on(self, state: State, forcing: Forcing, dt: Tensor | float) -> bool:
+        """Whether the state is the one given back last, and forcing and step length are those of the last step."""
+        last = self._last
+        return last is not None and state is last.state and forcing is self._forcing and dt is self.dt
+
     def _room(self) -> _Result:
         """A result whose values are still to be computed."""
         blocks = [self._like.new_empty(room) for room in self._rooms]
@@ -197,8 +214,8 @@ class _Prepared:
             self._own_state = False
             for reader in self._state_readers:
                 self._enter(reader, reader.read(state))
-        for reader in self._forcing_readers:
-            self._enter(reader, reader.read(forcing))
+        if not (forcing is self._forcing and self._is_in_place()):
+            self._enter_forcing(forcing)
         if self._ring:
             result = self._ring[self._turn]
             self._turn = (self._turn + 1) % len(self._ring)
@@ -210,6 +227,25 @@ class _Prepared:
             raise_failure(self._case.program, failures, numbered=False)
         self._last = result
         return result.state, result.fluxes
+
+    def _enter_forcing(self, forcing: Forcing) -> None:
+        # Until all of it is entered: an error half way leaves a table of two forcings.
+        self._forcing = None
+        parts = [reader.read(forcing) for reader in self._forcing_readers]
+        for reader, part in zip(self._forcing_readers, parts, strict=True):
+            self._enter(reader, part)
+        self._forcing = forcing
+        if self._bare:
+            self._forcing_parts, self._forcing_places = parts, list(map(Tensor.data_ptr, parts))
+
+    def _is_in_place(self) -> bool:
+        """Whether the forcing of the last step is where it was; its data may have been replaced."""
+        parts = self._forcing_parts
+        return (
+            bool(parts)
+            and list(map(Tensor.data_ptr, parts)) == self._forcing_places
+            and not any(map(Tensor.is_neg, parts))
+        )
 
     def _enter(self, reader: _Reader, tensor: Tensor) -> None:
         """Tell the kernel where an input is."""

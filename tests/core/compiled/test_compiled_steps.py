@@ -44,6 +44,44 @@ def test_data_replaced_in_the_state_given_back_last_is_what_the_next_step_begins
     assert torch.equal(found.skin_temperature, fresh.skin_temperature)
 
 
+@pytest.mark.parametrize("columns", [1, 6])
+@pytest.mark.parametrize("change", ["in place", "data", "negated data", "object"])
+def test_forcing_that_changes_between_steps_is_followed_or_refused(columns, change):
+    case = CASE.select(slice(0, columns))
+    step = step_function(SETUP.model(case), "compiled", valid_for=3)
+    forcing = map_tensors(Tensor.clone, case.forcing)
+    state, _ = step(case.state, forcing, case.parameters, case.dt)
+    before = map_tensors(Tensor.clone, state)
+    warmer = forcing.air_temperature + 3.0
+    if change == "in place":
+        forcing.air_temperature.add_(3.0)
+    elif change == "object":
+        forcing = dataclasses.replace(forcing, air_temperature=warmer)
+    else:
+        forcing.air_temperature.data = warmer if change == "data" else torch._neg_view(-warmer)
+    if change == "negated data" and forcing.air_temperature.is_neg():
+        with pytest.raises(NotCompiled, match="negated"):
+            step(state, forcing, case.parameters, case.dt)
+        return
+    found, _ = step(state, forcing, case.parameters, case.dt)
+    expected = dataclasses.replace(map_tensors(Tensor.clone, case.forcing), air_temperature=warmer)
+    fresh, _ = step_function(SETUP.model(case), "compiled")(before, expected, case.parameters, case.dt)
+    assert torch.equal(found.skin_temperature, fresh.skin_temperature)
+
+
+def test_forcing_that_is_refused_half_way_leaves_nothing_for_the_next_step():
+    case = CASE.select(slice(0, 1))
+    step = step_function(SETUP.model(case), "compiled", valid_for=3)
+    state, _ = step(*arguments(case))
+    before = map_tensors(Tensor.clone, state)
+    wrong = {"air_temperature": case.forcing.air_temperature + 9.0, "precipitation": case.forcing.precipitation.float()}
+    with pytest.raises(NotCompiled, match="precipitation"):
+        step(state, dataclasses.replace(case.forcing, **wrong), case.parameters, case.dt)
+    found, _ = step(state, case.forcing, case.parameters, case.dt)
+    fresh, _ = step_function(SETUP.model(case), "compiled")(before, case.forcing, case.parameters, case.dt)
+    assert torch.equal(found.skin_temperature, fresh.skin_temperature)
+
+
 def test_columns_and_snow_layers_may_change_between_steps():
     step = step_function(SETUP.model(CASE), "compiled")
     for case in (CASE, CASE.select(slice(0, 2)), CASE):
