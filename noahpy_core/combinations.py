@@ -21,7 +21,7 @@ from noahpy_core.physics.soil_water import SoilWaterStep
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater
 from noahpy_core.physics.surface import NoahSurface
 from noahpy_core.physics.surface_resistance import NoSoilResistance
-from noahpy_core.physics.transitions import SharpTransitions
+from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.physics.turbulence import Zilitinkevich1995
 from noahpy_core.steps.conservative import ConservativeStep
 from noahpy_core.steps.noah import NoahStep
@@ -69,7 +69,10 @@ RULES = (
         "It needs a freezing curve: derive one of your own from noahpy_core.physics.freezing.FreezingCurve.",
     ),
     _closed("phase_change", (EnthalpySoilHeat,), "Water freezes within its system of equations, by enthalpy."),
-    _closed("transitions", (SharpTransitions,), "Its kinks are not made smooth: it has no switches."),
+    _closed(
+        "transitions", (SharpTransitions, SmoothTransitions),
+        "Its limits are rounded by a width, which weights of one's own do not say.",
+    ),
     _closed("surface", (NoahSurface, LimitedScheme), "It has a tile of snow and one of bare ground."),
     _closed("thermal_roughness", (Zilitinkevich1995,), "Louis 1979 takes a tenth of the roughness length."),
     _closed("snow_melt", (NoahSnowMelt,), "Snow melts by its enthalpy."),

@@ -25,6 +25,7 @@ from noahpy_core.constants import (
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.physics.exchange_louis import SurfaceLayer, Transfer
 from noahpy_core.physics.exchange_supplied import SuppliedLayer
+from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 
 LATENT_HEAT_ICE = LATENT_HEAT_VAPORISATION + LATENT_HEAT_FUSION
 """Of vapour from ice, the sum of the other two, so that a way round by water gains nothing. [J kg-1]"""
@@ -49,6 +50,7 @@ class SnowSkin(NamedTuple):
     """Exchange of sensible heat beside that of the wind. [W m-2 K-1]"""
     largest_sublimation: Tensor
     """What the top layer can give. [kg m-2 s-1]"""
+    limits: Limits = SHARP_LIMITS
 
 
 class BareSkin(NamedTuple):
@@ -71,6 +73,7 @@ class BareSkin(NamedTuple):
     """What the stores can give. [kg m-2 s-1]"""
     largest_canopy: Tensor
     largest_plant: Tensor
+    limits: Limits = SHARP_LIMITS
 
 
 class Balance(NamedTuple):
@@ -139,9 +142,9 @@ def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
     saturated, steeper = saturation(temperature, skin.pressure, LATENT_HEAT_ICE)
     deficit = saturated - skin.humidity
     potential = exchange.rate * deficit
-    limited = potential > skin.largest_sublimation
-    vapour = torch.where(limited, skin.largest_sublimation, potential)
-    vapour_slope = torch.where(limited, 0.0, exchange.slope * deficit + exchange.rate * steeper)
+    vapour, vapour_slope = _limited(
+        potential, exchange.slope * deficit + exchange.rate * steeper, skin.largest_sublimation, skin.limits
+    )
     none = torch.zeros_like(vapour)
     return _assemble(
         skin, temperature, exchange, LATENT_HEAT_ICE * vapour, LATENT_HEAT_ICE * vapour_slope,
@@ -168,7 +171,7 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
         skin.soil_share, skin.soil_resistance, skin, exchange, deficit, steeper, skin.largest_soil
     )
     canopy, canopy_slope = _limited(
-        skin.canopy_share * potential, skin.canopy_share * potential_slope, skin.largest_canopy
+        skin.canopy_share * potential, skin.canopy_share * potential_slope, skin.largest_canopy, skin.limits
     )
     plants, plants_slope = _in_series(
         skin.plant_share, skin.plant_resistance, skin, exchange, deficit, steeper, skin.largest_plant
@@ -202,16 +205,21 @@ def _in_series(
     series = 1.0 / (1.0 + exchange.rate * resistance / skin.density)
     through = share * series
     potential = exchange.rate * deficit
-    return _limited(
-        through * potential, through * (series * exchange.slope * deficit + exchange.rate * steeper), largest
-    )
+    slope = through * (series * exchange.slope * deficit + exchange.rate * steeper)
+    return _limited(through * potential, slope, largest, skin.limits)
 
 
-def _limited(value: Tensor, slope: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
-    """A flux held to what its store can give, and its slope."""
-    # What gives all it has no longer follows the temperature.
-    beyond = value > largest
-    return torch.where(beyond, largest, value), torch.where(beyond, 0.0, slope)
+def _limited(value: Tensor, slope: Tensor, largest: Tensor, limits: Limits) -> tuple[Tensor, Tensor]:
+    """A flux held to what its store can give, and its slope: what gives all it has no longer follows the temperature.
+
+    Parameters
+    ----------
+    value, slope : Of the flux, and of it by skin temperature, ``[column]``.
+    largest : That the store gives, not negative. [kg m-2 s-1]
+    limits : How it is held to that.
+    """
+    held = limits.lesser(value, largest, largest)
+    return held.value, held.share * slope
 
 
 def _assemble(

@@ -21,6 +21,7 @@ from torch import Tensor
 from noahpy_core.constants import MINIMUM_MOISTURE
 from noahpy_core.duals import Dual, choose
 from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 from noahpy_core.physics.retention import (
     TINY,
     PoreSpace,
@@ -92,7 +93,9 @@ def unknown_for(pores: PoreSpace, flow: Flow) -> Unknown:
     return unknown_with(torch.clamp(torch.maximum(switch, pores.least), max=1.0), pores.b)
 
 
-def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jacobian: bool) -> System:
+def equations(
+    u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jacobian: bool, limits: Limits = SHARP_LIMITS
+) -> System:
     """Residual and fluxes at the unknowns u, ``[layer, column]``; the Jacobian is exact if asked for, else zero.
 
     Parameters
@@ -102,13 +105,14 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
     flow : Old water, demands, supply and the step.
     unknown : The change of variable.
     jacobian : Whether slopes are worked out.
+    limits : How what enters is held to what the surface lets in.
     """
     none = torch.zeros_like(u[:1])
     water = water_of(Dual(u, torch.ones_like(u) if jacobian else None), pores, unknown)
     exchange = exchange_between(water, pores, flow.thickness, flow.upstream)
-    capacity, ponded = _surface(water, pores, flow)
-
-    infiltration = torch.where(ponded, capacity.value, flow.supply)
+    capacity = _surface(water, pores, flow)
+    entering = limits.lesser(flow.supply, capacity.value, flow.supply)
+    infiltration, ponded = entering.value, entering.limited
     drainage = Dual(water.conductivity.value[-1], _last(water.conductivity.upper)) * flow.drainage_factor
 
     soil_demand = torch.cat([flow.soil_demand[None], torch.zeros_like(u[1:])])
@@ -124,7 +128,7 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
     lower = diagonal = upper = none
     if jacobian:
         by_upper, by_lower = _slope(exchange.upper), _slope(exchange.lower)
-        enters = torch.where(ponded, _slope(capacity.upper), 0.0)
+        enters = _slope(capacity.upper) * (1.0 - entering.share)
         into, out = torch.cat([enters[None], by_lower]), torch.cat([by_upper, _slope(drainage.upper)[None]])
         diagonal = thickness * _slope(water.content.upper) + dt * (out - into + _slope(sink.upper))
         diagonal = diagonal * (1.0 + ROUND_OFF * torch.finfo(u.dtype).eps) + 1.0e-30
@@ -136,20 +140,19 @@ def equations(u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jaco
     )  # fmt: skip
 
 
-def _surface(water: Water, pores: PoreSpace, flow: Flow) -> tuple[Dual, Tensor]:
-    """What a pond of no depth would let into the first layer, and whether that is less than the supply.
+def _surface(water: Water, pores: PoreSpace, flow: Flow) -> Dual:
+    """What a pond of no depth would let into the first layer. [m s-1]
 
     Parameters
     ----------
     water, pores : Of all layers, ``[layer, column]``.
-    flow : With the thickness of layers [m] and the supply [m s-1].
+    flow : With the thickness of layers. [m]
     """
     half = 0.5 * flow.thickness[0]
     top = pores.rows(0, 1)
     at_surface = top.full_potential(Dual(torch.zeros_like(top.b))).value[0]
     potential = Dual(water.potential.value[0], None if water.potential.upper is None else water.potential.upper[0])
-    capacity = (-potential + at_surface) * (1.0 / half) + top.full_conductivity[0]
-    return capacity, capacity.value < flow.supply
+    return (-potential + at_surface) * (1.0 / half) + top.full_conductivity[0]
 
 
 def _given(content: Dual, minimum: Tensor | float) -> Dual:

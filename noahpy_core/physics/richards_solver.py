@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE
 from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
+from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 from noahpy_core.physics.retention import PoreSpace, Unknown, pore_space
 from noahpy_core.physics.richards import UPTAKE_RANGE, Flow, System, equations, unknown_for
 from noahpy_core.physics.richards_start import starts
@@ -24,13 +26,14 @@ PRESSURE = 10.0
 """Head above that of a pond on the surface which the iteration may reach. [m]"""
 
 
-def solve_richards(primary: Sequence[Tensor], flow: Flow) -> System:
+def solve_richards(primary: Sequence[Tensor], flow: Flow, limits: Limits = SHARP_LIMITS) -> System:
     """The equations at the end of the step, with their first and second derivatives.
 
     Parameters
     ----------
     primary : b, suction, room and conductivity, ``[layer, column]`` (see `frozen_pore_space`).
     flow : Old water, demands, supply and the step.
+    limits : How what enters is held to what the surface lets in.
 
     Raises
     ------
@@ -41,24 +44,32 @@ def solve_richards(primary: Sequence[Tensor], flow: Flow) -> System:
     held = Flow(*(part.detach() for part in flow))
     with torch.no_grad():
         unknown = unknown_for(held_pores, held)
-    found = find_root(newton, [*primary, *flow, *unknown], "soil water step", _describe)
+    solver = functools.partial(newton, type(limits))
+    found = find_root(solver, [*primary, *flow, *unknown, *limits], "soil water step", _describe)
     root, upstream = found[:-1], found[-1]
     flow, held = flow._replace(upstream=upstream), held._replace(upstream=upstream)
     with torch.no_grad():
-        at_root = equations(root, held_pores, held, unknown, jacobian=True)
+        at_root = equations(root, held_pores, held, unknown, jacobian=True, limits=limits)
 
     def change(u: Tensor) -> Tensor:
-        residual = equations(u, pores, flow, unknown, jacobian=False).residual
+        residual = equations(u, pores, flow, unknown, jacobian=False, limits=limits).residual
         return -solve_tridiagonal(at_root.lower, at_root.diagonal, at_root.upper, residual)
 
     # The value stays that of the root: a step from it could cross a kink where pressure is nearly undetermined.
-    return equations(implicit_root(root, change), pores, flow, unknown, jacobian=False)
+    return equations(implicit_root(root, change), pores, flow, unknown, jacobian=False, limits=limits)
 
 
-def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
-    """u of every layer, below it whether gravity is that of the upper layers; and whether each column was solved."""
-    count = len(Flow._fields)
-    pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4 : 4 + count]), Unknown(*values[4 + count :])
+def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
+    """u of every layer, below it whether gravity is that of the upper layers; and whether each column was solved.
+
+    Parameters
+    ----------
+    kind : Of the limits, whose parts are the last of the values.
+    values : b, suction, room and conductivity, the parts of the flow, those of the change of variable.
+    """
+    flows, unknowns = 4 + len(Flow._fields), 4 + len(Flow._fields) + len(Unknown._fields)
+    pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4:flows]), Unknown(*values[flows:unknowns])
+    limits = kind(*values[unknowns:])
     eps = torch.finfo(flow.old.dtype).eps
     first_tolerance, late_tolerance = max(TOLERANCE, 64.0 * eps), max(LATE_TOLERANCE, 1024.0 * eps)
     # No solution has more pressure than a pond on the surface gives; where it is not determined it must not run away.
@@ -73,7 +84,7 @@ def newton(*values: Tensor) -> tuple[Tensor, Tensor]:
     def round_of(u: Tensor, count: Tensor, upstream: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         given = advice(count)
         upstream = torch.where(solved, upstream, torch.where(given.upstream, 1.0, 0.0).to(u.dtype))
-        now = equations(u, pores, flow._replace(upstream=upstream), unknown, jacobian=True)
+        now = equations(u, pores, flow._replace(upstream=upstream), unknown, jacobian=True, limits=limits)
         tolerance = torch.where(count < STRATEGIES[0].rounds, first_tolerance, late_tolerance)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)

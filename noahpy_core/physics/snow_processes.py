@@ -13,6 +13,7 @@ from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import SnowParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow_layers import ICE_DENSITY
+from noahpy_core.physics.transitions import SHARP, SNOWFALL_RANGE, SharpTransitions, Transitions
 
 SMALLEST_SNOW_DENSITY = 50.0
 """[kg m-3]"""
@@ -38,7 +39,16 @@ class NoahsOwn(ModelPart):
 
 
 class ThresholdPhase(LayeredPiece):
-    """Snow where the air is at or below the melting point."""
+    """Snow where the air is at or below the melting point; with smooth transitions the share falls over 2 K around it.
+
+    Parameters
+    ----------
+    transitions : Of the model.
+    """
+
+    def __init__(self, transitions: Transitions = SHARP) -> None:
+        super().__init__()
+        self.transitions = transitions
 
     def forward(self, air: Air) -> Tensor:
         """Share of precipitation that falls as snow, ``[column]``. [1]
@@ -47,11 +57,20 @@ class ThresholdPhase(LayeredPiece):
         ----------
         air : Temperature, and humidity where the title says so, ``[column]``.
         """
-        return torch.where(air.temperature <= FREEZING_POINT, torch.ones_like(air.temperature), 0.0)
+        return 1.0 - self.transitions.rising(air.temperature, FREEZING_POINT, SNOWFALL_RANGE)
 
 
 class RampPhase(LayeredPiece):
-    """All snow at 0 degC, all rain at 1 degC of the air."""
+    """All snow at 0 degC, all rain at 1 degC of the air; with smooth transitions without corners at both.
+
+    Parameters
+    ----------
+    transitions : Of the model.
+    """
+
+    def __init__(self, transitions: Transitions = SHARP) -> None:
+        super().__init__()
+        self.transitions = transitions
 
     def forward(self, air: Air) -> Tensor:
         """Share of precipitation that falls as snow, ``[column]``. [1]
@@ -60,7 +79,9 @@ class RampPhase(LayeredPiece):
         ----------
         air : Temperature, and humidity where the title says so, ``[column]``.
         """
-        return between(FREEZING_POINT + 1.0 - air.temperature, 0.0, 1.0)
+        if isinstance(self.transitions, SharpTransitions):
+            return between(FREEZING_POINT + 1.0 - air.temperature, 0.0, 1.0)
+        return 1.0 - self.transitions.rising(air.temperature, FREEZING_POINT + 0.5, 1.0)
 
 
 class Jennings2018(LayeredPiece):

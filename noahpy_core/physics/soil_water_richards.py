@@ -17,6 +17,7 @@ from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow, System
 from noahpy_core.physics.richards_solver import solve_richards
 from noahpy_core.physics.soil_water import SoilDemand
+from noahpy_core.physics.transitions import SHARP, Transitions
 
 PARTS = 2
 """Of a step, solved one after the other: halving the step where it matters most, in coarse soil and with long steps,
@@ -62,15 +63,21 @@ class RichardsSoilWater(ModelPart):
     infiltration : A capacity from the variability of rain and soil within the column's area (Schaake et al. 1996), one
         more member of the minimum of supply and ponded capacity; None leaves those two.
     ice_impedance : Share of the conductivity that ice leaves; None is that of Niu and Yang (2006).
+    transitions : Whether the onset of a pond is rounded.
     """
 
     def __init__(
-        self, column: SoilColumn, infiltration: nn.Module | None = None, ice_impedance: nn.Module | None = None
+        self,
+        column: SoilColumn,
+        infiltration: nn.Module | None = None,
+        ice_impedance: nn.Module | None = None,
+        transitions: Transitions = SHARP,
     ) -> None:
         super().__init__()
         self.column = column
         self.infiltration = infiltration
         self.ice_impedance = ice_impedance or NiuYang2006Impedance()
+        self.transitions = transitions
 
     def forward(
         self, liquid: Tensor, ice: Tensor, supply: Tensor, demand: SoilDemand, parameters: Parameters,
@@ -93,11 +100,11 @@ class RichardsSoilWater(ModelPart):
         soil = parameters.soil
         assert soil.wilting_point is not None
         pores = frozen_pore_space(soil, liquid, ice, self.ice_impedance(liquid, ice, soil))
-        admitted = supply
+        limits, admitted = self.transitions.limits(supply), supply
         if self.infiltration is not None:
             capacity = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
             # Full ground takes in what it conducts, however rain and soil vary within the area.
-            admitted = at_most(supply, at_least(capacity, pores[3][0] * WATER_DENSITY))
+            admitted = limits.lesser(supply, limits.larger(capacity, pores[3][0] * WATER_DENSITY), supply).value
         old = liquid
         if demand.source is not None:
             # Whole before the first part: a sink was limited to what the layers hold then.
@@ -115,7 +122,7 @@ class RichardsSoilWater(ModelPart):
         )
         parts: list[Balance] = []
         for _ in range(PARTS):
-            parts.append(balanced(solve_richards(pores, flow), flow, pores[2]))
+            parts.append(balanced(solve_richards(pores, flow, limits), flow, pores[2]))
             flow = flow._replace(old=parts[-1].content)
         mean = [sum(rates[1:], rates[0]) * (WATER_DENSITY / PARTS) for rates in zip(*parts, strict=True)]
         found = Balance(*mean)._replace(content=flow.old)

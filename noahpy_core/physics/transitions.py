@@ -2,7 +2,8 @@
 
 A switch is written as a weight between 0 and 1 and a `merge` of the two sides. With sharp transitions the weight is 0
 or 1 and the result is exactly one side; with smooth ones it is differentiable and both sides contribute. The widths are
-the constants of this module. Kinks, where the value is continuous, are left as they are.
+the constants of this module. Kinks, where the value is continuous, are left as they are, but for those of the
+conservative column where a store gives all it has, a canopy is full or rain ponds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.utils._pytree import tree_map
 
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import between
+from noahpy_core.physics.limits import SHARP_LIMITS, Limits, SharpLimits, SmoothLimits
 
 Tree = TypeVar("Tree")
 
@@ -42,6 +44,8 @@ RICHARDSON_RANGE = 0.1
 """Richardson numbers over which frost on snow is reduced. [1]"""
 RADIATION_RANGE = 50.0
 """Absorbed radiation over which frost on snow is reduced. [W m-2]"""
+LIMIT_RANGE = 0.1
+"""Around the limit of a store, a full canopy and rain that ponds, as a share of it: the conservative column. [1]"""
 
 
 class SharpTransitions(ModelPart):
@@ -95,13 +99,47 @@ class SharpTransitions(ModelPart):
         merged: Tree = tree_map(lambda a, b: torch.where(chosen, a, b), inside, outside)
         return merged
 
+    def limits(self, like: Tensor) -> SharpLimits:
+        """How amounts are limited, for columns like a tensor ``[column]``."""
+        return SHARP_LIMITS
 
-class SmoothTransitions(ModelPart):
-    """Cubic ramps of the widths given, and exponential saturation for amounts; no amount of snow is too small."""
+
+class WeightedSides(ModelPart):
+    """Both sides of a switch contribute; no amount of snow is too small. [kg m-2, m]"""
 
     negligible_snow = 0.0
     smallest_pack = 0.0
     thin_layer = 0.0
+
+    def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
+        """The weighted mean.
+
+        Parameters
+        ----------
+        weight : Of the inside, ``[column]``. [1]
+        inside, outside : Tensors, or containers of equal structure.
+        """
+        merged: Tree = tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
+        return merged
+
+    def limits(self, like: Tensor) -> Limits:
+        """How amounts are limited, for columns like a tensor ``[column]``: sharply, weights say nothing of it."""
+        return SHARP_LIMITS
+
+
+class SmoothTransitions(WeightedSides):
+    """Cubic ramps of the widths given, exponential saturation for amounts, and rounded limits.
+
+    Parameters
+    ----------
+    limit_range : Of the conservative column's limits, as a share of them, above 0 and at most 0.5. [1]
+    """
+
+    def __init__(self, limit_range: float = LIMIT_RANGE) -> None:
+        super().__init__()
+        if not 0.0 < limit_range <= 0.5:
+            raise ValueError(f"transitions: limit_range is {limit_range}. Give a share above 0 and at most 0.5.")
+        self.limit_range = float(limit_range)
 
     def rising(self, x: Tensor, threshold: Tensor | float, width: Tensor | float) -> Tensor:
         """0 to 1 across the threshold.
@@ -136,16 +174,9 @@ class SmoothTransitions(ModelPart):
         """1 - exp(-x/scale) of an amount ``[column]`` in the unit of the scale. [1]"""
         return -torch.expm1(-x / scale)
 
-    def merge(self, weight: Tensor, inside: Tree, outside: Tree) -> Tree:
-        """The weighted mean.
-
-        Parameters
-        ----------
-        weight : Of the inside, ``[column]``. [1]
-        inside, outside : Tensors, or containers of equal structure.
-        """
-        merged: Tree = tree_map(lambda a, b: weight * a + (1.0 - weight) * b, inside, outside)
-        return merged
+    def limits(self, like: Tensor) -> SmoothLimits:
+        """How amounts are limited, for columns like a tensor ``[column]``."""
+        return SmoothLimits(torch.full_like(like, self.limit_range))
 
 
 Transitions = SharpTransitions | SmoothTransitions

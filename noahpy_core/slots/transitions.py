@@ -9,7 +9,7 @@ from torch import Tensor
 
 from noahpy_core.contract import Limited, Scheme, Slot, by_column
 from noahpy_core.physics.surface import limited_fraction
-from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
+from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions, WeightedSides
 from noahpy_core.slots.acceptance import Unfit, called, check_tensor
 from noahpy_core.slots.trial_columns import TrialColumns
 
@@ -24,7 +24,7 @@ class TransitionsScheme(Protocol):
     def amount(self, x: Tensor, scale: float) -> Tensor: ...
 
 
-class LimitedTransitions(SmoothTransitions, Limited):
+class LimitedTransitions(WeightedSides, Limited):
     """Supplied transitions: weights between 0 and 1, and none of what is not there. Sides are merged by weighted mean.
 
     The small amounts of snow the original does away with are those of the scheme, or none.

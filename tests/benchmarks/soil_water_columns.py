@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 from water_columns import WaterCase, hard_columns
 
 from noahpy_core.physics import richards_solver
+from noahpy_core.physics.limits import SharpLimits
 from noahpy_core.physics.retention import pore_space
 from noahpy_core.physics.richards import Flow, unknown_for
 
@@ -60,7 +61,7 @@ def _counted(primary: list[Tensor], flow: Flow, limit: int) -> tuple[Tensor, Ten
     try:
         with torch.no_grad():
             unknown = unknown_for(pore_space(*primary), flow)
-            _, solved = richards_solver.newton(*primary, *flow, *unknown)
+            _, solved = richards_solver.newton(SharpLimits, *primary, *flow, *unknown)
     finally:
         richards_solver.iterate_until = whole
     return number + 1.0, solved

@@ -171,7 +171,6 @@ def test_a_state_without_snow_layers_is_refused_with_the_remedy():
         ("soil_water", "noah"),
         ("snow", "noah"),
         ("phase", "noah"),
-        ("transitions", "smooth"),
     ],
 )
 def test_a_scheme_that_the_closed_balance_cannot_use_is_refused(slot, scheme):

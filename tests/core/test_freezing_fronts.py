@@ -116,7 +116,7 @@ def coupled_step(
     deepest = space.parameters.general.deep_temperature_depth - space.column.node_depth[-1]
     layer = SurfaceLayer(none + 1.0e7, none, none, space.surface)
     given = {"air": layer, "pressure": none + 1.0e5, "density": none + 1.0, "emissivity": none + 1.0}
-    bare = BareSkin(**{name: given.get(name, none) for name in BareSkin._fields})
+    bare = BareSkin(**{name: given.get(name, none) for name in BareSkin._fields if name != "limits"})
     mass = none[None] + 5.0
     system = System(
         snow=SnowRows(mass, -1.0e4 * mass, 1.0e6 * mass, mass),
@@ -124,7 +124,7 @@ def coupled_step(
             store.enthalpy(temperature, space.total - liquid), store, soil.clapp_hornberger_b,
             soil.saturated_suction, soil.porosity,
         ),
-        snow_skin=SnowSkin(**{name: given.get(name, none) for name in SnowSkin._fields}),
+        snow_skin=SnowSkin(**{name: given.get(name, none) for name in SnowSkin._fields if name != "limits"}),
         bare_skin=bare,
         cover=none,
         top=none + 1.0,

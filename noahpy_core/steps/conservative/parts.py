@@ -18,6 +18,7 @@ from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
 from noahpy_core.physics.sources import Sources
 from noahpy_core.physics.surface import Ground
+from noahpy_core.physics.transitions import Transitions
 from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import SoilState
 
@@ -26,6 +27,7 @@ class Schemes(NamedTuple):
     """What stands in the slots of the step."""
 
     column: SoilColumn
+    transitions: Transitions
     turbulence: Callable[..., Conductance]
     surface: Callable[..., tuple[Tensor, Tensor]]
     canopy_resistance: Callable[..., CanopyResistance]

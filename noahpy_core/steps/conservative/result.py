@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.surface import snow_age
+from noahpy_core.physics.transitions import FRESH_SNOW_SCALE, PRESENCE_SCALE
 from noahpy_core.state import State, SurfaceMemory
 from noahpy_core.steps.conservative.parts import ConservativeParts, Schemes
 
@@ -28,8 +28,10 @@ def new_state(
     snowy, cover = around.snowy, around.snowy.cover
     settled = schemes.snow.settled(heat.layers, heat.snow_temperature, snowy.patch.scale, snow, dt)
     albedo = schemes.snow.aged(snowy, heat.snow_skin, around.snowfall, snow, dt)
-    fresh = torch.where(around.snowfall > 0, torch.ones_like(cover), 0.0)
-    age = snow_age(state.snow.age, fresh, torch.where(cover > 0, torch.ones_like(cover), 0.0), dt)
+    transitions = schemes.transitions
+    fresh = transitions.amount(around.snowfall * dt, FRESH_SNOW_SCALE)
+    presence = transitions.amount(snowy.layers.mass.sum(0), PRESENCE_SCALE)
+    age = snow_age(state.snow.age, fresh, presence, dt)
     skin = _merged(cover, heat.snow_skin, heat.at.bare_skin)
     return State(
         parts.moved.soil, schemes.snow.state(settled, albedo, age), _memory(parts, parameters), parts.canopy.water, skin

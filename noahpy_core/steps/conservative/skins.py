@@ -12,6 +12,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
 from noahpy_core.physics.exchange_louis import Louis1979, SurfaceLayer, surface_layer
 from noahpy_core.physics.exchange_supplied import SuppliedLayer
+from noahpy_core.physics.limits import Limits
 from noahpy_core.physics.soil_cover import resistance_of_cover
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.parts import Schemes, Surroundings
@@ -43,6 +44,7 @@ def snow_skin(
         emissivity=emissivity,
         windless=snow.windless_exchange,
         largest_sublimation=around.snowy.largest_sublimation(dt),
+        limits=schemes.transitions.limits(air.temperature),
     )
 
 
@@ -60,7 +62,8 @@ def bare_skin(
     dt : Length of the step. [s]
     """
     air, ground, shares = around.air, around.ground, around.shares
-    of_top, largest_plant = _of_the_soil(around)
+    limits = schemes.transitions.limits(air.temperature)
+    of_top, largest_plant = _of_the_soil(around, limits)
     cover = resistance_of_cover(parameters.vegetation, air, ground.roughness_length)
     return BareSkin(
         air=_layer(schemes, state, around, ground.roughness_length, parameters),
@@ -77,6 +80,7 @@ def bare_skin(
         largest_soil=of_top / dt,
         largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
         largest_plant=largest_plant / dt,
+        limits=limits,
     )
 
 
@@ -90,12 +94,21 @@ def _layer(
     return SuppliedLayer(schemes.turbulence, memory, around.air, parameters.general)
 
 
-def _of_the_soil(around: Surroundings) -> tuple[Tensor, Tensor]:
-    """Water that evaporation of bare soil, and that plants can have, ``[column]``. [kg m-2]"""
+def _of_the_soil(around: Surroundings, limits: Limits) -> tuple[Tensor, Tensor]:
+    """Water that evaporation of bare soil, and that plants can have, ``[column]``. [kg m-2]
+
+    Parameters
+    ----------
+    around : With the water of the layers, and the shares of soil and roots.
+    limits : How layers limit what plants can have.
+    """
     shares, available = around.shares, around.available
     to_soil = safe_divide(shares.soil, shares.soil + shares.roots[0])
     for_roots = torch.cat([(available[0] * (1.0 - to_soil))[None], available[1:]])
     taken = shares.roots > 0
     # The most the plants can have before the first of their layers is empty.
     until_empty = torch.where(taken, for_roots / torch.where(taken, shares.roots, 1.0), 1.0e9)
-    return available[0] * to_soil, -(-until_empty).amax(0) * positive_part(shares.roots.sum(0))
+    smallest = until_empty[0]
+    for layer in until_empty[1:].unbind(0):
+        smallest = limits.smaller(layer, smallest)
+    return available[0] * to_soil, smallest * positive_part(shares.roots.sum(0))

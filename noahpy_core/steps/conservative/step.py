@@ -19,6 +19,7 @@ from noahpy_core.physics.evaporation import CanopyResistance, Demand
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.soil_water_richards import RichardsSoilWater
+from noahpy_core.physics.transitions import Transitions
 from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.steps.conservative.fluxes import conservative_fluxes
@@ -35,12 +36,13 @@ class ConservativeStep(ModelPart):
     Parameters
     ----------
     column : Soil layers.
-    canopy_resistance, ... : The scheme of each slot.
+    transitions, turbulence, ... : The scheme of each slot.
     """
 
     def __init__(
         self,
         column: SoilColumn,
+        transitions: Transitions,
         turbulence: Callable[..., Conductance],
         surface: Callable[..., tuple[Tensor, Tensor]],
         canopy_resistance: Callable[..., CanopyResistance],
@@ -53,6 +55,7 @@ class ConservativeStep(ModelPart):
     ) -> None:
         super().__init__()
         self.column = column
+        self.transitions = transitions
         self.turbulence = turbulence
         self.surface = surface
         self.canopy_resistance = canopy_resistance
@@ -88,7 +91,7 @@ class ConservativeStep(ModelPart):
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved(), snow=parameters.snow.resolved())
         around = surroundings(schemes, state, forcing, parameters, dt)
         heat = heat_step(schemes, state, forcing, around, parameters, dt)
-        canopy = canopy_water(state, around, heat, parameters, dt)
+        canopy = canopy_water(schemes, state, around, heat, parameters, dt)
         moved = moved_water(schemes, around, heat, canopy.throughfall, parameters, dt)
 
         parts = ConservativeParts(around, heat, canopy, moved)
@@ -99,6 +102,6 @@ class ConservativeStep(ModelPart):
     def schemes(self) -> Schemes:
         """What stands in the slots, as the functions of the step take it."""
         return Schemes(
-            self.column, self.turbulence, self.surface, self.canopy_resistance, self.evaporation, self.soil_resistance,
-            self.soil_thermal, self.curve, self.soil_water, self.snow,
+            self.column, self.transitions, self.turbulence, self.surface, self.canopy_resistance, self.evaporation,
+            self.soil_resistance, self.soil_thermal, self.curve, self.soil_water, self.snow,
         )  # fmt: skip

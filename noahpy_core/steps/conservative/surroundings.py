@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
-from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.exchange_louis import surface_layer
@@ -45,7 +45,8 @@ def surroundings(
 
     # Over the step the canopy is on average as wet as after half of the rain it catches.
     caught = ground.vegetation_fraction * (1.0 - snowy.cover) * rainfall
-    wet = at_most(state.canopy_water + 0.5 * dt * caught, parameters.vegetation.canopy_capacity)
+    limits = schemes.transitions.limits(snowfall)
+    wet = limits.smaller(state.canopy_water + 0.5 * dt * caught, parameters.vegetation.canopy_capacity)
     one = torch.ones_like(snowfall)
     shares = schemes.evaporation(soil, wet, ground, one, one, parameters)
     to_soil = schemes.soil_resistance(soil, ground, parameters)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, WATER_DENSITY
-from noahpy_core.numerics import at_most, positive_part, safe_divide
+from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
 from noahpy_core.physics.soil_water import SoilDemand
@@ -19,12 +19,14 @@ ROUND_OFF = 1.0e-14
 
 
 def canopy_water(
-    state: State, around: Surroundings, heat: HeatStep, parameters: Parameters, dt: Tensor | float
-) -> CanopyWater:
+    schemes: Schemes, state: State, around: Surroundings, heat: HeatStep, parameters: Parameters,
+    dt: Tensor | float,
+) -> CanopyWater:  # fmt: skip
     """The canopy after rain, dew and evaporation, and what passes it; both fall on bare ground.
 
     Parameters
     ----------
+    schemes : Of the slots.
     state : At the start of the step.
     around : What is known before heat is exchanged.
     heat : With the condensation and the evaporation of canopy water.
@@ -40,7 +42,7 @@ def canopy_water(
     # A canopy that gave all it had is dry: what round-off leaves would have a wet fraction of infinite slope.
     filled = torch.where(left > ROUND_OFF * had, left, 0.0)
     # Exactly full, not but for round-off: beyond, plants would have a negative share.
-    kept = at_most(filled, parameters.vegetation.canopy_capacity)
+    kept = schemes.transitions.limits(had).smaller(filled, parameters.vegetation.canopy_capacity)
     drip = (filled - kept) / dt
     return CanopyWater(kept, drip, arriving - caught + drip)
 
