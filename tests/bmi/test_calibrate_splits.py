@@ -15,8 +15,9 @@ from bmi_noahpy.calibration import judge, together
 from bmi_noahpy.calibration.file.sections import Interval, Span
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble
+from bmi_noahpy.calibration.results.report import remarks
 from bmi_noahpy.calibration.results.scoring import ScoreRow, below_benchmarks, comparable_scores, worsened
-from bmi_noahpy.calibration.results.uncertainty import covariance, effective_count
+from bmi_noahpy.calibration.results.uncertainty import Estimate, covariance, effective_count
 from bmi_noahpy.calibration.splits import splits
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError
@@ -121,6 +122,12 @@ def swapped(tmp_path_factory):
     return folder / "results", result
 
 
+@pytest.fixture(scope="module")
+def found(swapped):
+    folder = swapped[0].parent
+    return folder, calibrate(load_calibration(write_calibration(folder, JUDGED)))
+
+
 def test_both_splits_and_their_spread_are_written_and_printed(swapped):
     folder, result = swapped
     for name in ("as_given", "swapped"):
@@ -214,6 +221,21 @@ def test_organic_matter_is_calibrated_from_none_on_with_the_right_gradient(site)
     assert float(gradient) != 0.0
 
 
+def test_weather_that_a_calibration_changed_by_much_is_named(found):
+    def estimate(name, units, configured, value):
+        return Estimate(name, units, value, configured, 0.1, value, value, 0.5, 3.0)
+
+    estimates = [
+        estimate("forcing.snowfall", "1", 1.0, 2.9),
+        estimate("forcing.precipitation", "1", 1.0, 0.77),
+        estimate("forcing.wind_speed", "1", 1.0, 1.1),
+        estimate("forcing.longwave_down", "W m-2", 0.0, 12.0),
+        estimate("soil.porosity", "m3 m-3", 0.4, 0.5),
+    ]
+    (line,) = (one for one in remarks(dataclasses.replace(found[1], estimates=estimates)) if "Weather" in one)
+    assert "by more than 20 %: forcing.snowfall x 2.9, forcing.precipitation x 0.77. It may" in line
+
+
 def row(run, rmse, period="validation"):
     return ScoreRow("Tsoil_0.1m", "soil_temperature", 0.1, period, run, Scores(0.5, 0.5, rmse, 0.0, 10))
 
@@ -223,12 +245,6 @@ def test_what_is_below_a_simple_prediction_or_worse_than_before_is_named():
     assert below_benchmarks(rows, "validation") == ["Tsoil_0.1m: RMSE 1.1, last year 0.9"]
     assert worsened(rows) == ["Tsoil_0.1m (validation): RMSE 1 -> 1.2"]
     assert below_benchmarks([row("ensemble", 0.8), row("last year", 0.9)], "validation") == []
-
-
-@pytest.fixture(scope="module")
-def found(swapped):
-    folder = swapped[0].parent
-    return folder, calibrate(load_calibration(write_calibration(folder, JUDGED)))
 
 
 def test_what_was_found_is_judged_on_days_that_were_neither_fitted_nor_validated(found):

@@ -24,6 +24,9 @@ from bmi_noahpy.calibration.results.split_scores import split_scores
 from bmi_noahpy.calibration.results.uncertainty import Estimate
 from bmi_noahpy.observations.benchmarks import BENCHMARKS
 
+LARGE_FACTOR = 1.2
+"""Factor of the forcing, or its inverse, beyond which it is named."""
+
 
 def print_outcome(outcome: Outcome, console: Console) -> None:
     """Objective, cost, parameters, scores and files."""
@@ -108,6 +111,13 @@ def remarks(outcome: Outcome) -> list[str]:
         f"Worse than a simple prediction in {period}: {line}" for line in below_benchmarks(outcome.scores, period)
     ]
     lines += [f"Worse than before: {line}" for line in worsened(outcome.scores)]
+    changed = [f"{one.name} x {one.value:.3g}" for one in outcome.estimates if _is_far_from_one(one)]
+    if changed:
+        percent = 100.0 * (LARGE_FACTOR - 1.0)
+        lines.append(
+            f"Weather changed by more than {percent:.0f} %: {', '.join(changed)}. It may make up for what is wrong "
+            "with the model: compare with what is known of the instruments, or raise objective.forcing_prior."
+        )
     at_bounds = [one.name for one in outcome.estimates if one.remark.startswith("at the")]
     if at_bounds:
         lines.append(
@@ -115,6 +125,12 @@ def remarks(outcome: Outcome) -> list[str]:
             "intervals mean little: widen the bounds if that is physical, or leave them out."
         )
     return lines
+
+
+def _is_far_from_one(one: Estimate) -> bool:
+    """Whether it is a factor of the forcing that changes it by much."""
+    is_factor = one.name.startswith("forcing.") and one.units == "1" and one.configured == 1.0
+    return is_factor and not 1.0 / LARGE_FACTOR <= one.value <= LARGE_FACTOR
 
 
 def _spread(starts: Sequence[StartScore], quantity: str) -> str:
