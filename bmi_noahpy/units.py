@@ -18,6 +18,7 @@ SPELLINGS = {
         ("c", "deg c", "deg_c", "degc", "°c", "celsius", "deg celsius", "degrees c", "degree_celsius"), "degC"
     ),
     **dict.fromkeys(("k", "degk", "deg k", "kelvin"), "K"),
+    **dict.fromkeys(("f", "°f", "degf", "deg f", "deg_f", "fahrenheit"), "degF"),
     **dict.fromkeys(("mb", "millibar", "mbar"), "mbar"),
     **dict.fromkeys(("frac", "fraction", "-", "", "(0 - 1)", "0-1", "unitless", "dimensionless", "none"), "1"),
     **dict.fromkeys(("pct", "%", "percent", "per cent"), "percent"),
@@ -30,7 +31,7 @@ SPELLINGS = {
     **dict.fromkeys(("mm/day", "mm day-1", "mm/d"), "mm d-1"),
     **dict.fromkeys(("m of water equivalent",), "m"),
     **dict.fromkeys(("kg m**-2 s**-1",), "kg m-2 s-1"),
-    **dict.fromkeys(("vol%", "vol. %", "% vol"), "percent"),
+    **dict.fromkeys(("vol%", "vol. %", "vol.%", "% vol", "vol.-%", "vol-%"), "percent"),
 }
 
 KINDS: Mapping[str, frozenset[str]] = {

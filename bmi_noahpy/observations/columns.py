@@ -182,6 +182,7 @@ def _another_thing(words: list[str], name: str, quantity: str) -> str | None:
 def depth_of_bare_number(name: str) -> float | None:
     """The depth of a column whose name is a number, as in tables of boreholes. [m]"""
     plain, units = split_name(name.strip(), ENDINGS, any_case=True)
+    plain = plain.replace(",", ".")
     if not _BARE.fullmatch(plain):
         return None
     return abs(float(plain)) * LENGTHS.get((units or "m").lower(), 1.0)

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bmi_noahpy.observations.observed import Array, Observed
+from bmi_noahpy.observations.columns import UNITS
+from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
+from bmi_noahpy.observations.simulated import Times
 
 FEWEST: Mapping[str, tuple[float, str]] = {
     "soil_liquid_water": (0.02, "are they fractions, and not per cent?"),
@@ -20,10 +22,21 @@ FEWEST: Mapping[str, tuple[float, str]] = {
     "sensible_heat_flux": (2.0, "are they MJ m-2, or kW m-2?"),
 }
 """Quantity -> a greatest value below which its units are doubted."""
+MOST: Mapping[str, tuple[float, str]] = {
+    "snow_depth": (6.0, "are they cm?"),
+    "snow_water_equivalent": (3000.0, "are they mm, and not cm or m?"),
+    "soil_temperature": (335.0, "are they degC, and not degF?"),
+    "net_radiation": (1200.0, "are they W m-2?"),
+    "sensible_heat_flux": (1000.0, "are they W m-2?"),
+    "latent_heat_flux": (1000.0, "are they W m-2?"),
+    "ground_heat_flux": (500.0, "are they W m-2?"),
+}
+"""Quantity -> a value that is hardly ever exceeded."""
 ENOUGH = 12
 """Fewer values are not judged."""
 STILL = 48
 """Values of a probe that are all the same from which on it is doubted."""
+MONTH = 28 * DAY_SECONDS
 OFTEN = 3
 """How often an extreme that looks like a code stands there to be told."""
 
@@ -64,14 +77,38 @@ def codes(present: Array) -> list[str]:
 
 
 def _units(quantity: str, values: Array) -> list[str]:
-    least, question = FEWEST.get(quantity, (0.0, ""))
     greatest = float(np.abs(values).max())
-    if values.size < ENOUGH or not 0.0 < greatest < least:
-        return []
-    return [f"no value is above {greatest:.2g} in the units of the model; {question}"]
+    least, question = FEWEST.get(quantity, (0.0, ""))
+    if values.size >= ENOUGH and 0.0 < greatest < least:
+        return [f"no value is above {greatest:.2g} {UNITS[quantity]}; {question}"]
+    most, question = MOST.get(quantity, (np.inf, ""))
+    if greatest > most:
+        return [f"the greatest value is {greatest:.4g} {UNITS[quantity]}; {question}"]
+    return []
 
 
 def _still(values: Array) -> list[str]:
     if values.size < STILL or float(values.max() - values.min()) > 0.0 or values[0] == 0.0:
         return []
     return [f"all {values.size} values are the same"]
+
+
+def odd_stamps(shown: Times, spacing: float) -> str | None:
+    """Why means of a day or longer hardly begin at their stamps, as is assumed where nothing says what these are.
+
+    Parameters
+    ----------
+    shown : What the clock of the file shows.
+    spacing : Time from one record to the next. [s]
+    """
+    days = shown.astype("datetime64[D]")
+    hour = float(np.median((shown - days) / np.timedelta64(1, "h")))
+    day = float(np.median((days - days.astype("datetime64[M]")) / np.timedelta64(1, "D"))) + 1.0
+    monthly = MONTH <= spacing <= 1.2 * MONTH
+    if spacing < DAY_SECONDS or not (hour > 0.0 or (monthly and day > 1.0)):
+        return None
+    stamp = f"{int(hour):02d}:{round(60.0 * (hour % 1.0)):02d}" if not monthly else f"day {day:.0f} of the month"
+    return (
+        f"stamps are at {stamp}, and values are taken as means from then on; if they are not, say time.label (or "
+        "--window): start, middle, end or instant"
+    )

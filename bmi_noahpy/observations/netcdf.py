@@ -56,7 +56,7 @@ def read_netcdf(path: Path, reading: ReadingSpec) -> list[Observed]:
         raise PlotError(f"{path}: {time_name}: observations of the calendar {times[0].calendar!r}. Give our calendar.")
     reading.refuse_unknown(map(str, data.data_vars), str(path))
     file = _File(path, data, reading, Notes(str(path)), time_name, times)
-    found = [series for name, column in file.columns().items() for series in file.series(name, column)]
+    found = file.all_series()
     if not found:
         among = ", ".join(file.notes.left_out) or ", ".join(map(str, data.data_vars))
         raise PlotError(
@@ -99,7 +99,7 @@ class _File:
                 found[name] = as_asked(read, name, asked, f"{self.path}: {name}", self._has_depths(name))
             elif name in extremes:
                 self.notes.leave_out(f"{name} ({extremes[name]})")
-            elif isinstance(read, Column) and read.quantity in exact and name not in exact:
+            elif isinstance(read, Column) and read.depth is None and read.quantity in exact and name not in exact:
                 self.notes.leave_out(f"{name} ({read.quantity} is used)")
             elif isinstance(read, Column):
                 found[name] = read
@@ -107,7 +107,25 @@ class _File:
                 self.notes.leave_out(f"{name} ({read})" if read else name)
         return found
 
-    def series(self, name: str, column: Column) -> list[Observed]:
+    def all_series(self) -> list[Observed]:
+        """Every series that can be compared.
+
+        Raises
+        ------
+        PlotError : with what is wrong of every variable.
+        """
+        found, wrong = [], []
+        for name, column in self.columns().items():
+            try:
+                found += self._series(name, column)
+            except PlotError as error:
+                wrong.append(str(error))
+        if wrong:
+            self.notes.tell()
+            raise PlotError("\n  ".join(wrong))
+        return found
+
+    def _series(self, name: str, column: Column) -> list[Observed]:
         """The series of a variable, one for each depth."""
         variable = self.data[name]
         where = f"{self.path}: {name}"
@@ -172,7 +190,7 @@ class _File:
         if instants:
             return end, window, 0.0
         daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
-        return begin if daily else begin + (end - begin) // 2, window, 0.0
+        return (begin, "start", 0.0) if daily else (begin + (end - begin) // 2, window, 0.0)
 
     def _plain(self, values: Any) -> Array:
         """Numbers with codes of missing values as NaN."""

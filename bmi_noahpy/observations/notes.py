@@ -42,7 +42,8 @@ class Notes:
         together = [f"{_listed(columns)}: {sentence}" for sentence, columns in self._columns.items()]
         unused = [f"not used, by their names: {', '.join(self.left_out)}"] if self.left_out else []
         for sentence in (*self._sentences, *together, *unused):
-            warnings.warn(f"{self._source}: {sentence}.", ObservationWarning, stacklevel=2)
+            end = "" if sentence.endswith("?") else "."
+            warnings.warn(f"{self._source}: {sentence}{end}", ObservationWarning, stacklevel=2)
 
 
 def _listed(columns: Sequence[str]) -> str:

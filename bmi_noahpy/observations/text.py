@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from bmi_noahpy.tabular.clock import Clock, from_utc, time_like
 
 WINDOWS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
 LEFT_OUT = ("a maximum", "a minimum", "a standard deviation")
+WHOLE = 2
+"""Depths that are whole numbers from here on may be cm."""
 SECONDS = np.timedelta64(1, "s")
 
 
@@ -83,18 +86,26 @@ class _Reader:
 
     def series(self, clock: Clock) -> list[Observed]:
         """Every series that can be compared."""
-        found = []
+        found, wrong = [], []
         for name, column in self._columns(clock).items():
-            series = self._one(name, column)
+            try:
+                series = self._one(name, column)
+            except (PlotError, TableError) as error:
+                wrong.append(str(error))
+                continue
             if series is None:
                 self.notes.leave_out(f"{name} (no values)")
             else:
                 found.append(series)
+        if wrong:
+            self.notes.tell()
+            raise PlotError("\n  ".join(wrong))
         if not found:
             among = ", ".join(self.notes.left_out) or ", ".join(self.table.names)
             raise PlotError(
                 f"{self.table.path}: no column to compare among {among}. Name columns like Tsoil_0.10m_K, "
-                "theta_0.10m_m3_m3, snow_depth_m, SWE_kg_m2, or say what they are (variables)."
+                "theta_0.10m_m3_m3, snow_depth_m, SWE_kg_m2, or say what they are, as variables: {T_3: {quantity: "
+                "soil_temperature, depth: 5 cm, units: degC}}."
             )
         return found
 
@@ -106,6 +117,7 @@ class _Reader:
             known |= set(table.names) - set(table.layout.flags)
         names = [name for name in table.names if name not in known or name in asked]
         bare = {name: depth for name in names if (depth := depth_of_bare_number(name)) is not None}
+        self._refuse_centimetres(bare)
         columns = {}
         for name in names:
             read = Column("soil_temperature", bare[name], None) if name in bare and len(bare) > 1 else read_name(name)
@@ -119,6 +131,18 @@ class _Reader:
                 reason = f"{kind} of the interval, not the mean" if isinstance(read, Column) else read
                 self.notes.leave_out(f"{name} ({reason})" if reason else name)
         return columns
+
+    def _refuse_centimetres(self, bare: Mapping[str, float]) -> None:
+        """Raise PlotError for whole numbers of which none is shallow: as depths they may as well be cm."""
+        plain = [depth for name, depth in bare.items() if name.strip().lstrip("-").isdigit()]
+        unsaid = [name for name in bare if name not in self.reading.variables]
+        if len(plain) == len(bare) > 1 and min(plain) >= WHOLE and unsaid:
+            first = unsaid[0]
+            raise PlotError(
+                f"{self.table.path}: the columns {', '.join(bare)}: depths in m or in cm? Write '{first} [cm]' or "
+                f"'{first} [m]' in the header, or variables: {{'{first}': {{quantity: soil_temperature, depth: {first} "
+                "cm}}."
+            )
 
     def _note(self, name: str, column: Column, *, bare: bool) -> None:
         if bare and "[" not in name and "(" not in name:

@@ -22,6 +22,8 @@ from bmi_noahpy.tabular.header_units import split_name
 
 NAMES = ("alt", "active_layer", "active_layer_thickness", "active_layer_depth", "thaw_depth", "thaw", "td")
 """Names of a column of depths, in lower case, without units."""
+NODES = frozenset({"node", "point", "id", "x", "y", "row", "col", "column", "number", "no"})
+"""Names of what tells the nodes of a grid apart, in lower case."""
 LENGTH_ENDINGS = {unit: unit for unit in LENGTHS}
 DEEPEST = 20.0
 """No active layer is deeper: greater numbers are not metres. [m]"""
@@ -115,7 +117,7 @@ class _File:
 def _by_rows(file: _File) -> Rows:
     """Years, or dates, in a column of their own."""
     table = file.table
-    depths = [name for name in table.names if _plain(name) in NAMES]
+    depths = [name for name in table.names if _without_mean(_plain(name)) in NAMES]
     if not depths:
         return []
     if len(depths) > 1:
@@ -143,6 +145,9 @@ def _by_columns(file: _File) -> Rows:
     """A column for each year or date."""
     dated = {name: year for name in file.table.names if (year := _year(name)) is not None}
     others = [name for name in dated if not _of_depths(name)]
+    unknown = [name for name in file.table.names if name not in dated and _plain(name) not in NODES]
+    if dated and unknown:
+        file.notes.add(f"not used: {', '.join(unknown)}; all rows of a column are averaged, whatever they say")
     values = {name: file.numbers(name) for name in dated if name not in others}
     if others:
         file.notes.add(f"not used, as their names say more than a date of depths: {', '.join(others)}")
@@ -168,6 +173,10 @@ def _of_depths(name: str) -> bool:
     """Whether a name with a year in it says no more than when, and that it is of depths of thaw."""
     words = [word for word in re.split(r"[\W_]+", _plain(name)) if word and not word.isdigit()]
     return all(word in _OF_THE_MEAN or _YEAR_WORD.fullmatch(word) for word in words)
+
+
+def _without_mean(name: str) -> str:
+    return "_".join(word for word in name.split("_") if word not in ("mean", "avg", "average"))
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.observations.columns import BOUNDS, UNITS
-from bmi_noahpy.observations.doubts import code_like, doubts
+from bmi_noahpy.observations.doubts import OFTEN, code_like, doubts, odd_stamps
 from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
 from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
@@ -19,6 +19,21 @@ KINDS = {"soil_moisture": ("volumes", "percent"), "soil_liquid_water": ("volumes
 CELSIUS, KELVIN = (-80.0, 75.0), (180.0, 360.0)
 """Temperatures on Earth in degC and in K: no series lies in both."""
 FLUXES = ("net_radiation", "sensible_heat_flux", "latent_heat_flux", "ground_heat_flux")
+
+
+NOISE = {"snow_depth": -0.1, "snow_water_equivalent": -10.0, "soil_liquid_water": -0.02, "soil_moisture": -0.02}
+"""Quantity -> what instruments show where there is none of it, at the lowest."""
+LIKELY_UNITS = {
+    "soil_temperature": ("K", "degC", "degF"),
+    "skin_temperature": ("K", "degC", "degF"),
+    "soil_liquid_water": ("percent",),
+    "soil_moisture": ("percent",),
+    "snow_depth": ("cm", "mm"),
+    "albedo": ("percent",),
+}
+"""Quantity -> units that impossible values may be in."""
+NEARLY_ALL = 0.95
+"""Share of values that must be possible in other units for these to be proposed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +118,10 @@ def finished(where: str, series: Observed, records: Records, notes: Notes) -> Ob
     ------
     PlotError : impossible values, or two different ones at a time.
     """
+    series = _without_noise(series, notes)
     _refuse_impossible(where, series, records)
     for sentence in doubts(series, records.numbers):
-        notes.add(f"{series.column}: {sentence}")
+        notes.of_columns(series.column, sentence)
     order = np.argsort(series.times, kind="stable")
     if (order[1:] < order[:-1]).any():
         notes.add("its records are not in the order of time, and are put into it")
@@ -116,23 +132,53 @@ def finished(where: str, series: Observed, records: Records, notes: Notes) -> Ob
     present = np.isfinite(values)
     if not present.any():
         return None
+    if series.window is None:
+        notes.add(odd_stamps(records.shown, spacing))
     return dataclasses.replace(series, times=times[present], values=values[present], spacing=spacing)
+
+
+def _without_noise(series: Observed, notes: Notes) -> Observed:
+    """Small negative values of what cannot be negative as zero, unless they are all one number, as codes are."""
+    low = NOISE.get(series.quantity)
+    if low is None:
+        return series
+    noisy = (series.values < 0.0) & (series.values >= low)
+    negative = series.values[series.values < 0.0]
+    if not noisy.any() or (negative.size >= OFTEN and (negative == negative[0]).all()):
+        return series
+    lowest = float(series.values[noisy].min())
+    told = f"{int(noisy.sum())} small negative values, to {lowest:.2g} {UNITS[series.quantity]}, are taken as 0"
+    notes.add(f"{series.column}: {told}")
+    return dataclasses.replace(series, values=np.where(noisy, 0.0, series.values))
 
 
 def _refuse_impossible(where: str, series: Observed, records: Records) -> None:
     low, high = BOUNDS[series.quantity]
-    outside = np.isfinite(series.values) & ((series.values < low) | (series.values > high))
+    outside = (series.values < low) | (series.values > high)
     if not outside.any():
         return
     row, count, units = int(np.argmax(outside)), int(outside.sum()), UNITS[series.quantity]
     others = f" ({count} such values)" if count > 1 else ""
-    number = float(records.numbers[row])
-    again = int(np.count_nonzero(records.numbers == number))
-    code = f" If {number:g} means missing, say so (missing: {number:g})." if again > 1 or code_like(number) else ""
     raise PlotError(
-        f"{where}: {records.place(row)} is {series.values[row]:g} {units}, outside {low:g} to {high:g}{others}.{code} "
-        "Correct it, leave the field empty if it is missing, or correct the units."
+        f"{where}: {records.place(row)} is {series.values[row]:g} {units}, outside {low:g} to {high:g}{others}. "
+        f"{_remedy(series, records.numbers, outside, float(records.numbers[row]))}"
     )
+
+
+def _remedy(series: Observed, numbers: Array, outside: NDArray[np.bool_], number: float) -> str:
+    """Other units where most values are impossible, else a code where the number is there again or looks like one."""
+    present = numbers[np.isfinite(numbers)]
+    if np.isfinite(number) and 2 * int(outside.sum()) >= present.size:
+        low, high = BOUNDS[series.quantity]
+        for units in LIKELY_UNITS.get(series.quantity, ()):
+            zero, one = (scalar_units.convert(value, units, UNITS[series.quantity]) for value in (0.0, 1.0))
+            inside = np.count_nonzero((present * (one - zero) + zero >= low) & (present * (one - zero) + zero <= high))
+            if inside >= NEARLY_ALL * present.size:
+                return f"The values look like {units}: say so (variables.{series.column}.units: {units})."
+        return "Correct the units, or the values."
+    again = int(np.count_nonzero(present == number))
+    code = f"If {number:g} means missing, say so (missing: {number:g}). " if again > 1 or code_like(number) else ""
+    return f"{code}Correct it, or leave the field empty if it is missing."
 
 
 def _once(times: Times, values: Array, where: str, records: Records, order: NDArray[np.int64]) -> tuple[Times, Array]:

@@ -13,6 +13,7 @@ NOT_VALUES = frozenset({
     "strg", "storage", "scf",
 })  # fmt: skip
 """Words that make a column one of quality, spread, extremes or numbers of values, and not of the quantity."""
+AIR = frozenset({"air", "atm", "atmosphere"})
 CHANGES = frozenset({"change", "delta", "diff", "anomaly", "anom", "trend", "rate", "bias"})
 MODELS = frozenset({"model", "modelled", "modeled", "mod", "sim", "simulated", "era", "era5", "forecast", "pred"})
 WATER_PARTS = frozenset({
@@ -24,12 +25,12 @@ PARTS: Mapping[str, frozenset[str]] = {
     "albedo": frozenset({"vis", "nir", "par", "direct", "diffuse", "dir", "dif", "bsa", "wsa", "spectral"}),
     "snow_depth": frozenset({"new", "fresh", "24h"}),
     "snow_water_equivalent": frozenset({"melt", "new", "fresh"}),
+    "skin_temperature": AIR,
     "soil_liquid_water": WATER_PARTS,
     "soil_moisture": WATER_PARTS,
 }
 """Quantity -> words that make a column a part of it, or another thing altogether."""
 PLAIN_WORDS = frozenset({"f", "mds", "mean", "avg", "average", "obs", "observed", "daily", "hourly", "corr", "pi"})
 """Words that say nothing else of a quantity."""
-AIR = frozenset({"air", "atm", "atmosphere"})
 NOT_SOIL = AIR | {"snow", "canopy", "leaf", "trunk", "stem", "bole", "skin"}
 """Words of what is no soil, where a name does not speak of soil."""

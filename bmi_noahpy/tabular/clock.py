@@ -29,6 +29,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "doy": ("doy", "jday", "day_of_year", "julian_day", "julian", "yday", "jd"),
     "hour": ("hour", "hh", "hr", "hours"),
     "minute": ("minute", "min", "mi", "mn", "minutes"),
+    "hhmm": ("hhmm", "hrmn", "hrmin", "time_hhmm", "hour_minute", "hourmin"),
 }
 DAY_FIRST, MONTH_FIRST = ("day-first", "day first", "dmy"), ("month-first", "month first", "mdy")
 
@@ -103,7 +104,7 @@ def find_clock(names: Sequence[str], time: TimeSpec, source: str) -> Clock:
     }
     wanted = ("year", "doy") if parts["doy"] and not parts["month"] else ("year", "month", "day")
     if all(parts[part] for part in wanted):
-        used = [part for part in (*wanted, "hour", "minute") if parts[part]]
+        used = [part for part in (*wanted, "hour", "minute", "hhmm") if parts[part]]
         return Clock(tuple(str(parts[part]) for part in used), tuple(used))
     raise TableError(
         f"{source}: no time among {', '.join(names)}. Name it in forcing.time.name, or call it {TIME_NAMES[0]!r}."
@@ -131,9 +132,10 @@ def local_by_name(names: Iterable[str]) -> str | None:
     return None
 
 
-def carries_offset(texts: Sequence[Sequence[str]]) -> bool:
-    """Whether times carry an offset of their own."""
-    return any(":" in text and _OFFSET.search(text.strip()) is not None for column in texts for text in column[:1])
+def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
+    """Which times carry an offset of their own, out of the texts of the columns of a clock."""
+    plain = pd.Series(list(texts[-1]), dtype=object).astype(str).str.strip()
+    return np.asarray(plain.str.contains(_OFFSET.pattern) & plain.str.contains(":"), dtype=np.bool_)
 
 
 def parse_clock(clock: Clock, columns: Sequence[Sequence[str]], time: TimeSpec, variable: str) -> Times:
@@ -281,7 +283,8 @@ def _from_parts(parts: Mapping[str, Sequence[str]], variable: str) -> Times:
         months = years.astype("datetime64[M]") + (numbers["month"].astype(np.int64) - 1)
         days = (months.astype("datetime64[D]") + (numbers["day"].astype(np.int64) - 1)).astype("datetime64[s]")
     hours = numbers.get("hour", np.zeros(len(days)))
-    if np.nanmax(hours, initial=0.0) > 24.0:
+    if "hhmm" in numbers or np.nanmax(hours, initial=0.0) > 24.0:
+        hours = numbers.get("hhmm", hours)
         hours = hours // 100 + (hours % 100) / 60.0
     seconds = hours * 3600.0 + numbers.get("minute", np.zeros(len(days))) * 60.0
     found: Times = days + np.rint(seconds).astype("timedelta64[s]")

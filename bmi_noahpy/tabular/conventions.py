@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bmi_noahpy.tabular.errors import TableError
@@ -101,8 +101,8 @@ def _smet(path: Path, lines: Sequence[str]) -> Layout:
     if "fields" not in header:
         raise TableError(f"{path}: a SMET file without the key 'fields', which names its columns. Add it.")
     names = header["fields"].split()
-    factors = [float(text) for text in header.get("units_multiplier", "").split()] or [1.0] * len(names)
-    offsets = [float(text) for text in header.get("units_offset", "").split()] or [0.0] * len(names)
+    factors = _smet_numbers(path, header, "units_multiplier") or [1.0] * len(names)
+    offsets = _smet_numbers(path, header, "units_offset") or [0.0] * len(names)
     if not len(names) == len(factors) == len(offsets):
         raise TableError(
             f"{path}: {len(names)} fields, {len(factors)} multipliers and {len(offsets)} offsets. They must agree."
@@ -118,11 +118,24 @@ def _smet(path: Path, lines: Sequence[str]) -> Layout:
         units={name: SMET_UNITS[name.upper()] for name in names if name.upper() in SMET_UNITS},
         first_row=first,
         label="end",
-        missing=(float(header.get("nodata", "-999")),),
+        missing=tuple(_smet_numbers(path, header, "nodata")) or (-999.0,),
         scales={name: (factor, offset) for name, factor, offset in scales if (factor, offset) != (1.0, 0.0)},
-        utc_offset=float(header["tz"]) if "tz" in header else None,
+        utc_offset=next(iter(_smet_numbers(path, header, "tz")), None),
         facts=facts,
     )
+
+
+def _smet_numbers(path: Path, header: Mapping[str, str], key: str) -> list[float]:
+    """Numbers of a key; those of ``tz`` may be hours and minutes."""
+    numbers = []
+    for text in header.get(key, "").split():
+        clock = re.fullmatch(r"([-+]?)(\d{1,2}):(\d{2})", text) if key == "tz" else None
+        try:
+            hours = float(clock[2]) + float(clock[3]) / 60.0 if clock else float(text)
+        except ValueError:
+            raise TableError(f"{path}: the key {key!r} of its header is {text!r}, not a number. Correct it.") from None
+        numbers.append(-hours if clock and clock[1] == "-" else hours)
+    return numbers
 
 
 def _ismn(path: Path, lines: Sequence[str]) -> Layout:
@@ -134,7 +147,7 @@ def _ismn(path: Path, lines: Sequence[str]) -> Layout:
     numbers = [field for field in head if is_number(field)]
     latitude, longitude, altitude, top, bottom = numbers[-5:]
     name, units, buried = _ismn_variable(path)
-    column = f"{name}_{abs(float(top) + float(bottom)) / 2:g}m" if buried else name
+    column = f"{name}_{_ismn_depth(top, bottom)}" if buried else name
     width = len(lines[1].split())
     names = ("date", "time", column, *(f"flag {number}" for number in range(1, width - 2)))[:width]
     return Layout(
@@ -173,6 +186,12 @@ def _ismn_variable(path: Path) -> tuple[str, str | None, bool]:
     return ISMN_VARIABLES.get(found[1], (f"ISMN {found[1]}", None, False))
 
 
+def _ismn_depth(top: str, bottom: str) -> str:
+    """The depth of a probe, or the layer that it lies in."""
+    upper, lower = sorted((abs(float(top)), abs(float(bottom))))
+    return f"{lower:g}m" if upper == lower else f"{upper:g}-{lower:g}m"
+
+
 CEOP_NAMES = (
     "date", "time", "actual date", "actual time", "network", "network 2", "station", "latitude", "longitude",
     "altitude", "top", "bottom",
@@ -183,7 +202,7 @@ def _ceop(path: Path, lines: Sequence[str]) -> Layout:
     """ISMN in the form of CEOP: place and depth in every line, no header."""
     fields = lines[0].split()
     name, units, buried = _ismn_variable(path)
-    column = f"{name}_{abs(float(fields[10]) + float(fields[11])) / 2:g}m" if buried else name
+    column = f"{name}_{_ismn_depth(fields[10], fields[11])}" if buried else name
     return Layout(
         kind="ISMN",
         separator=SPACES,

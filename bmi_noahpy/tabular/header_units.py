@@ -22,6 +22,8 @@ KNOWN = frozenset(
 
 
 _BRACKETS = re.compile(r"\s*(.+?)\s*[\[(]\s*(.*?)\s*[\])]\s*")
+_INDEX = re.compile(r"(.+)\((?:(?<=_avg\()|(?<=_smp\()|(?<=_tot\()|(?=\d\d|[02-9]))\d+\)", re.IGNORECASE)
+"""The number of an element of a logger's array, as in ``VWC_Avg(2)``, which is no units."""
 
 
 def split_name(column: str, endings: Mapping[str, str], *, any_case: bool = False) -> tuple[str, str | None]:
@@ -33,9 +35,9 @@ def split_name(column: str, endings: Mapping[str, str], *, any_case: bool = Fals
     any_case : Whether capitals in the name do not matter; `endings` are in lower case then.
     """
     bracketed = _BRACKETS.fullmatch(column)
-    if bracketed:
+    if bracketed and not _INDEX.fullmatch(column):
         return bracketed[1], bracketed[2] or None
-    name = column.strip()
+    name = _INDEX.sub(r"\1", column.strip())
     for position, letter in enumerate(name):
         ending = name[position + 1 :].lower() if any_case else name[position + 1 :]
         if letter == "_" and position and ending in endings:

@@ -15,7 +15,25 @@ SEPARATORS = ("\t", ";", ",", SPACES)
 SAMPLE = 400
 """Lines that are looked at to find the layout."""
 FIRST_NAMES = frozenset(
-    {"time", "date", "datetime", "timestamp", "date/time", "date time", "date/depth", "node", "point", "id", "x"}
+    {
+        "time",
+        "date",
+        "datetime",
+        "timestamp",
+        "date/time",
+        "date time",
+        "date/depth",
+        "node",
+        "point",
+        "id",
+        "x",
+        "site",
+        "station",
+        "plot",
+        "grid",
+        "name",
+        "location",
+    }
 )
 """Names of a first column after which the others may be numbers: depths of a borehole, years of a grid of nodes."""
 
@@ -127,7 +145,7 @@ def _is_data(fields: Sequence[str], width: int | None) -> Sequence[str] | None:
     values = sum(map(is_value, present))
     begins = is_number(fields[0]) or is_moment(fields[0]) or not fields[0]
     counted = any(is_number(field) or is_moment(field) for field in present)
-    return fields if counted and (2 * values > len(present) if begins else 4 * values >= 3 * len(present)) else None
+    return fields if counted and (2 * values > len(present) if begins else 3 * values >= 2 * len(present)) else None
 
 
 def _decimal(lines: Sequence[str], separator: str) -> str:
@@ -142,10 +160,17 @@ def _header(
     path: Path, lines: Sequence[str], begin: int, first: int, separator: str, width: int
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Names and units in the lines before the data."""
-    candidates = [fields_of(line.lstrip("#").strip() if line.startswith("#") else line, separator)
-                  for line in lines[begin:first] if line.strip()]  # fmt: skip
-    fitting = [_fitted(fields, width) for fields in candidates if width <= len(fields) <= width + 1]
-    fitting = [fields for fields in fitting if not all(is_number(field) for field in fields if field)]
+    candidates = {
+        row: fields_of(lines[row].lstrip("#").strip() if lines[row].startswith("#") else lines[row], separator)
+        for row in range(begin, first)
+        if lines[row].strip()
+    }
+    rows = [
+        row
+        for row, fields in candidates.items()
+        if width <= len(fields) <= width + 1 and not all(is_number(field) for field in fields[:width] if field)
+    ]
+    fitting = [candidates[row][:width] for row in rows]
     if not fitting:
         raise NoHeader(
             f"{path}: no line of names before the data, which begin in line {first + 1} with {width} columns. "
@@ -154,22 +179,21 @@ def _header(
     where = max(range(len(fitting)), key=lambda row: (_names(fitting[row]), -row))
     names = _unique(fitting[where])
     units: dict[str, str] = {}
-    for following in fitting[where + 1 :]:
+    for row, following in zip(rows[where + 1 :], fitting[where + 1 :], strict=True):
         stated = [plain_units(field) for field in following]
-        if 2 * sum(known_units(unit) for unit in stated if unit) > sum(bool(unit) for unit in stated):
+        if not units and 2 * sum(known_units(unit) for unit in stated if unit) > sum(bool(unit) for unit in stated):
             units = {name: unit for name, unit in zip(names, stated, strict=True) if unit}
-            break
+        elif any(is_number(field) or is_moment(field) for field in following) and not lines[row].startswith("#"):
+            raise TableError(
+                f"{path}: line {row + 1} ({lines[row].strip()[:60]!r}) lies between names and records, and has numbers "
+                "among words. Correct it, or say how the table is written (skip_rows, columns)."
+            )
     return names, units
 
 
 def _names(fields: Sequence[str]) -> int:
     """How many fields of a line can be names of columns."""
     return len({field for field in fields if field and not known_units(plain_units(field))})
-
-
-def _fitted(fields: list[str], width: int) -> list[str]:
-    """Without the empty field after a separator at the end of the line."""
-    return fields[:width]
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:

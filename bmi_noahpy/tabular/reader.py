@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bmi_noahpy.tabular.clock import Clock, TimeSpec, carries_offset, local_by_name, offset_in_names
+from bmi_noahpy.tabular.clock import Clock, TimeSpec, carry_offsets, local_by_name, offset_in_names
 from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.errors import TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
@@ -63,6 +63,7 @@ class TextTable:
         blank = texts.str.lower().isin(MISSING_MARKS).to_numpy()
         texts = texts.where(~blank, "nan")
         if self.layout.decimal == ",":
+            self._refuse_thousands(name, texts)
             texts = texts.str.replace(",", ".", regex=False)
         try:
             # The parser of numpy is that of Python, which is exact to the last bit.
@@ -76,6 +77,15 @@ class TextTable:
         values[np.isin(values, self.missing) | self.doubtful(name)] = np.nan
         factor, offset = self.layout.scales.get(name, (1.0, 0.0))
         return values if (factor, offset) == (1.0, 0.0) else values * factor + offset
+
+    def _refuse_thousands(self, name: str, texts: pd.Series[str]) -> None:
+        wrong = texts.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}").to_numpy()
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise TableError(
+                f"{self.path}: {name}: {self.place(row)} is {texts.iloc[row]!r}: one thousand or one? The decimals of "
+                "this file are commas. Remove marks of thousands, or say the decimal mark (text.decimal)."
+            )
 
     def doubtful(self, name: str) -> NDArray[np.bool_]:
         """Which records of a column have a flag that calls them anything but good."""
@@ -102,8 +112,13 @@ class TextTable:
 
     def doubtful_clock(self, time: TimeSpec, clock: Clock, texts: Sequence[Sequence[str]]) -> str | None:
         """Why the times of a clock are hardly UTC, as which they are read; None where nothing speaks against it."""
-        if time.utc_offset is not None or time.zone is not None or carries_offset(texts):
+        if time.utc_offset is not None or time.zone is not None:
             return None
+        carried = carry_offsets(texts)
+        if carried.any():
+            without = int(np.count_nonzero(~carried))
+            mixed = f"{clock.columns[0]}: {without} of {len(carried)} times carry no offset, and are taken as UTC"
+            return mixed if without else None
         if any(re.search("utc|gmt", name, re.IGNORECASE) for name in clock.columns):
             return None
         what = "a logger's clock" if self.layout.kind in LOGGERS else local_by_name(clock.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -11,6 +12,7 @@ from bmi_noahpy.calibration.file.observed import read_file
 from bmi_noahpy.calibration.file.sections import DEFAULT_ERRORS, ObservationFile, Span
 from bmi_noahpy.calibration.problem.targets import Steps, Target, level_of, sample
 from bmi_noahpy.config.errors import ConfigurationError, Problem
+from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.runs.run import Run
 
 
@@ -47,6 +49,9 @@ def _of_file(section: ObservationFile, run: Run) -> Iterator[Target]:
     cell = section.cell[0] * run.domain.shape[1] + section.cell[1]
     for observed in read_file(section):
         use, sampled = section.use(observed.quantity), sample(observed, steps, section.window)
+        if sampled is None:
+            text = f"{section.file}: {observed.column}: no value meets a step of the run, and none counts."
+            warnings.warn(text, ObservationWarning, stacklevel=2)
         if sampled is None or use is None:
             continue
         sampling, times, values = sampled
