@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
@@ -20,6 +20,10 @@ from bmi_noahpy.tabular import TextOptions, TimeSpec
 OPTION = "--read"
 
 
+def _one_or_several(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, int, float)) else value
+
+
 class ObservedColumn(Section):
     """What a column of observations is, as far as its name does not say it."""
 
@@ -27,6 +31,8 @@ class ObservedColumn(Section):
     depth: Annotated[float | None, BeforeValidator(Reader("m", (0.0, 1000.0), optional=True))] = None
     units: str | None = None
     label: Label | None = None
+    flag: str | None = None
+    good: Annotated[tuple[float | str, ...], BeforeValidator(_one_or_several)] = (0,)
 
     @field_validator("quantity")
     @classmethod
@@ -42,7 +48,7 @@ class ObservationReading(Section):
     variables: dict[str, ObservedColumn] = Field(
         default={},
         description="columns whose names do not say it: T_3: {quantity: soil_temperature, depth: 5 cm, units: degC, "
-        "label: end}",
+        "label: end, flag: T_3_qc, good: [0, 1]}",
     )
     time: TimeSource = Field(
         default_factory=TimeSource, description="how the file tells the time, as in forcing.time: utc_offset or zone"

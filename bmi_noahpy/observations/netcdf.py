@@ -14,6 +14,7 @@ from bmi_noahpy.forcing.calendars import is_foreign
 from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, name_of_time, read_times
 from bmi_noahpy.forcing.table import ForcingError
 from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, read_name
+from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
 from bmi_noahpy.observations.netcdf_depths import depths_along, is_level, metres, scalar_depth
 from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
@@ -137,7 +138,7 @@ class _File:
                 f"{where} has the dimensions {', '.join(map(str, variable.dims))}. "
                 "Give (time) or (time, depth) with depths as the coordinate."
             )
-        values = self._plain(variable.transpose(self.along, ...).values)
+        values = self._good(name, self._plain(variable.transpose(self.along, ...).values))
         if coordinate is None:
             depth = scalar_depth(variable, str(self.path)) if column.depth is None else column.depth
             if depth is None and column.quantity in AT_DEPTHS:
@@ -191,6 +192,19 @@ class _File:
             return end, window, 0.0
         daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
         return (begin, "start", 0.0) if daily else (begin + (end - begin) // 2, window, 0.0)
+
+    def _good(self, name: str, values: Array) -> Array:
+        """Values without those with a flag that is not good, where that is asked for."""
+        asked = self.reading.variables.get(name)
+        if asked is None or asked.flag is None:
+            other = flag_of(name, map(str, self.data.data_vars))
+            if other is not None:
+                self.notes.of_columns(f"{name} ({other})", NOT_APPLIED)
+            return values
+        flags = self.data[asked.flag].squeeze()
+        if flags.size != values.size:
+            raise PlotError(f"{self.path}: {asked.flag}: flags {flags.shape} are not of the values {values.shape}.")
+        return without_flagged(values, flags.values.ravel().tolist(), asked, name, self.notes)
 
     def _plain(self, values: Any) -> Array:
         """Numbers with codes of missing values as NaN."""

@@ -26,12 +26,16 @@ class ColumnSpec:
     depth : Below the surface, for soil. [m]
     units : Its units.
     label : What its stamps are, where that differs from the file's (see `TimeSpec`).
+    flag : Column of its flags of quality; values whose flag is none of `good` are left out. None: flags do not count.
+    good : Flags of good values, numbers or texts.
     """
 
     quantity: str | None = None
     depth: float | None = None
     units: str | None = None
     label: Label | None = None
+    flag: str | None = None
+    good: tuple[float | str, ...] = (0,)
 
     def __post_init__(self) -> None:
         if self.quantity is not None and self.quantity not in QUANTITIES:
@@ -56,9 +60,11 @@ class ReadingSpec:
     def refuse_unknown(self, names: Iterable[str], source: str) -> None:
         """Raise PlotError for a variable that a file does not have."""
         available = list(names)
-        for name in self.variables:
-            if name not in available:
-                raise PlotError(f"{source}: variables: no column {name!r} among {', '.join(available)}. Correct it.")
+        for name, column in self.variables.items():
+            for key, wanted in (("", name), (f".{name}.flag", column.flag)):
+                if wanted is not None and wanted not in available:
+                    text = f"no column {wanted!r} among {', '.join(available)}. Correct it."
+                    raise PlotError(f"{source}: variables{key}: {text}")
 
 
 def reading_of(
@@ -95,6 +101,10 @@ def _column(name: str, entry: Mapping[str, Any]) -> ColumnSpec:
     _refuse_other_keys(options, ColumnSpec, f"variables.{name}")
     if options.get("depth") is not None:
         options["depth"] = _depth(options["depth"], f"variables.{name}.depth")
+    if "good" in options:
+        options["good"] = (
+            (options["good"],) if isinstance(options["good"], (str, float, int)) else tuple(options["good"])
+        )
     return ColumnSpec(**options)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.observations.columns import Column, as_asked, depth_of_bare_number, read_name
+from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
 from bmi_noahpy.observations.notes import Notes
-from bmi_noahpy.observations.observed import Observed
+from bmi_noahpy.observations.observed import Array, Observed
 from bmi_noahpy.observations.simulated import PlotError, Times
 from bmi_noahpy.observations.spec import ReadingSpec
 from bmi_noahpy.observations.values import Records, finished, in_own_units
@@ -156,7 +157,7 @@ class _Reader:
 
     def _one(self, name: str, column: Column) -> Observed | None:
         table, asked = self.table, self.reading.variables.get(name)
-        where, numbers = f"{table.path}: {name}", table.numbers(name)
+        where, numbers = f"{table.path}: {name}", self._good_numbers(name)
         doubtful = int(table.doubtful(name).sum())
         if doubtful:
             text = f"{name}: {doubtful} of {len(numbers)} values are flagged as not good, and left out"
@@ -176,6 +177,16 @@ class _Reader:
         values = in_own_units(numbers, units, series, where, self.notes)
         records = Records(numbers, from_utc(self.stamps, self.time), table.rows)
         return finished(where, dataclasses.replace(series, values=values), records, self.notes)
+
+    def _good_numbers(self, name: str) -> Array:
+        """The numbers of a column; those with a flag that is not good are missing, where that is asked for."""
+        numbers, asked = self.table.numbers(name), self.reading.variables.get(name)
+        if asked is None or asked.flag is None:
+            other = flag_of(name, self.table.names)
+            if other is not None:
+                self.notes.of_columns(f"{name} ({other})", NOT_APPLIED)
+            return numbers
+        return without_flagged(numbers, self.table.texts(asked.flag), asked, name, self.notes)
 
     def _units(self, name: str, named: str | None) -> str | None:
         """Units of the name, else of the header.

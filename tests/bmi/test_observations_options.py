@@ -13,6 +13,7 @@ from bmi_noahpy.calibration.file.sections import ObservationFile
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import ConfigurationError
 from bmi_noahpy.config.observation_section import read_reading
+from bmi_noahpy.observations.flags import flag_of
 from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.reading import read_as
 from bmi_noahpy.observations.simulated import PlotError
@@ -97,6 +98,41 @@ def test_a_variable_of_netcdf_is_read_with_what_is_said_of_it(tmp_path):
     assert series.times[0] == np.datetime64("2020-07-01T03:00")
     (series,) = read_observations(path, time={"label": "end"}, missing=[6999], variables=said)
     assert (series.times[0], series.window) == (np.datetime64("2020-07-01T11:00"), "start")
+
+
+FLUXES = "time,LE_F_MDS,LE_F_MDS_QC\n2020-01-01T00:00,10,0\n2020-01-01T00:30,20,1\n2020-01-01T01:00,30,2\n"
+
+
+def test_flags_count_where_that_is_said_and_are_told_of_where_not(tmp_path):
+    path = file(tmp_path, FLUXES)
+    with pytest.warns(ObservationWarning, match=r"LE_F_MDS \(LE_F_MDS_QC\): the flags beside are not applied"):
+        (every,) = read_observations(path)
+    assert every.values.tolist() == [10.0, 20.0, 30.0]
+    with pytest.warns(ObservationWarning, match="LE_F_MDS: 2 of 3 values are left out by LE_F_MDS_QC"):
+        (measured,) = read_observations(path, variables={"LE_F_MDS": {"flag": "LE_F_MDS_QC"}})
+    assert measured.values.tolist() == [10.0]
+    reading = read_reading(["variables={LE_F_MDS: {flag: LE_F_MDS_QC, good: [0, 1]}}"])
+    (filled,) = read_as(path, reading)
+    assert filled.values.tolist() == [10.0, 20.0]
+    with pytest.raises(PlotError, match=r"variables\.LE_F_MDS\.flag: no column 'QC' among"):
+        read_observations(path, variables={"LE_F_MDS": {"flag": "QC"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [("LE_1_1_1", "LE_SSITC_TEST"), ("H", "qc_H"), ("Tsoil_5cm_degC", "Tsoil_5cm_flag"), ("Tsoil_9cm_degC", None)],
+)
+def test_the_flags_of_a_column_are_found_by_its_name(name, flag):
+    assert flag_of(name, ["H", "LE_1_1_1", "LE_SSITC_TEST", "qc_H", "Tsoil_5cm_flag", "Tsoil_5cm_degC"]) == flag
+
+
+def test_flags_that_are_words_count_in_netcdf_too(tmp_path):
+    times = np.datetime64("2020-07-01", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    flags = np.array(["good", "Bad", "GOOD"], dtype=object)
+    variables = {"Qle": ("time", [1.0, 2.0, 3.0], {"units": "W m-2"}), "qle_flag": ("time", flags)}
+    xr.Dataset(variables, {"time": times}).to_netcdf(tmp_path / "obs.nc")
+    (series,) = read_observations(tmp_path / "obs.nc", variables={"Qle": {"flag": "qle_flag", "good": "good"}})
+    assert series.values.tolist() == [1.0, 3.0]
 
 
 @pytest.mark.parametrize(
