@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bmi_noahpy.files.netcdf import open_netcdf_file
 from bmi_noahpy.forcing.netcdf import open_netcdf
 from bmi_noahpy.forcing.netcdf_fields import OpenFiles
@@ -14,8 +16,8 @@ from bmi_noahpy.forcing.site import site_of
 from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import AIR, Array, ForcingError, Times
 from bmi_noahpy.forcing.text import read_text
-from bmi_noahpy.tabular import TableError, read_text_table
-from bmi_noahpy.tabular.clock import has_offset, offset_in_names, time_like
+from bmi_noahpy.tabular import TableError, find_clock, parse_clock, read_text_table, runs_to_24
+from bmi_noahpy.tabular.clock import carry_offsets, offset_in_names, time_like
 from bmi_noahpy.tabular.reader import TextTable
 
 EVERYTHING: Mapping[str, float] = dict.fromkeys(AIR, 0.0)
@@ -49,6 +51,7 @@ class Contents:
     ----------
     zoned : Whether the files say what zone their stamps are of, or are of a kind that keeps UTC.
     unused : Other variables.
+    ends : Whether hours are counted to 24, as where stamps are the end of their interval.
     """
 
     times: Times
@@ -56,6 +59,7 @@ class Contents:
     place: dict[str, float]
     zoned: bool
     unused: tuple[str, ...]
+    ends: bool = False
 
 
 def contents(files: Sequence[Path], netcdf: bool, spec: ForcingSpec) -> Contents:
@@ -81,16 +85,29 @@ def _table(path: Path, spec: ForcingSpec) -> Contents:
     facts = table.layout.facts
     place = {name: float(facts[name]) for name in ("latitude", "longitude") if facts.get(name)}
     times = time_like(table.names)
-    return Contents(
-        raw.times, seen, place, says_zone(table), _others([name for name in table.names if name not in times], seen)
-    )
+    others = _others([name for name in table.names if name not in times], seen)
+    clock = find_clock(table.names, spec.time, str(path))
+    ends = runs_to_24(clock, [table.texts(name) for name in clock.columns])
+    return Contents(raw.times, seen, place, says_zone(table), others, ends)
+
+
+def spaced_by(path: Path, spec: ForcingSpec, form: str) -> bool:
+    """Whether the times of a table are equally spaced when its dates are read in one of two ways."""
+    time = dataclasses.replace(spec.time, format=form)
+    try:
+        table = read_text_table(path, before_reading(spec).text)
+        clock = find_clock(table.names, time, str(path))
+        times = parse_clock(clock, [table.texts(name) for name in clock.columns], time, str(path))
+    except TableError:
+        return False
+    return len(np.unique(np.diff(times))) == 1
 
 
 def says_zone(table: TextTable) -> bool:
     """Whether the header or the names of the columns say the zone of the stamps, or the stamps themselves do."""
     if table.layout.utc_offset is not None or offset_in_names(table.names) is not None:
         return True
-    return any("utc" in name.lower() or has_offset(table.texts(name)[0]) for name in table.names[:2])
+    return any("utc" in name.lower() or carry_offsets([table.texts(name)[:1]])[0] for name in table.names[:2])
 
 
 def _others(names: Sequence[str], seen: Mapping[str, Seen]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from bmi_noahpy.files.netcdf import begins_as_netcdf
 from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
-from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, contents
+from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, contents, spaced_by
 from bmi_noahpy.forcing.convention import convention_of
 from bmi_noahpy.forcing.presets import find_preset
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
@@ -30,6 +30,7 @@ from bmi_noahpy.forcing.units import is_amount
 from bmi_noahpy.forcing.unstated import likely_units
 from bmi_noahpy.tabular import AmbiguousDates
 
+DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 SHOWN = 20
 """Variables that a sentence names."""
 NETCDF = (".nc", ".nc4", ".cdf", ".zarr")
@@ -94,6 +95,10 @@ class _Look:
             raise ForcingError(
                 f"{self._files[0]}: no variable of weather is recognised in it. `noahpy info presets` lists names."
             )
+        if found.ends and not any(seen.label for seen in found.seen.values()):
+            self._guesses.append("its hours run to 24: forcing.time.label end is a guess")
+            self._spec = dataclasses.replace(self._spec, time=dataclasses.replace(self._spec.time, label="end"))
+            found = self._read()
         labels = {quantity: seen.label for quantity, seen in found.seen.items()}
         axis, _ = aligned(found.times, labels, str(self._files[0]))
         variables = self._variables(found)
@@ -124,10 +129,15 @@ class _Look:
             except ForcingError as error:
                 if not isinstance(error.__cause__, AmbiguousDates) or self._spec.time.format:
                     raise
-                self._guesses.append("dates can be read with the day or the month first: day-first is a guess")
-                time = dataclasses.replace(self._spec.time, format="day-first")
-                self._spec = dataclasses.replace(self._spec, time=time)
+                self._guess_dates()
         raise ForcingError(f"{self._files[0]}: nearly all of it would be a guess. Name its variables yourself.")
+
+    def _guess_dates(self) -> None:
+        """Take the way of reading dates by which they are equally spaced, else the usual one."""
+        fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if spaced_by(self._files[0], self._spec, form)]
+        form, why = (fitting[0], ", and is equally spaced") if len(fitting) == 1 else (DAY_FIRST, "")
+        self._guesses.append(f"dates can be read with the day or the month first: {form} is a guess{why}")
+        self._spec = dataclasses.replace(self._spec, time=dataclasses.replace(self._spec.time, format=form))
 
     def _say(self, quantity: str, variable: VariableSpec) -> None:
         given = self._spec.variables.get(quantity)

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bmi_noahpy.forcing.consistency import inconsistent
+from bmi_noahpy.forcing.outliers import far_values
 from bmi_noahpy.forcing.streamed import StreamedTable
-from bmi_noahpy.forcing.sun import expected_hour, hour_of_maximum
+from bmi_noahpy.forcing.sun import LIGHT, expected_hour, hour_of_maximum
 from bmi_noahpy.forcing.table import Array, ForcingTable, Times
+from bmi_noahpy.forcing.unstated import DIM
 from bmi_noahpy.region.domain import Domain
 
 RECORDS = 20_000
@@ -18,8 +21,12 @@ ENOUGH = 12
 """Fewer records are not judged."""
 DRY_AIR = 0.03
 """No climate has a lower mean relative humidity. [1]"""
-CALM = 0.1
-"""No mean wind is weaker. [m s-1]"""
+CALM, STORM = 0.1, 25.0
+"""No mean wind is weaker, or stronger. [m s-1]"""
+DAYS = 5.0
+"""Fewer say nothing about the daily course of the sun."""
+DAYLIT = 60.0
+"""Latitude up to which the sun rises high enough every day. [degrees]"""
 WET_MONTH = 3000.0
 """More precipitation than the wettest months on record of most places. [kg m-2]"""
 MONTH = 30 * 86400.0
@@ -27,15 +34,25 @@ CLOCK = 1.75
 """How far the hour of the highest sun may be from the expected one. [h]"""
 
 
-def implausible(table: ForcingTable | StreamedTable, domain: Domain | None = None) -> list[str]:
-    """A sentence about everything in the records of the first column that is possible, but hardly true."""
+def implausible(
+    table: ForcingTable | StreamedTable, domain: Domain | None = None, elevation: float | None = None
+) -> list[str]:
+    """A sentence about everything in the records of the first column that is possible, but hardly true.
+
+    Parameters
+    ----------
+    domain : Where the columns are; None: the sun is not judged.
+    elevation : Of the first column above the sea, where it is known. [m]
+    """
     last = min(table.records, RECORDS)
     if last < ENOUGH:
         return []
     window = {name: values[:, 0] for name, values in table.window(0, last).items()}
     times = table.times[:last]
     place = None if domain is None else (float(domain.latitude.flat[0]), float(domain.longitude.flat[0]))
-    return [f"{table.source}: {text}" for text in _Judged(window, times, table.interval, place).sentences()]
+    told = [*_Judged(window, times, table.interval, place).sentences(), *far_values(window)]
+    told += inconsistent(window, elevation)
+    return [f"{table.source}: {text}" for text in told]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +90,8 @@ class _Judged:
         mean = self._mean("wind_speed")
         if mean is not None and mean < CALM:
             yield f"the mean wind is {mean:.2g} m s-1, which does not occur: check the units of wind_speed"
+        if mean is not None and mean > STORM:
+            yield f"the mean wind is {mean:.3g} m s-1, more than any place has: check the units of wind_speed"
 
     def _precipitation(self) -> Iterator[str]:
         mean = self._mean("precipitation")
@@ -90,8 +109,10 @@ class _Judged:
     def _sun(self) -> Iterator[str]:
         if self.place is None or self.interval is None or self.interval > np.timedelta64(3, "h"):
             return
-        found = hour_of_maximum(self.times, self.values["shortwave_down"], self.interval, self.place[0])
+        shortwave = self.values["shortwave_down"]
+        found = hour_of_maximum(self.times, shortwave, self.interval, self.place[0])
         if found is None:
+            yield from self._no_course(shortwave, float(self.place[0]), self.interval)
             return
         expected = expected_hour(self.times, self.place[1])
         shift = (found - expected + 12.0) % 24.0 - 12.0
@@ -101,6 +122,20 @@ class _Judged:
                 f"the sun is highest at {_clock(found)} UTC, expected at longitude {self.place[1]:g} is "
                 f"{_clock(expected)}: check forcing.time.utc_offset and forcing.time.label"
             )
+
+    def _no_course(self, shortwave: Array, latitude: float, interval: np.timedelta64) -> Iterator[str]:
+        """Whole days without a daily course, where the sun rises every day."""
+        days = (self.times[-1] - self.times[0] + interval) / np.timedelta64(1, "D")
+        if days < DAYS or abs(latitude) > DAYLIT:
+            return
+        highest = float(np.nanmax(shortwave))
+        if highest < DIM:
+            yield (
+                f"shortwave_down is {highest:.3g} W m-2 at the highest, which no day of latitude {latitude:g} has: "
+                "check its units"
+            )
+        elif float(np.nanmean(shortwave)) > LIGHT:
+            yield "shortwave_down is about the same by day and by night: check that it is not the mean of whole days"
 
 
 def _clock(hour: float) -> str:

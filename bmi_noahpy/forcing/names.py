@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from bmi_noahpy.forcing.statistics import MEANS, left_out, other_statistic
 from bmi_noahpy.forcing.table import (
@@ -85,11 +86,10 @@ SUFFIXES: Mapping[str, str] = {
     "mm_s": "mm s-1", "mm_h": "mm h-1", "mm_d": "mm d-1", "mm_day": "mm d-1", "mm": "mm", "cm": "cm", "m": "m",
 }  # fmt: skip
 
-ACCEPTED = (
-    "Name them in forcing.variables as {quantity: {name: ..., units: ...}}, or use one of the recognised names ("
-    + "; ".join(f"{quantity}: {', '.join(names)}" for quantity, names in NAMES.items())
-    + ")."
-)
+_PLACED = re.compile(r"_\d+$")
+
+_NAMED = 2
+"""Missing quantities up to which a message lists the names that are recognised."""
 
 
 def split_units(column: str) -> tuple[str, str | None]:
@@ -97,7 +97,9 @@ def split_units(column: str) -> tuple[str, str | None]:
 
     The units are None when the header has none.
     """
-    return split_name(MEANS.sub("", column), SUFFIXES)
+    name, units = split_name(MEANS.sub("", column), SUFFIXES)
+    # TA_1_1_1 is a sensor by its place, not a number without dimension.
+    return (column.strip(), None) if units == "1" and _PLACED.search(name) else (name, units)
 
 
 def choose_variables(
@@ -132,6 +134,7 @@ def choose_variables(
             )
     declared = declared or {}
     found = _recognise({name: label for name, label in labels.items() if name not in declared}, explicit, source)
+    _refuse_rain_beside_snow(found, labels, explicit, source)
     for quantity, sets in ALTERNATIVES.items():
         asked = any(name in explicit for names in sets for name in names if name != "snowfall")
         if quantity not in explicit and asked:
@@ -142,12 +145,22 @@ def choose_variables(
                     found.pop(name, None)
     found.update(explicit)
     told = left_out(statistics_among(labels, declared, explicit))
-    available = f"The file has {', '.join(labels)}. {''.join(f'{text}. ' for text in told)}{ACCEPTED}"
+    available = f"The file has {', '.join(labels)}. {''.join(f'{text}. ' for text in told)}"
     try:
         return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
     except MissingQuantities as error:
-        # What helps goes first: the list of names is long.
-        raise MissingQuantities(f"{source}: {hint}{str(error).removeprefix(f'{source}: ')}", error.missing) from None
+        # What helps goes first: the names of a file may be many.
+        text = str(error).removeprefix(f"{source}: ").rstrip()
+        raise MissingQuantities(f"{source}: {hint}{text} {_accepted(error.missing)}", error.missing) from None
+
+
+def _accepted(missing: Sequence[str]) -> str:
+    """How to name what is missing."""
+    remedy = "Name them in forcing.variables as {quantity: {name: ..., units: ...}}"
+    if len(missing) > _NAMED:
+        return f"{remedy}."
+    names = "; ".join(f"{each}: {', '.join(NAMES[each])}" for each in (text.split(" ")[0] for text in missing))
+    return f"{remedy}, or use one of the recognised names ({names})."
 
 
 def statistics_among(
@@ -168,6 +181,12 @@ def statistics_among(
     return found
 
 
+def recognised(names: Iterable[str]) -> set[str]:
+    """Quantities that some names are of, with or without units in them."""
+    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
+    return {known[label.lower()] for name in names for label in (split_units(name)[0],) if label.lower() in known}
+
+
 def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
     """Quantity -> variable by name, for quantities and variables that are not configured."""
     known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
@@ -186,6 +205,21 @@ def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: s
             )
         found[quantity] = name
     return found
+
+
+def _refuse_rain_beside_snow(
+    found: Mapping[str, str], labels: Mapping[str, str], explicit: Mapping[str, str], source: str
+) -> None:
+    """Rain stands for all precipitation where there is no snow; beside snow it may be either."""
+    name = found.get("precipitation", "")
+    if "precipitation" in explicit or labels.get(name, "").lower() != "rain":
+        return
+    snow = explicit.get("snowfall", found.get("snowfall"))
+    if snow is not None and "rainfall" not in found and "rainfall" not in explicit:
+        raise ForcingError(
+            f"{source}: {name!r} beside {snow!r} may be all precipitation, or rain alone. Say which: "
+            f"forcing.variables.precipitation.name or forcing.variables.rainfall.name: {name}."
+        )
 
 
 def find_time(names: Iterable[str], source: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bmi_noahpy.forcing.other_axes import refuse_other_axes
 from bmi_noahpy.forcing.regrid import Cells, weights
 from bmi_noahpy.forcing.table import Array, ForcingError
 from bmi_noahpy.region.domain import Domain
@@ -112,6 +113,7 @@ def place_on(
     first: Any = None
     for variable, dimension in variables.values():
         space = tuple(str(name) for name in variable.dims if name != dimension and variable.sizes[name] > 1)
+        refuse_other_axes(variable, space, source)
         if space and not layout:
             layout, sizes, first = space, {name: variable.sizes[name] for name in space}, variable
         if space and {name: variable.sizes[name] for name in space} != sizes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from bmi_noahpy.forcing.names import recognised
 from bmi_noahpy.forcing.presets import Kind, Preset, find_preset, present, presets
 from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import MissingQuantities, required_quantities
 
 ENOUGH = 5
-"""Quantities of a convention that must be there, where not all that the model needs are."""
+"""Quantities of a convention that must be there, and more than names tell without it, where a run needs others too."""
 
 
 def fitting(names: Collection[str], kind: Kind) -> tuple[str, ...]:
@@ -20,12 +21,13 @@ def fitting(names: Collection[str], kind: Kind) -> tuple[str, ...]:
     kind : Of the file.
     """
     ranks: dict[str, tuple[bool, int, int]] = {}
+    plain = len(recognised(names))
     for name, preset in presets().items():
         if preset.kind not in (None, kind):
             continue
         found = present(preset, names)
         whole = is_whole(found)
-        if whole or len(found) >= ENOUGH:
+        if whole or len(found) >= max(ENOUGH, plain + 1):
             ranks[name] = (whole, len(found), sum(len(entry.names) for entry in found.values()))
     best = max(ranks.values(), default=None)
     return tuple(name for name, rank in ranks.items() if rank == best)

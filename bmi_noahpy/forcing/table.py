@@ -47,6 +47,9 @@ ALTERNATIVES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "precipitation": (("rainfall", "snowfall"),),
 }
 
+FEW = 3
+"""Missing quantities up to which a message says what may stand for each."""
+
 # Quantities that are not fields of `Forcing`, but give one: units and bounds.
 _OTHERS: Mapping[str, tuple[str, tuple[float, float]]] = {
     "relative_humidity": ("1", (0.0, 1.1)),
@@ -213,6 +216,12 @@ class RawRecords:
     notes: tuple[str, ...] = ()
 
 
+def _with_alternatives(quantity: str) -> str:
+    sets = ALTERNATIVES.get(quantity, ())
+    others = ", or ".join(" and ".join(names) for names in sets)
+    return f"{quantity} (or {others})" if sets else quantity
+
+
 def required_quantities(
     found: set[str], source: str, remedy: str, given: frozenset[str] = frozenset()
 ) -> tuple[str, ...]:
@@ -239,8 +248,9 @@ def required_quantities(
         elif instead is not None:
             chosen.extend(instead)
         elif quantity not in given:
-            others = ", or ".join(" and ".join(names) for names in sets)
-            missing.append(f"{quantity} (or {others})" if sets else quantity)
+            missing.append(quantity)
+    if len(missing) <= FEW:
+        missing = [_with_alternatives(quantity) for quantity in missing]
     if missing:
         recognised = ", ".join(sorted(found)) or "nothing"
         raise MissingQuantities(f"{source}: missing {', '.join(missing)}; recognised {recognised}. {remedy}", missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,16 @@ from bmi_noahpy.forcing.table import (
 )
 from bmi_noahpy.forcing.units import factor_in_sum
 from bmi_noahpy.forcing.unstated import doubtful
-from bmi_noahpy.tabular import TableError, TextTable, find_clock, parse_clock, read_text_table
-from bmi_noahpy.tabular.clock import time_like
+from bmi_noahpy.tabular import (
+    TableError,
+    TextTable,
+    TimeSpec,
+    find_clock,
+    parse_clock,
+    read_text_table,
+    runs_to_24,
+)
+from bmi_noahpy.tabular.clock import Clock, local_by_name, time_like
 
 
 def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
@@ -55,7 +63,8 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
         spec = dataclasses.replace(spec, preset="smet")
     stated = {name: table.layout.units.get(name) or split_units(name)[1] for name in names}
     variables = with_variables(spec, names, source, stated)
-    labels = {name: split_units(name)[0] for name in names if name not in (*clock.columns, *time_like(names))}
+    others = [name for name in names if name not in (*clock.columns, *time_like(names))]
+    labels = {name: split_units(_as_written(name, names))[0] for name in others}
     explicit, sums = _explicit(variables, labels, source)
     kinds = {name: kind for name, kind in table.layout.kinds.items() if kind in WORDS.values()}
     chosen = choose_variables(
@@ -80,10 +89,32 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
             assumed=assumed,
         )
     taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
-    others = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
-    rates = [field.label for quantity, field in fields.items() if quantity in RATES]
-    notes = tuple(f"{source}: {text}" for text in (*left_out(others, chosen), *unsaid(spec, names, "text", rates)))
+    extremes = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
+    told = [*left_out(extremes, chosen), *_of_stamps(table, clock, time, spec, fields)]
+    notes = tuple(f"{source}: {text}" for text in told)
     return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table), notes=notes)
+
+
+def _of_stamps(
+    table: TextTable, clock: Clock, time: TimeSpec, spec: ForcingSpec, fields: Mapping[str, RawField]
+) -> Iterator[str]:
+    """Sentences about stamps that may be other moments than they are read as."""
+    rates = [field.label for quantity, field in fields.items() if quantity in RATES]
+    yield from unsaid(spec, table.names, "text", rates)
+    if not any(rates) and runs_to_24(clock, [table.texts(name) for name in clock.columns]):
+        yield (
+            "its hours run to 24, as those of stamps at the end of their interval do; they are read as its beginning. "
+            "Set forcing.time.label to end, or to start"
+        )
+    local = local_by_name(clock.columns)
+    if local is not None and time.utc_offset is None and time.zone is None:
+        yield f"its time is {local}, and is read as UTC. Set forcing.time.utc_offset or zone"
+
+
+def _as_written(name: str, names: Sequence[str]) -> str:
+    """The name of a column in the file, where the second of that name got a number."""
+    first, dot, number = name.rpartition(".")
+    return first if dot and number.isdigit() and first in names else name
 
 
 def _values(table: TextTable, columns: tuple[str, ...], quantity: str, asked: str | None) -> tuple[Array, str, bool]:
@@ -144,7 +175,7 @@ def _stated(table: TextTable, column: str, quantity: str, values: Array) -> str 
     ------
     UnstatedUnits : those that must be stated (see `bmi_noahpy.forcing.unstated`).
     """
-    stated = table.layout.units.get(column) or split_units(column)[1]
+    stated = table.layout.units.get(column) or split_units(_as_written(column, table.names))[1]
     if stated is not None:
         return stated
     doubt = doubtful(quantity, values)

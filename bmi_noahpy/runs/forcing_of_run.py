@@ -95,6 +95,11 @@ def _elevation(configuration: Configuration, chosen: NDArray[np.int64] | None) -
     return None if given is None else Columns(configured_domain(configuration).columns, chosen).values(given)
 
 
+def _first_elevation(configuration: Configuration) -> float | None:
+    found = _elevation(configuration, None)
+    return None if found is None else float(np.asarray(found).reshape(-1)[0])
+
+
 def _biases(corrections: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     """Corrections that are the same for all columns, as (factor, offset)."""
     plain = {name: (parts.get("factor", 1.0), parts.get("offset", 0.0)) for name, parts in corrections.items()}
@@ -139,7 +144,7 @@ def forcing_series(
         )
     except ValueError as error:
         raise ConfigurationError([Problem("forcing", str(error))]) from error
-    for note in (*table.notes, *implausible(table, configured_domain(configuration))):
+    for note in (*table.notes, *implausible(table, configured_domain(configuration), _first_elevation(configuration))):
         warnings.warn(f"forcing: {note}.", ConfigurationWarning, stacklevel=4)
     for quantity in sorted(set(VEGETATION) & table.quantities):
         if series.vegetation.value(quantity) is not None:

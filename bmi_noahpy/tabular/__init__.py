@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bmi_noahpy.tabular.clock import TimeSpec, find_clock, parse_clock, parse_times
+from bmi_noahpy.tabular.clock import TimeSpec, find_clock, parse_clock, parse_times, runs_to_24
 from bmi_noahpy.tabular.errors import AmbiguousDates, TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions
 from bmi_noahpy.tabular.reader import TextTable, read_text_table
@@ -18,4 +18,5 @@ __all__ = [
     "parse_clock",
     "parse_times",
     "read_text_table",
+    "runs_to_24",
 ]

@@ -41,6 +41,7 @@ _LOCAL_IN_NAME = re.compile(
 """Words of local time, and abbreviations of zones, which are not unique enough to be read."""
 _OFFSET_IN_NAME = re.compile(r"(?<![A-Za-z])(?:UTC|GMT) ?([-+\N{MINUS SIGN}])(\d{1,2})(?::?(\d{2}))?\b", re.IGNORECASE)
 _ZONE_IN_NAME = re.compile(r"\s*[\[(]\s*(?:UTC|GMT)[^\])]*[\])]\s*$", re.IGNORECASE)
+_MIDNIGHT = re.compile(r"(?:^|[T ])24:00(?::00)?$")
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _PARTED = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})(?:[T ,]\s*(.*))?")
 
@@ -138,6 +139,16 @@ def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
     return np.asarray(plain.str.contains(_OFFSET.pattern) & plain.str.contains(":"), dtype=np.bool_)
 
 
+def runs_to_24(clock: Clock, columns: Sequence[Sequence[str]]) -> bool:
+    """Whether hours are counted to 24, as where a stamp is the end of its interval."""
+    if not clock.parts:
+        return any(_MIDNIGHT.search(text.strip()) for text in columns[-1])
+    if "hour" not in clock.parts:
+        return False
+    hours = pd.to_numeric(pd.Series(list(columns[clock.parts.index("hour")])), errors="coerce").max()
+    return bool(hours in (24.0, 2400.0))
+
+
 def parse_clock(clock: Clock, columns: Sequence[Sequence[str]], time: TimeSpec, variable: str) -> Times:
     """Times in UTC out of the texts of the columns of a clock."""
     if clock.parts:
@@ -156,7 +167,7 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     TableError : naming the first record that is no time, or dates that read both ways.
     """
     plain = pd.Series(texts, dtype=object).astype(str).str.strip()
-    late = plain.str.contains(r"(?:^|[T ])24:00(?::00)?$")
+    late = plain.str.contains(_MIDNIGHT.pattern)
     if late.any():
         plain = plain.where(~late, plain.str.replace(r"24:00((?::00)?)$", r"00:00\1", regex=True))
     own = plain.str.contains(_OFFSET.pattern) & plain.str.contains(":")
@@ -171,11 +182,6 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     if carried.all():
         return np.asarray(values, dtype="datetime64[s]")
     return np.where(carried, values, to_utc(values, time, variable))
-
-
-def has_offset(text: str) -> bool:
-    """Whether a stamp carries its own offset from UTC."""
-    return ":" in text and _OFFSET.search(text.strip()) is not None
 
 
 def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:
