@@ -84,9 +84,9 @@ def _table(path: Path, spec: ForcingSpec) -> Contents:
         raise ForcingError(str(error)) from error
     facts = table.layout.facts
     place = {name: float(facts[name]) for name in ("latitude", "longitude") if facts.get(name)}
-    times = time_like(table.names)
-    others = _others([name for name in table.names if name not in times], seen)
     clock = find_clock(table.names, spec.time, str(path))
+    times = {*time_like(table.names), *clock.columns}
+    others = _others([name for name in table.names if name not in times], seen)
     ends = runs_to_24(clock, [table.texts(name) for name in clock.columns])
     return Contents(raw.times, seen, place, says_zone(table), others, ends)
 

@@ -14,7 +14,7 @@ from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
 from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, contents, spaced_by
 from bmi_noahpy.forcing.convention import convention_of
-from bmi_noahpy.forcing.presets import find_preset
+from bmi_noahpy.forcing.presets import before_reading, find_preset
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.table import (
     UNITS,
@@ -28,7 +28,8 @@ from bmi_noahpy.forcing.table import (
 )
 from bmi_noahpy.forcing.units import is_amount
 from bmi_noahpy.forcing.unstated import likely_units
-from bmi_noahpy.tabular import AmbiguousDates
+from bmi_noahpy.tabular import AmbiguousDates, NoTime, read_text_table
+from bmi_noahpy.tabular.time_columns import time_by_content
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
 SHOWN = 20
@@ -127,9 +128,10 @@ class _Look:
                 self._guesses.append(f"{error.quantity} could be {first} or {other}: {first} is a guess")
                 self._say(error.quantity, VariableSpec(first))
             except ForcingError as error:
-                if not isinstance(error.__cause__, AmbiguousDates) or self._spec.time.format:
+                if isinstance(error.__cause__, AmbiguousDates) and not self._spec.time.format:
+                    self._guess_dates()
+                elif not isinstance(error.__cause__, NoTime) or not self._time_is_found():
                     raise
-                self._guess_dates()
         raise ForcingError(f"{self._files[0]}: nearly all of it would be a guess. Name its variables yourself.")
 
     def _guess_dates(self) -> None:
@@ -137,7 +139,21 @@ class _Look:
         fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if spaced_by(self._files[0], self._spec, form)]
         form, why = (fitting[0], ", and is equally spaced") if len(fitting) == 1 else (DAY_FIRST, "")
         self._guesses.append(f"dates can be read with the day or the month first: {form} is a guess{why}")
-        self._spec = dataclasses.replace(self._spec, time=dataclasses.replace(self._spec.time, format=form))
+        self._take(format=form)
+
+    def _time_is_found(self) -> bool:
+        """Whether a column that is called otherwise holds times."""
+        table = read_text_table(self._files[0], before_reading(self._spec).text)
+        name = time_by_content(table.names, table.texts)
+        if name is None or self._spec.time.name is not None:
+            return False
+        called = name if isinstance(name, str) else " and ".join(name)
+        self._guesses.append(f"the time is taken from {called}, by what stands in it")
+        self._take(name=name)
+        return True
+
+    def _take(self, **time: Any) -> None:
+        self._spec = dataclasses.replace(self._spec, time=dataclasses.replace(self._spec.time, **time))
 
     def _say(self, quantity: str, variable: VariableSpec) -> None:
         given = self._spec.variables.get(quantity)
@@ -203,8 +219,10 @@ class _Look:
             )
 
     def _time(self, found: Contents) -> dict[str, Any]:
-        """Entry ``forcing.time``: the form of dates, and the zone where it is a guess."""
-        time: dict[str, Any] = {"format": self._spec.time.format} if self._spec.time.format else {}
+        """Entry ``forcing.time``: name, form of dates, and the zone where it is a guess."""
+        name, form = self._spec.time.name, self._spec.time.format
+        given = {"name": list(name) if isinstance(name, tuple) else name, "format": form}
+        time: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         preset = self._spec.preset
         if found.zoned:
             return time

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bmi_noahpy.tabular.errors import AmbiguousDates, TableError
+from bmi_noahpy.tabular.errors import AmbiguousDates, NoTime, TableError
 
 Times = NDArray[np.datetime64]
 Label = Literal["start", "end", "middle", "instant"]
@@ -82,7 +82,8 @@ def find_clock(names: Sequence[str], time: TimeSpec, source: str) -> Clock:
 
     Raises
     ------
-    TableError : none is recognised, or one that is asked for is not there; it lists those the file has.
+    NoTime : none is recognised; it lists the columns the file has.
+    TableError : one that is asked for is not there.
     """
     known = {_ZONE_IN_NAME.sub("", name).strip().lower(): name for name in reversed(names)}
     if time.name is not None:
@@ -107,7 +108,7 @@ def find_clock(names: Sequence[str], time: TimeSpec, source: str) -> Clock:
     if all(parts[part] for part in wanted):
         used = [part for part in (*wanted, "hour", "minute", "hhmm") if parts[part]]
         return Clock(tuple(str(parts[part]) for part in used), tuple(used))
-    raise TableError(
+    raise NoTime(
         f"{source}: no time among {', '.join(names)}. Name it in forcing.time.name, or call it {TIME_NAMES[0]!r}."
     )
 

@@ -13,3 +13,7 @@ class AmbiguousDates(TableError):
 
 class NoHeader(TableError):
     """A table of numbers without names of its columns."""
+
+
+class NoTime(TableError):
+    """No column is called as a time is."""

@@ -74,6 +74,24 @@ def test_what_is_not_certain_is_guessed_and_said(tmp_path):
     assert load_configuration(tmp_path / "s.yaml").forcing.time.format == "day-first"
 
 
+@pytest.mark.parametrize(
+    ("names", "stamp", "found"),
+    [
+        ("Datum/Zeit", "{day:02d}.06.2019 12:30", "Datum/Zeit"),
+        ("Dag;Klokke", "{day:02d}.06.2019;12:30", ["Dag", "Klokke"]),
+    ],
+)
+def test_a_time_is_found_by_what_stands_in_it(tmp_path, names, stamp, found):
+    rows = [f"{stamp.format(day=day)};5,5;80;2" for day in range(10, 20)]
+    (tmp_path / "w.csv").write_text("\n".join([f"{names};Tair [degC];RH [%];Wind [m/s]", *rows]) + "\n")
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "s.yaml"), "--from", str(tmp_path / "w.csv")])
+    assert result.exit_code == 0, result.output
+    assert "by what stands in it" in result.output.replace("\n", " ")
+    forcing = load_mapping(tmp_path / "s.yaml")["forcing"]
+    assert forcing["time"]["name"] == found
+    assert set(forcing["variables"]) == {"air_temperature", "relative_humidity", "wind_speed"}
+
+
 def test_a_base_and_settings_are_laid_over_each_other(tmp_path):
     source, target = logger_file(tmp_path / "met.dat"), tmp_path / "site.yaml"
     CliRunner().invoke(app, ["init", str(target), "--from", str(source)])
