@@ -127,7 +127,7 @@ def observations(site: Site, file: Path) -> list[dict[str, Any]]:
 def calibration_of(name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """The calibration file of a site, from the starts of a seed."""
     site, data = SITES[name], options.data.resolve() / name
-    return {
+    mapping = {
         "run": site.run(data),
         "parameters": parameters(site),
         "observations": observations(site, data / "observations.csv"),
@@ -139,29 +139,27 @@ def calibration_of(name: str, seed: int, options: argparse.Namespace) -> dict[st
         "stop": {"tolerance": 5e-3},
         "results": f"{name}_seed_{seed}",
     }
+    return shortened(mapping, options.days) if options.days else mapping
 
 
 def calibrate_site(name: str, seed: int, options: argparse.Namespace, console: Console) -> dict[str, Outcome]:
     """Calibrate one site from the starts of a seed, on both pairs of years."""
-    mapping = calibration_of(name, seed, options)
-    if options.days:
-        mapping = shortened(mapping, options.days)
-    calibration = read_calibration(mapping, options.folder)
+    calibration = read_calibration(calibration_of(name, seed, options), options.folder)
     return calibrate_splits(calibration, resume=options.resume, overwrite=not options.resume, progress=console)
 
 
-def spans_of(site: Site, split: str, judged: tuple[str, str] | None = None) -> dict[str, Any]:
+def spans_of(mapping: dict[str, Any], split: str, judged: tuple[str, str] | None = None) -> dict[str, Any]:
     """Calibration and validation period of a split, the latter other years if they are given."""
-    fitted, tested = (site.calibration, site.validation)[:: 1 if split == "as_given" else -1]
-    pairs = {"calibration": fitted, "validation": judged or tested}
-    return {key: dict(zip(("start", "end"), years, strict=True)) for key, years in pairs.items()}
+    spans = [{key: mapping[period][key] for key in ("start", "end")} for period in ("calibration", "validation")]
+    fitted, tested = spans if split == "as_given" else reversed(spans)
+    return {"calibration": fitted, "validation": dict(zip(("start", "end"), judged, strict=True)) if judged else tested}
 
 
 def judged_together(name: str, outcomes: dict[str, list[Outcome]], options: argparse.Namespace) -> list[Outcome]:
     """The starts of all seeds as one ensemble, by split."""
     mapping = calibration_of(name, 0, options)
     return [
-        judge(read_calibration({**mapping, **spans_of(SITES[name], split)}, options.folder), together(found))
+        judge(read_calibration({**mapping, **spans_of(mapping, split)}, options.folder), together(found))
         for split, found in outcomes.items()
     ]
 
@@ -170,11 +168,10 @@ def judged_untouched(
     name: str, years: tuple[str, str], outcomes: dict[str, list[Outcome]], options: argparse.Namespace
 ) -> list[Outcome]:
     """The same on years that no choice has looked at, by a run on to their end."""
-    site = SITES[name]
-    longer = site.run(options.data.resolve() / name, end=f"{years[1]}T09:00")
+    longer = SITES[name].run(options.data.resolve() / name, end=f"{years[1]}T09:00")
     mapping = {**calibration_of(name, 0, options), "run": longer}
     return [
-        judge(read_calibration({**mapping, **spans_of(site, split, years)}, options.folder), together(found))
+        judge(read_calibration({**mapping, **spans_of(mapping, split, years)}, options.folder), together(found))
         for split, found in outcomes.items()
     ]
 
@@ -196,7 +193,7 @@ def report_together(
 ) -> None:
     """Print what all seeds together predict, and what on years that no choice has looked at."""
     judged = {"all seeds together": judged_together(name, outcomes, options)}
-    for years in SITES[name].untouched:
+    for years in () if options.days else SITES[name].untouched:
         text = f"years that no choice has looked at: {' to '.join(years)}"
         judged[text] = judged_untouched(name, years, outcomes, options)
     for text, found in judged.items():
@@ -234,8 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[Outcome]]:
                 by_split.setdefault(split, []).append(outcome)
         console.rule(f"{name}: {options.seeds} seeds, years swapped, {time.perf_counter() - begin:.0f} s")
         print_split_scores(outcomes[name], console)
-        if not options.days:
-            report_together(name, by_split, options, console)
+        report_together(name, by_split, options, console)
     return outcomes
 
 

@@ -19,7 +19,7 @@ def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, cap
 
 
 @pytest.mark.parametrize("site", [pytest.param("yakou", marks=pytest.mark.slow), "toolik"])
-def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, site):
+def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, capsys, site):
     short = ["--days", "40", "--starts", "1", "--seeds", "1", "--iterations", "2", "--folder", str(tmp_path)]
     outcome, swapped = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]
     rmse = {(row.series, row.period, row.run): row.scores.rmse for row in outcome.scores}
@@ -31,6 +31,7 @@ def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_pat
     for split in ("as_given", "swapped"):
         assert (tmp_path / f"{site}_seed_0" / split / "calibrated.yaml").exists()
     assert {row.run for row in swapped.scores} >= {"ensemble", "air temperature regression"}
+    assert f"{site}, all seeds together" in capsys.readouterr().out
 
 
 @pytest.mark.slow
