@@ -172,7 +172,12 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     if late.any():
         plain = plain.where(~late, plain.str.replace(r"24:00((?::00)?)$", r"00:00\1", regex=True))
     own = plain.str.contains(_OFFSET.pattern) & plain.str.contains(":")
-    moments = _moments(plain, own, time, variable)
+    try:
+        moments = _moments(plain, own, time, variable)
+    except ValueError as error:
+        if isinstance(error, TableError):
+            raise
+        raise TableError(f"{variable}: times of several kinds ({str(error)[:80]}). Write all of them alike.") from None
     if moments.isna().any():
         row = int(np.argmax(moments.isna().to_numpy()))
         raise TableError(
@@ -232,7 +237,9 @@ def _moments(plain: pd.Series, own: pd.Series, time: TimeSpec, variable: str) ->
     iso = plain.str.replace(r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?!\d)", _iso_date, regex=True)
     iso = iso.str.replace(r"([T ])(\d):", r"\g<1>0\2:", regex=True)
     iso = iso.where(iso.str.match(r"\d{4}-\d{2}-\d{2}"))
-    moments = pd.to_datetime(iso.where(~own), format="ISO8601", errors="coerce")
+    # An offset that is not written as one would otherwise be read by some records, and be an error beside others.
+    plainly = ~own & ~iso.str.slice(10).str.contains(r"[-+]", na=False)
+    moments = pd.to_datetime(iso.where(plainly), format="ISO8601", errors="coerce")
     if own.any():
         carried = _naive(pd.to_datetime(iso.where(own), format="ISO8601", errors="coerce", utc=True))
         moments = moments.where(~own, carried)

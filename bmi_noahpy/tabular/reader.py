@@ -164,20 +164,36 @@ def read_text_table(path: Path, options: TextOptions | None = None) -> TextTable
     ]
     width = len(layout.names)
     kept = [_whole(path, lines[row], row, number, width, layout) for number, row in enumerate(rows, start=1)]
-    frame = pd.read_csv(
-        io.StringIO("\n".join(kept)),
-        sep=r"\s+" if layout.separator == SPACES else layout.separator,
-        header=None,
-        names=list(layout.names),
-        dtype=str,
-        keep_default_na=False,
-        na_filter=False,
-        skipinitialspace=True,
-        skip_blank_lines=False,
-        index_col=False,
-    )
+    frame = _frame(path, kept, layout)
     missing = tuple(dict.fromkeys((*layout.missing, *chosen.missing, *MISSING_CODES)))
     return TextTable(path, layout, frame, np.array(rows, dtype=np.int64) + 1, missing)
+
+
+def _frame(path: Path, lines: Sequence[str], layout: Layout) -> pd.DataFrame:
+    """The fields of records as texts.
+
+    Raises
+    ------
+    TableError : a quote that is not closed in its line, which would join it with others.
+    """
+    try:
+        frame = pd.read_csv(
+            io.StringIO("\n".join(lines)),
+            sep=r"\s+" if layout.separator == SPACES else layout.separator,
+            header=None,
+            names=list(layout.names),
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+            index_col=False,
+        )
+    except pd.errors.ParserError:
+        frame = None
+    if frame is None or len(frame) != len(lines):
+        raise TableError(f'{path}: a quote (") is not closed in its line. Remove it, or close it.')
+    return frame
 
 
 def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Layout) -> str:

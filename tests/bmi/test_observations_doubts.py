@@ -87,6 +87,11 @@ def test_nothing_is_told_of_what_is_right(tmp_path):
             "time,Tsoil_5cm_K\n2020-01-01,280*\n2020-01-02,281\n2020-01-03,282\n",
             "line 2 .* lies between names and records",
         ),
+        ('time,Tsoil_5cm_K\n2020-01-01,"280\n2020-01-02,281"\n2020-01-03,282\n', "a quote .* is not closed"),
+        (
+            rows("time,Tsoil_5cm_K", lambda n: 280, ["2020-01-01T00:00", "2020-01-01T0-1:00"]),
+            "record 2 is .* not a time",
+        ),
         ("date,Tsoil_5cm_K\n01/02/2020,280\n01/03/2020,281\n", "Say which: format: day-first"),
     ],
 )

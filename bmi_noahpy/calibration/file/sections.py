@@ -129,11 +129,16 @@ def _read_use(value: Any) -> Any:
     raise ValueError(f"must name quantities, got {value!r}. Use some of {', '.join(QUANTITIES)}.")
 
 
-class ObservationFile(ObservationReading):
-    """Observations of one column."""
+class _Named(Section):
+    """Stands before how a file is read, in the reference too."""
 
     bare: ClassVar[str] = "file"
-    file: File = Field(description="CSV or netCDF file, from the folder of this file")
+    file: File = Field(description="text table or netCDF file, from the folder of this file")
+
+
+class ObservationFile(ObservationReading, _Named):
+    """Observations of one column."""
+
     quantities: Annotated[dict[str, Use] | None, BeforeValidator(_read_use)] = Field(
         default=None,
         description="what counts and how, as {soil_temperature: {weight: 2}}; null: all that is in the file",
