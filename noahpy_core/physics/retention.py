@@ -221,7 +221,9 @@ def water_of(u: Dual, pores: PoreSpace, unknown: Unknown) -> Water:
     # A head that is not negative has no logarithm, and none is asked for there.
     negative = choose(full & (pressed.value < -TINY), -pressed, torch.full_like(b, TINY).expand_as(pressed.value))
     log_head = choose(full, negative.log(), -(held * b) + pores.log_suction)
-    return Water(choose(dry, u, saturation) * pores.room, potential, conductivity, head, log_head)
+    # Full is full, also where all that the pores can hold is less than the least that moves.
+    content = choose(full, torch.ones_like(saturation.value), choose(dry, u, saturation)) * pores.room
+    return Water(content, potential, conductivity, head, log_head)
 
 
 def conduction_at(head: Dual, log_head: Dual, pores: PoreSpace) -> Conduction:

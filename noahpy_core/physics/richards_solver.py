@@ -22,6 +22,8 @@ TOLERANCE = 1.0e-12
 """Largest residual of a solved layer, relative to its storage and fluxes."""
 LATE_TOLERANCE = 1.0e-10
 """The same once the first strategy has failed: where round-off leaves no better. The balance closes in any case."""
+HAIR = 1.0e-9
+"""How far beyond a kink a step that meets it ends, relative to the unknown there."""
 PRESSURE = 10.0
 """Head above that of a pond on the surface which the iteration may reach. [m]"""
 
@@ -80,6 +82,9 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
     lacking = 1.001 * flow.thickness * positive_part(-flow.old)
     kinks = _kinks(pores, flow, unknown)
     entries, leaves = _windows(pores, unknown)
+    hair = max(HAIR, 64.0 * eps)
+    every = (*kinks, unknown.of_head(-pores.suction / pores.immobile, pores), *entries, *leaves)
+    starting = [entry * (1.0 + hair) for entry in entries]
 
     def round_of(u: Tensor, count: Tensor, upstream: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         given = advice(count)
@@ -91,9 +96,12 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
         # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
         lowest = torch.where(given.kinks, _stopped(u, torch.zeros_like(u), kinks), 0.0)
         lowest = torch.where(given.down, _stopped(u, lowest, leaves), lowest)
-        lowest = torch.where(given.out, _stopped(u, lowest, entries), lowest)
-        top = torch.where(given.up, -_stopped(-u, -highest, [-entry for entry in entries]), highest)
+        lowest = torch.where(given.out, _stopped(u, lowest, starting), lowest)
+        top = torch.where(given.up, -_stopped(-u, -highest, [-entry for entry in starting]), highest)
         proposal = torch.minimum(torch.maximum(u - given.share * change, lowest), top)
+        step = torch.minimum(torch.maximum(u - change, torch.zeros_like(u)), highest) - u
+        alike = u + torch.minimum(given.share, _until_kink(u, step, every, hair)) * step
+        proposal = torch.where(given.together, alike, proposal)
         proposal = torch.where(given.again, torch.where(given.pond, start.pond, start.just_full), proposal)
         solved = solved | fine
         # What is solved stays as it is: its digits must not depend on how long other columns take.
@@ -152,14 +160,32 @@ def _stopped(u: Tensor, bound: Tensor, kinks: Sequence[Tensor]) -> Tensor:
 
 def _windows(pores: PoreSpace, unknown: Unknown) -> tuple[list[Tensor], list[Tensor]]:
     """u of each layer at the heads where a neighbour starts to conduct, and where it is full."""
-    dry, full = -pores.suction / pores.immobile, -pores.suction
-    neighbours = [
-        [torch.cat([head[1:], head[-1:]]) for head in (dry, full)],
-        [torch.cat([head[:1], head[:-1]]) for head in (dry, full)],
-    ]
-    # A hair above the first head, where the slope is that of the neighbour that conducts.
-    entries = [unknown.of_head(start, pores) * (1.0 + 1.0e-9) for start, _ in neighbours]
-    return entries, [unknown.of_head(end, pores) for _, end in neighbours]
+
+    def of_neighbours(head: Tensor) -> list[Tensor]:
+        below, above = torch.cat([head[1:], head[-1:]]), torch.cat([head[:1], head[:-1]])
+        return [unknown.of_head(below, pores), unknown.of_head(above, pores)]
+
+    return of_neighbours(-pores.suction / pores.immobile), of_neighbours(-pores.suction)
+
+
+def _until_kink(u: Tensor, step: Tensor, kinks: Sequence[Tensor], hair: float) -> Tensor:
+    """The share of a step with which the first of all layers is a hair beyond a kink, at most 1, ``[column]``.
+
+    Parameters
+    ----------
+    u, step : Where the layers are, and how far they would go, ``[layer, column]``.
+    kinks : Places in u, ``[layer, column]`` each.
+    hair : How far beyond a kink a layer goes, relative to u there.
+    """
+    end, share = u + step, torch.ones_like(u)
+    for kink in kinks:
+        # Which has gone a hair beyond before is not stopped at the same kink again.
+        low, high = kink * (1.0 - 0.5 * hair), kink * (1.0 + 0.5 * hair)
+        rises, falls = (u < low) & (end > high), (u > high) & (end < low)
+        goal = kink * torch.where(rises, 1.0 + hair, 1.0 - hair)
+        met = rises | falls
+        share = torch.minimum(share, torch.where(met, (goal - u) / torch.where(met, step, 1.0), 1.0))
+    return -(-share).amax(0)
 
 
 def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:

@@ -7,14 +7,15 @@ import dataclasses
 import pytest
 import torch
 from random_columns import random_case
-from water_columns import CLASSES, FLOOR, STEPS, WaterCase, hard_columns
+from water_columns import CLASSES, FLOOR, STEPS, WaterCase, hard_columns, nearly_sealed
 
 from noahpy_core.constants import LATENT_HEAT_VAPORISATION
 from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.physics.retention import pore_space
-from noahpy_core.physics.richards import System, equations, unknown_for
+from noahpy_core.physics.richards import Flow, System, equations, unknown_for
+from noahpy_core.physics.richards_solver import solve_richards
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.physics.soil_water_richards import RichardsWater
 from noahpy_core.tables import soil_parameters
@@ -66,6 +67,39 @@ def test_fluxes_are_within_what_is_asked_and_given(hard):
     assert (water.infiltration == case.supply).any(), "no column takes in all"
     assert (water.surface_runoff > 0.0).any(), "no column is ponded"
     assert (water.soil_evaporation < 0.999 * case.demand.soil).any(), "no evaporation is limited"
+
+
+def test_layers_whose_ice_leaves_less_than_the_least_that_moves_keep_their_water():
+    case = nearly_sealed(hard_columns(60, seed=4), seed=5)
+    room = case.parameters.soil.porosity - case.ice
+    sealed = (room < FLOOR) & (case.liquid >= room)
+    assert sealed.any(), "no layer is sealed and full"
+    water = case.step()
+    flux = faces(water)
+    gained = case.column.thickness * (water.liquid - case.liquid)
+    residual = gained - case.dt * (flux[:-1] - flux[1:] - taken(water))
+    size = case.column.thickness * case.liquid + case.dt * flux.abs().amax(0)
+    assert (residual.abs() / (size + 1.0e-6)).max() < 1.0e-12
+    assert (water.liquid - room).max() < 1.0e-12
+    assert (water.liquid - case.liquid).abs()[sealed].max() < 1.0e-12
+
+
+def test_full_loam_over_gravel_that_is_nearly_full_of_ice_is_solved_by_steps_that_stop_together():
+    def layers(*values: float) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64)[:, None]
+
+    room, none = layers(0.114092, 0.113664, 0.032445, 0.018593), torch.zeros(1, dtype=torch.float64)
+    primary = (layers(4.74, 4.74, 2.53, 2.53), layers(0.1409, 0.1409, 0.004429, 0.004429), room)
+    primary = (*primary, layers(2.72e-6, 2.71e-6, 1.79e-5, 0.0))
+    flow = Flow(
+        old=layers(0.113999, 0.113664, 0.013192, 0.013725), thickness=layers(0.045, 0.046, 0.075, 0.123),
+        soil_demand=none, root_demand=0.0 * room, root_minimum=0.0 * room + FLOOR, supply=none + 1.18e-9,
+        drainage_factor=none + 0.6, dt=none + 43200.0, upstream=none,
+    )  # fmt: skip
+    water = solve_richards(primary, flow)
+    stored = (flow.thickness * (water.content - flow.old)).sum(0)
+    assert abs(stored - flow.dt * flow.supply).item() < 1.0e-10
+    assert (water.content - room).max() < 1.0e-14
 
 
 @pytest.mark.slow

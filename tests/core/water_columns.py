@@ -120,6 +120,18 @@ def hard_columns(columns: int, *, seed: int = 0, layers: tuple[float, ...] = LAY
     )
 
 
+def nearly_sealed(case: WaterCase, *, seed: int = 0) -> WaterCase:
+    """The same columns, half of the layers with ice in all pores but a few, which can be less than the floor."""
+    draw, layers = Draw(seed, case.dt.shape[0]), case.liquid.shape[0]
+    porosity = case.parameters.soil.porosity
+    total = torch.where(draw.chance(0.5, layers), porosity, case.liquid + case.ice)
+    little = torch.where(draw.chance(0.3, layers), FLOOR * draw.uniform(0.0, 1.0, layers), case.liquid)
+    hit = draw.chance(0.5, layers)
+    liquid = torch.where(hit, torch.minimum(little, total), case.liquid)
+    ice = torch.where(hit, total - liquid, case.ice)
+    return dataclasses.replace(case, liquid=liquid, ice=torch.minimum(ice, porosity - liquid).clamp(min=0.0))
+
+
 def _horizons(draw: Draw, layers: int) -> SoilParameters:
     number = torch.arange(layers)[:, None]
     first, second = draw.choice(tuple(range(layers + 1))), draw.choice(tuple(range(layers + 1)))
