@@ -9,11 +9,15 @@ import pytest
 import torch
 from random_columns import layered, random_case
 from torch import Tensor
+from water_columns import LAYERS
 
-from noahpy_core import NoahModel, preset
+from noahpy_core import NoahModel, SoilColumn, preset
+from noahpy_core.parameters import Parameters
 from noahpy_core.physics.coupled_solver import first_guess, solve
+from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.heat import heat_system
 from noahpy_core.steps.conservative.surroundings import surroundings
+from noahpy_core.tables import general_parameters, snow_parameters, soil_parameters, vegetation_parameters
 
 
 def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
@@ -43,12 +47,130 @@ def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
 
     given = case.parameters
     parameters = dataclasses.replace(given, soil=given.soil.resolved(), snow=given.snow.resolved())
-    schemes = NoahModel(case.column, preset("conservative")).step.schemes
+    return solved(case.column, state, forcing, parameters, dt)
+
+
+def solved(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Tensor:
+    """Whether the heat system of each column was solved, ``[column]`` of bool."""
+    schemes = NoahModel(column, preset("conservative")).step.schemes
     with torch.no_grad():
         around = surroundings(schemes, state, forcing, parameters, dt)
         system = heat_system(schemes, state, forcing, around, parameters, dt)
-        _, solved = solve(schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature))
-    return solved
+        return solve(schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature))[1]
+
+
+def a_pack_that_melts_away(columns: int) -> Tensor:
+    """Whether each was solved: a warm day on 13 kg m-2 of melting ice over soil full of ice."""
+    generator = torch.Generator().manual_seed(0)
+
+    def near(value: float, spread: float) -> Tensor:
+        return value + spread * (torch.rand(columns, generator=generator, dtype=torch.float64) - 0.5)
+
+    def layers(*values: float) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)[:, None].expand(len(values), columns)
+
+    number, none = torch.full((columns,), 23), torch.zeros(columns, dtype=torch.float64)
+    parameters = Parameters(
+        soil=soil_parameters(layers(*([9] * 2 + [13] * 9 + [14] * 9)).long()).resolved(),
+        vegetation=vegetation_parameters(number, minimum_fraction=none + 0.02, maximum_fraction=none + 0.2),
+        snow=snow_parameters(number).resolved(),
+        general=general_parameters(columns, deep_temperature=268.0, air_temperature_height=2.0, wind_height=10.0),
+    )
+    state = layered(random_case(columns, 20, seed=1).state, 3)
+    soil = dataclasses.replace(
+        state.soil,
+        temperature=layers(
+            272.94,
+            272.65,
+            272.38,
+            272.06,
+            271.53,
+            270.73,
+            269.75,
+            268.85,
+            268.01,
+            267.31,
+            266.76,
+            266.12,
+            265.76,
+            265.8,
+            266.08,
+            266.44,
+            266.76,
+            266.96,
+            267.04,
+            267.07,
+        ),
+        liquid_water=layers(
+            0.144,
+            0.12,
+            0.0121,
+            0.0105,
+            0.009,
+            0.00766,
+            0.00669,
+            0.00609,
+            0.00567,
+            0.00538,
+            0.00519,
+            0.0067,
+            0.00658,
+            0.00659,
+            0.00669,
+            0.00682,
+            0.00694,
+            0.00702,
+            0.00706,
+            0.00707,
+        ),
+        ice=layers(
+            0.29,
+            0.314,
+            0.25,
+            0.24,
+            0.245,
+            0.246,
+            0.251,
+            0.256,
+            0.256,
+            0.257,
+            0.257,
+            0.193,
+            0.193,
+            0.117,
+            0.113,
+            0.113,
+            0.113,
+            0.113,
+            0.113,
+            0.113,
+        ),
+    )
+    ice = near(13.27, 0.1)
+    snow = dataclasses.replace(
+        state.snow,
+        layer_mass=torch.stack([none, none, ice]),
+        layer_enthalpy=layers(0.0, 0.0, 0.0),
+        layer_thickness=torch.stack([none, none, ice / 917.0]),
+        albedo=none + 0.507,
+    )
+    state = dataclasses.replace(state, soil=soil, snow=snow, skin_temperature=none + 273.23, canopy_water=none)
+    forcing = Forcing(
+        air_temperature=near(276.93, 0.04),
+        air_pressure=none + 1.0e5,
+        specific_humidity=none + 0.004428,
+        wind_speed=none + 2.543,
+        shortwave_down=near(147.5, 2.0),
+        longwave_down=near(285.5, 0.5),
+        precipitation=none + 2.8e-6,
+        vegetation_fraction=none + 0.2,
+    )
+    column = SoilColumn(torch.tensor(LAYERS, dtype=torch.float64))
+    return solved(column, state, forcing, parameters, none + 86400.0)
+
+
+def test_a_pack_that_melts_away_within_a_day_over_soil_full_of_ice_is_solved():
+    assert a_pack_that_melts_away(300).all()
 
 
 def test_every_random_column_is_solved():
