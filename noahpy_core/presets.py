@@ -19,6 +19,7 @@ PRESETS: dict[str, Options] = {
         turbulence="louis1979",
         canopy_resistance="leuning2008",
         soil_resistance="sellers1992",
+        soil_thermal="cote_konrad2005_continuous",
         supercooled_water="niu_yang2006",
         phase_change="enthalpy",
         ice_impedance="swenson2012",

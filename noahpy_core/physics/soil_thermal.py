@@ -10,7 +10,7 @@ from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import safe_divide
 from noahpy_core.organic_soil import mixture
 from noahpy_core.parameters import BEDROCK, GRAVEL, SoilParameters
-from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, Transitions
+from noahpy_core.physics.transitions import FROZEN_SOIL_RANGE, SHARP, SmoothTransitions, Transitions
 
 CONDUCTIVITY_ICE = 2.2
 CONDUCTIVITY_WATER = 0.57
@@ -156,3 +156,18 @@ class CoteKonrad2005(PetersLidard1998):
             frozen, coarse_kersten_number(saturation, 1.70), coarse_kersten_number(saturation, 4.60)
         )
         return torch.where(soil.material == GRAVEL, coarse, super()._kersten(saturation, frozen, soil))
+
+
+class ContinuousCoteKonrad2005(CoteKonrad2005):
+    """The same without a jump: the Kersten number becomes that of frozen soil as ice grows from nothing to 1e-3 m3 m-3.
+
+    The jump at 5e-4 m3 m-3 can double the conductivity of a dry layer, and a layer that stands there goes to and fro in
+    every step, its skin by kelvins.
+
+    Parameters
+    ----------
+    transitions : Not used: it has no switch.
+    """
+
+    def __init__(self, transitions: Transitions = SHARP) -> None:
+        super().__init__(SmoothTransitions())

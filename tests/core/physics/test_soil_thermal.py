@@ -8,6 +8,7 @@ from round_numbers import layers, soil
 
 from noahpy_core.parameters import BEDROCK, GRAVEL
 from noahpy_core.physics.soil_thermal import (
+    ContinuousCoteKonrad2005,
     CoteKonrad2005,
     PetersLidard1998,
     dry_conductivity,
@@ -87,6 +88,17 @@ def test_a_trace_of_ice_does_not_count_as_frozen():
     frozen = PetersLidard1998()(layers(0.0994), layers(0.0006), soil(1)).item()
     assert trace == pytest.approx(thawed, rel=0.01)
     assert frozen < 0.8 * thawed
+
+
+def test_the_continuous_scheme_has_no_jump_as_ice_sets_in_and_is_the_other_beyond():
+    ice = torch.linspace(0.0, 2.0e-3, 2001, dtype=torch.float64)[None]
+    smooth = ContinuousCoteKonrad2005()(0.03 - ice, ice, soil(1))[0]
+    sharp = CoteKonrad2005()(0.03 - ice, ice, soil(1))[0]
+    jump, whole = sharp.diff().abs().max(), (sharp[-1] - sharp[0]).abs()
+    assert jump > 0.9 * whole
+    assert smooth.diff().abs().max() < 2.0e-3 * whole
+    assert smooth[0] == sharp[0]
+    assert torch.equal(smooth[ice[0] > 1.0e-3], sharp[ice[0] > 1.0e-3])
 
 
 def test_gravel_follows_cote_and_konrad():
