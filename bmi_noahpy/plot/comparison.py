@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bmi_noahpy.observations.daily_cycle import clock_doubt
 from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.observed import Observed, Pairs, at_depth, pair
 from bmi_noahpy.observations.quantities import CELSIUS, FIGURES, LABELS
@@ -46,7 +47,7 @@ def compare(output: ColumnOutput, observed: Sequence[Observed], window: str = "a
     """The observed series that the output has at common times, with the simulated ones.
 
     Series that are not compared are named with the reason: a `SamplingWarning` for means whose state was written too
-    seldom, else an `ObservationWarning`.
+    seldom, else an `ObservationWarning`; so is one whose daily cycle does not keep the time of the simulated one.
 
     Raises
     ------
@@ -74,6 +75,10 @@ def compare(output: ColumnOutput, observed: Sequence[Observed], window: str = "a
     if others:
         named = ", ".join(f"{column} ({reason})" for column, reason in others.items())
         warnings.warn(f"observations not scored: {named}.", ObservationWarning, stacklevel=2)
+    for comparison in compared:
+        doubt = clock_doubt(comparison.observed.quantity, comparison.pairs)
+        if doubt is not None:
+            warnings.warn(f"{comparison.observed.column}: {doubt}.", ObservationWarning, stacklevel=2)
     return compared
 
 

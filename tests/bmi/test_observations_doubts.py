@@ -10,7 +10,9 @@ import xarray as xr
 
 from bmi_noahpy import read_observations
 from bmi_noahpy.observations.columns import read_name
+from bmi_noahpy.observations.daily_cycle import clock_doubt, hours_later
 from bmi_noahpy.observations.notes import ObservationWarning
+from bmi_noahpy.observations.observed import Pairs
 from bmi_noahpy.observations.simulated import PlotError
 from bmi_noahpy.observations.thaw import read_thaw_depths
 from bmi_noahpy.tabular import TableError, read_text_table
@@ -220,3 +222,33 @@ def test_depths_of_thaw_tell_what_is_not_used_and_what_looks_like_a_code(tmp_pat
     assert "999 stands there once; if it means missing" in words
     with pytest.raises(PlotError, match="in ALT_cm and in thaw_depth"):
         read_thaw_depths(file(tmp_path, "year,ALT_cm,thaw_depth\n2019,50,51\n"))
+
+
+def cycles(hours: float, *, days: int = 10, noise: float = 0.0) -> Pairs:
+    """Radiation by day, the observed one later."""
+    times = np.datetime64("2020-06-01", "ns") + np.arange(24 * days) * np.timedelta64(1, "h")
+    number = np.arange(times.size)
+
+    def sun(shift: float):
+        return 500.0 * np.maximum(np.sin(2.0 * np.pi * (number - 6.0 - shift) / 24.0), 0.0) - 60.0
+
+    scatter = noise * np.random.default_rng(3).standard_normal(times.size)
+    return Pairs(times, sun(0.0), 0.8 * sun(hours) + scatter)
+
+
+@pytest.mark.parametrize("hours", [-9.0, -1.0, 0.0, 5.75, 11.0])
+def test_the_time_between_two_daily_cycles_is_found(hours):
+    assert hours_later(cycles(hours, noise=50.0)) == pytest.approx(hours, abs=0.3)
+
+
+def test_an_observed_cycle_that_is_hours_off_is_told_and_one_that_nothing_tells_is_not():
+    told = clock_doubt("net_radiation", cycles(8.0))
+    assert told is not None
+    assert "8.0 h after the simulated one, as if its clock were ahead of what is said" in told
+    assert clock_doubt("net_radiation", cycles(1.0)) is None
+    assert clock_doubt("latent_heat_flux", cycles(3.0)) is None
+    assert clock_doubt("soil_temperature", cycles(8.0)) is None
+    assert hours_later(cycles(8.0, days=3)) is None
+    flat = cycles(8.0)
+    assert hours_later(Pairs(flat.times, flat.simulated, np.full(flat.times.size, 3.0))) is None
+    assert hours_later(cycles(8.0, noise=5000.0)) is None
