@@ -112,12 +112,17 @@ def _output(configuration: Configuration, run: Run) -> Iterator[str]:
     from bmi_noahpy.output.variables import choose_variables
 
     section = configuration.output
-    if section is None:
-        yield "Output: beside the configuration, with the usual variables"
-        return
-    variables = choose_variables(section.variables) if section.variables else choose_variables(None)
+    every, daily, chosen = (1, [], None) if section is None else (section.every, section.daily, section.variables)
     layers = len(configuration.soil.thickness)
-    records = run.steps // section.every if not section.daily else int(run.steps * run.step // 86400)
-    numbers = sum(layers if "layer" in variable.dims else 1 for variable in variables)
-    size = 8.0 * numbers * records * run.domain.columns * max(len(section.daily or []), 1) / MEBIBYTE
-    yield f"Output: {section.file}, {numbers} numbers in {records} records, {size:.3g} MiB before compression"
+    numbers = sum(layers if "layer" in variable.dims else 1 for variable in choose_variables(chosen or None))
+    numbers *= max(len(daily or []), 1)
+    records = _days(run) if daily else -(-run.steps // every)
+    size = 8.0 * numbers * records * run.domain.columns / MEBIBYTE
+    where = "beside the configuration, with the usual variables" if section is None else section.file
+    yield f"Output: {where}, {numbers} numbers in {records} records, {size:.3g} MiB before compression"
+
+
+def _days(run: Run) -> int:
+    """Days in which steps begin; the first and the last may be parts."""
+    last = run.start + np.timedelta64(round((run.steps - 1) * run.step), "s")
+    return int((last.astype("datetime64[D]") - run.start.astype("datetime64[D]")) // np.timedelta64(1, "D")) + 1

@@ -103,15 +103,26 @@ def test_the_share_of_snow_is_that_of_the_scheme_of_the_run(tmp_path, schemes, a
     assert "0 % of it snow (" in checked(warmer)[0]
 
 
-def test_what_the_run_will_write_is_what_it_writes(tmp_path):
-    path = site(tmp_path, columns(), **{"period.end": "2020-01-01T05:00"})
+@pytest.mark.parametrize(
+    ("output", "records"),
+    [
+        ({"file": "out.nc"}, 6),
+        (None, 6),
+        ({"file": "out.nc", "every": 4}, 2),
+        ({"file": "out.nc", "daily": ["mean", "max"], "variables": ["soil.temperature", "snow.depth"]}, 1),
+    ],
+    ids=str,
+)
+def test_what_the_run_will_write_is_what_it_writes(tmp_path, output, records):
+    path = site(tmp_path, columns(), **{"period.end": "2020-01-01T05:00", "output": output})
     shown, _ = checked(path)
-    numbers, records, size = re.search(r"out\.nc, (\d+) numbers in (\d+) records, (\S+) MiB", shown).groups()
+    found = re.search(r"Output: .*, (\d+) numbers in (\d+) records, (\S+) MiB", shown).groups()
     written = simulate(load_configuration(path))
     variables = [values for name, values in written.data_vars.items() if values.dims[:1] == ("time",)]
     total = sum(values.size for values in variables if "bnds" not in values.dims)
-    assert (int(records), int(numbers) * int(records)) == (6, total)
-    assert float(size) == pytest.approx(8 * total / 2**20, rel=5e-3)
+    assert written.sizes["time"] == records
+    assert (int(found[1]), int(found[0]) * int(found[1])) == (records, total)
+    assert float(found[2]) == pytest.approx(8 * total / 2**20, rel=5e-3)
 
 
 def test_parts_and_other_measures_of_humidity_are_named_with_their_own_units(tmp_path):
