@@ -48,9 +48,9 @@ def _write_configuration(
     if source is None:
         write_template(path, overwrite=overwrite, vegetation=vegetation)
         return ()
-    from bmi_noahpy.config.data_files import looks_like_records
+    from bmi_noahpy.config.data_files import holds_namelist
 
-    if preset is None and not looks_like_records(source):
+    if preset is None and holds_namelist(source):
         if vegetation is not None:
             raise ValueError("--vegetation: a forcing file of Noah has its own. Leave it out.")
         convert_namelist(source, path, overwrite=overwrite)

@@ -44,6 +44,15 @@ def looks_like_records(path: Path) -> bool:
         return False
 
 
+def holds_namelist(path: Path) -> bool:
+    """Whether a file begins with the header of a Noah ASCII forcing file, or cannot be opened to see."""
+    try:
+        with path.open("rb") as file:
+            return has_namelist(file.read(HEAD).decode("utf-8", errors="replace"))
+    except OSError:
+        return not path.is_dir()
+
+
 def records_in(folder: Path) -> list[Path]:
     """The records of a folder: its netCDF files, else its tables."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and looks_like_records(path))

@@ -282,7 +282,9 @@ class Output(Section):
     variables: list[str] | None = Field(
         default=None, description="names (`noahpy info` lists them); null: the usual ones"
     )
-    every: Annotated[int, Field(ge=1)] = Field(default=1, description="write every n steps: fluxes as means over them, states of the last one")
+    every: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="write every n steps: fluxes as means over them, states of the last one"
+    )
     daily: list[Literal["mean", "min", "max"]] | None = Field(
         default=None, description="statistics of each day instead"
     )

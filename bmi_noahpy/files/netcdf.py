@@ -17,6 +17,8 @@ LONGEST = 160
 """Of what a message repeats of a library's or of a file."""
 FARTHEST = 1.0e8
 """Numbers of time beyond it are no hours or days that anybody means; seconds since 1970 are, but those decode."""
+TABLE = "Set forcing.format to csv if it is a table."
+"""What to do about records that are text."""
 SIGNATURES = (b"CDF", b"\x89HDF")
 """How netCDF files of either kind begin."""
 
@@ -25,11 +27,12 @@ class NotNetcdf(ValueError):
     """A file that is no netCDF, or that cannot be decoded; the message names it and says what it is instead."""
 
 
-def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
+def open_netcdf_file(path: Path, *, of_text: str = TABLE, **options: Any) -> xarray.Dataset:
     """The dataset of a netCDF file or a Zarr store (a folder that ends in ``.zarr``); close it after use.
 
     Parameters
     ----------
+    of_text : What to do about a file that is text.
     options : Of `xarray.open_dataset`.
 
     Raises
@@ -49,9 +52,7 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
         except (OSError, ValueError, KeyError) as error:
             raise NotNetcdf(f"{path}: cannot be read as Zarr ({' '.join(str(error).split())[:160]}).") from error
         return found
-    problem = _what_it_is(path)
-    if problem is not None:
-        raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")
+    check_netcdf(path, of_text=of_text)
     try:
         with warnings.catch_warnings():
             # What other calendars are made of is said where they are read.
@@ -68,6 +69,22 @@ def open_netcdf_file(path: Path, **options: Any) -> xarray.Dataset:
         dataset.close()
         raise NotNetcdf(f"{path}: {wrong}")
     return dataset
+
+
+def check_netcdf(path: Path, *, of_text: str = TABLE) -> None:
+    """Refuse a file that does not begin as netCDF does, by what it is instead.
+
+    Parameters
+    ----------
+    of_text : What to do about a file that is text.
+
+    Raises
+    ------
+    NotNetcdf : as said.
+    """
+    problem = _what_it_is(path, of_text)
+    if problem is not None:
+        raise NotNetcdf(f"{path}: not a netCDF file, but {problem}")
 
 
 def _undecoded_time(path: Path) -> str | None:
@@ -122,7 +139,7 @@ def begins_as_netcdf(path: Path) -> bool:
         return False
 
 
-def _what_it_is(path: Path) -> str | None:
+def _what_it_is(path: Path, of_text: str) -> str | None:
     """What a file is that does not begin like netCDF; None for one that does."""
     try:
         with path.open("rb") as file:
@@ -140,5 +157,5 @@ def _what_it_is(path: Path) -> str | None:
     if begin.startswith(b"GRIB"):
         return "GRIB. Convert it, for instance with cdo -f nc copy."
     if b"\0" not in begin:
-        return "text. Set forcing.format to csv if it is a table."
+        return f"text. {of_text}"
     return "something else. Give a netCDF file."

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.region.domain import COMPUTED
 
 Array = NDArray[np.float64]
@@ -196,9 +197,9 @@ def column_of(data: xr.Dataset, source: str, cell: tuple[int, int] | None = None
 
 def _open(path: Path) -> xr.Dataset:
     try:
-        return xr.open_dataset(path, decode_timedelta=False)
-    except (OSError, ValueError) as error:
-        raise PlotError(f"{path}: cannot be read as netCDF ({error}).") from error
+        return open_netcdf_file(path, of_text="Give the netCDF file that `noahpy run` wrote.")
+    except NotNetcdf as error:
+        raise PlotError(str(error)) from error
 
 
 def _column(source: str, data: xr.Dataset, cell: tuple[int, int] | None) -> ColumnOutput:

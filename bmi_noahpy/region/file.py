@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.files.sizes import MOST_CELLS, TooLarge, check_shape
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.domain import Axis, Domain, Floats, Kind
@@ -97,15 +98,15 @@ def read_region(path: Path, targets: Mapping[str, MapTarget]) -> Region:
     ------
     DomainFileError : for a file, coordinates or dimensions that do not fit, and a mask without land.
     """
-    import xarray
-
     if not path.is_file():
         raise DomainFileError(f"'{path}' is not a file. Correct the path.")
     try:
-        with xarray.open_dataset(path, decode_times=False) as data:
+        with open_netcdf_file(path, of_text="Give one with maps.", decode_times=False) as data:
             return _region(data, path, targets)
     except DomainFileError:
         raise
+    except NotNetcdf as error:
+        raise DomainFileError(str(error)) from error
     except READING_ERRORS as error:
         what = " ".join(str(error).split())
         raise DomainFileError(f"'{path}' cannot be read as netCDF: {what or type(error).__name__}") from None

@@ -181,7 +181,8 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     if moments.isna().any():
         row = int(np.argmax(moments.isna().to_numpy()))
         raise TableError(
-            f"{variable}: record {row + 1} is {texts[row]!r}, not a time in {_expected(time)}. Set forcing.time.format."
+            f"{variable}: record {row + 1} is {texts[row][:60]!r}, not a time in {_expected(time)}. Set "
+            "forcing.time.format."
         )
     values = moments.to_numpy(dtype="datetime64[s]") + np.where(late, 86400, 0).astype("timedelta64[s]")
     carried = own.to_numpy()

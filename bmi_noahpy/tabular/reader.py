@@ -71,7 +71,7 @@ class TextTable:
         except ValueError:
             row = next(row for row, text in enumerate(texts) if not _is_float(text))
             raise TableError(
-                f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()!r}, not a number. "
+                f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()[:60]!r}, not a number. "
                 "Correct it, or say what stands for missing values."
             ) from None
         values[np.isin(values, self.missing) | self.doubtful(name)] = np.nan

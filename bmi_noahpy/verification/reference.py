@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bmi_noahpy.files.netcdf import check_netcdf
 from bmi_noahpy.verification.setup import RunSetup, run_setup, scheme_options
 from noahpy_core import tables
 from noahpy_core.column import SoilColumn
@@ -108,6 +109,7 @@ def read_reference(path: str | Path) -> Reference:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"reference file {path} does not exist. Give a netCDF file of the original's output.")
+    check_netcdf(path, of_text="Give one of the original's output.")
     with netCDF4.Dataset(path) as dataset:
         dataset.set_auto_mask(False)
         attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
