@@ -15,7 +15,21 @@ WATER_DENSITY = 1000.0
 # Spellings of the field, in lower case, that pint reads as something else, or not at all.
 SPELLINGS = {
     **dict.fromkeys(
-        ("c", "deg c", "deg_c", "degc", "°c", "celsius", "deg celsius", "degrees c", "degree_celsius"), "degC"
+        (
+            "c",
+            "deg c",
+            "deg_c",
+            "degc",
+            "°c",
+            "ºc",
+            "celsius",
+            "deg celsius",
+            "degrees c",
+            "degree_celsius",
+            "degrees_celsius",
+            "degrees celsius",
+        ),
+        "degC",
     ),
     **dict.fromkeys(("k", "degk", "deg k", "kelvin"), "K"),
     **dict.fromkeys(("f", "°f", "degf", "deg f", "deg_f", "fahrenheit"), "degF"),
@@ -23,7 +37,7 @@ SPELLINGS = {
     **dict.fromkeys(("frac", "fraction", "-", "", "(0 - 1)", "0-1", "unitless", "dimensionless", "none"), "1"),
     **dict.fromkeys(("pct", "%", "percent", "per cent"), "percent"),
     **dict.fromkeys(("meters/second", "meters per second", "ms-1", "m.s-1"), "m s-1"),
-    **dict.fromkeys(("wm-2", "w.m-2", "w/m2", "w/m^2", "w/m²", "watts m-2"), "W m-2"),
+    **dict.fromkeys(("wm-2", "w.m-2", "w/m2", "w/m^2", "w/m²", "watts m-2", "watts/m2", "w m-2"), "W m-2"),
     **dict.fromkeys(("pa",), "Pa"),
     **dict.fromkeys(("hpa",), "hPa"),
     **dict.fromkeys(("kpa",), "kPa"),

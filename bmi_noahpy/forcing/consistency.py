@@ -36,7 +36,7 @@ def inconsistent(values: Mapping[str, Array], elevation: float | None = None) ->
     if not EMISSIVITIES[0] <= emitted <= EMISSIVITIES[1]:
         yield (
             f"longwave_down is {emitted:.2g} times that of a black body of the air's temperature, which does not "
-            "occur: check its units, and that it is not net radiation"
+            "occur: check its units, the time that its sums are of, and that it is not net radiation"
         )
     if elevation is not None:
         expected, found = pressure_at(elevation), float(np.nanmean(pressure))

@@ -24,14 +24,14 @@ from bmi_noahpy.forcing.netcdf_times import (
     time_of_name,
 )
 from bmi_noahpy.forcing.placement import Placement, place_on
-from bmi_noahpy.forcing.presets import with_variables
+from bmi_noahpy.forcing.presets import refuse_other_interval, with_variables
 from bmi_noahpy.forcing.recognition import hint, unsaid
 from bmi_noahpy.forcing.site import far_note, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
 from bmi_noahpy.forcing.statistics import left_out
 from bmi_noahpy.forcing.table import RATES, Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.forcing.terrain import GRAVITY
-from bmi_noahpy.forcing.units import factor_in_sum
+from bmi_noahpy.forcing.units import factor_in_sum, is_amount
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
 
@@ -97,6 +97,8 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
             codes=spec.text.missing,
         )
     records = _on_one_axis(fields, spec, source)
+    amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
+    refuse_other_interval(spec, records.times, amounts, source)
     taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
     others = left_out(statistics_among(labels, declared, taken), chosen)
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]

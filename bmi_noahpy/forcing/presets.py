@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
 
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
-from bmi_noahpy.forcing.table import ForcingError, PresetUnits
+from bmi_noahpy.forcing.table import ForcingError, PresetUnits, Times
 from bmi_noahpy.forcing.units import same_units
 from bmi_noahpy.tabular.clock import Label
 
@@ -33,6 +34,7 @@ class Preset:
     format : Of the file; None: any.
     kind : "netcdf" or "text", where its files are of one kind only.
     local : Whether stamps are of a clock that the file does not name.
+    sums : Time that amounts are of, whatever the time between records; None: that. [s]
     """
 
     about: str
@@ -42,6 +44,7 @@ class Preset:
     format: str | None = None
     kind: Kind | None = None
     local: bool = False
+    sums: float | None = None
 
 
 @functools.cache
@@ -57,6 +60,7 @@ def presets() -> dict[str, Preset]:
             format=entry.get("format"),
             kind=entry.get("kind"),
             local=entry.get("local", False),
+            sums=entry.get("sums"),
         )
         for name, entry in table.items()
     }
@@ -121,6 +125,31 @@ def with_variables(
         if asked is None or (asked.names == entry.names and asked.units is None):
             _agree(quantity, entry, spec.preset, source, stated)
     return found | {name: _over(asked, found.get(name)) for name, asked in spec.variables.items()}
+
+
+def refuse_other_interval(spec: ForcingSpec, times: Times, amounts: Collection[str], source: str) -> None:
+    """Refuse records whose amounts are of a shorter time than lies between them, as of ERA5 every three hours.
+
+    Parameters
+    ----------
+    times : Of the records.
+    amounts : Quantities that are given as amounts.
+
+    Raises
+    ------
+    ForcingError : naming both times.
+    """
+    sums = None if spec.preset is None else find_preset(spec.preset).sums
+    if sums is None or not amounts or len(times) < 2:
+        return
+    between = float((times[1] - times[0]) / np.timedelta64(1, "s"))
+    if between != sums:
+        hours, apart = sums / 3600.0, between / 3600.0
+        raise ForcingError(
+            f"{source}: {', '.join(amounts)}: amounts of forcing.preset {spec.preset} are of {hours:g} h, but the "
+            f"records are {apart:g} h apart, so that some are missing. Fetch every {hours:g} h, or name the variables "
+            "in forcing.variables without the preset."
+        )
 
 
 def _over(asked: VariableSpec, preset: VariableSpec | None) -> VariableSpec:

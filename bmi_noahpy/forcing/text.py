@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
-from bmi_noahpy.forcing.presets import find_preset, present, with_variables
+from bmi_noahpy.forcing.presets import find_preset, present, refuse_other_interval, with_variables
 from bmi_noahpy.forcing.recognition import hint, unsaid
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.statistics import WORDS, left_out
@@ -22,7 +22,7 @@ from bmi_noahpy.forcing.table import (
     RawRecords,
     UnstatedUnits,
 )
-from bmi_noahpy.forcing.units import factor_in_sum
+from bmi_noahpy.forcing.units import factor_in_sum, is_amount
 from bmi_noahpy.forcing.unstated import doubtful
 from bmi_noahpy.tabular import (
     TableError,
@@ -88,6 +88,8 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
             accumulated=asked.accumulated if asked else None,
             assumed=assumed,
         )
+    amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
+    refuse_other_interval(spec, stamps, amounts, source)
     taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
     extremes = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
     told = [*left_out(extremes, chosen), *_of_stamps(table, clock, time, spec, fields)]

@@ -63,7 +63,7 @@ def test_usual_weather_is_not_doubted(tmp_path):
         ({"RH_percent": None, "Tdew_K": AIR["Tair_K"] + 5.0}, "the air is cut to saturation in 100 % of the records"),
         ({"RH_percent": None, "VPD_hPa": 60.0}, "the air holds no vapour to speak of in 100 % of the records"),
         ({"RH_percent": None, "Qair_g_kg": 15.0}, "the air is above saturation in"),
-        ({"LWdown_W_m2": AIR["LWdown_W_m2"] - 250.0}, "which does not occur: check its units, and that it is not net"),
+        ({"LWdown_W_m2": AIR["LWdown_W_m2"] - 250.0}, "which does not occur: check its units, the time that"),
         ({"SWdown_W_m2": 2.9 * SUN}, "shortwave_down is 2.88 W m-2 at the highest, which no day of latitude 47 has"),
         ({"SWdown_W_m2": 250.0}, "shortwave_down is about the same by day and by night"),
         ({"Snowf_mm": 2.0 * RAIN}, "snowfall exceeds precipitation in"),

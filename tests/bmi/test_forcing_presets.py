@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from made_up_conventions import START, TRUTH, other_quantities, write
 
 from bmi_noahpy.forcing import ForcingError, open_forcing
@@ -45,6 +46,16 @@ def test_a_preset_that_does_not_fit_or_exist_is_refused(tmp_path):
         open_forcing({"file": path, "preset": "era5"})
     with pytest.raises(ForcingError, match=r"unknown preset 'plumber'. Did you mean 'plumber2'"):
         open_forcing({"file": path, "preset": "plumber"})
+
+
+def test_sums_of_an_hour_every_three_hours_are_refused(tmp_path):
+    path = write("era5", tmp_path)
+    with xr.open_dataset(path) as data:
+        data.isel(time=slice(None, None, 3)).to_netcdf(tmp_path / "thinned.nc")
+    with pytest.raises(
+        ForcingError, match=r"precipitation.*: amounts of forcing.preset era5 are of 1 h, but .* 3 h apart"
+    ):
+        open_forcing({"file": tmp_path / "thinned.nc", "preset": "era5"})
 
 
 def test_humidity_of_each_kind_is_the_same_humidity():
