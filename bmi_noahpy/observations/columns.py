@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 
 from bmi_noahpy.observations.depths import LENGTHS, Depth, find_depth
+from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.simulated import PlotError
 from bmi_noahpy.observations.spec import ColumnSpec
-from bmi_noahpy.observations.words import AIR, CHANGES, MODELS, NOT_SOIL, NOT_VALUES, PARTS, PLAIN_WORDS
+from bmi_noahpy.observations.words import AIR, CHANGES, MODELS, NOT_SOIL, NOT_VALUES, OF_UNITS, PARTS, PLAIN_WORDS
 from bmi_noahpy.tabular.header_units import split_name
 
 UNITS: Mapping[str, str] = {
@@ -61,11 +62,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 AT_DEPTHS = ("soil_temperature", "soil_moisture", "soil_liquid_water")
 ENDINGS: Mapping[str, str] = {
-    "kg_m2": "kg m-2", "kg_m-2": "kg m-2", "m3_m3": "m3 m-3", "m3_m-3": "m3 m-3", "w_m2": "W m-2", "w_m-2": "W m-2",
-    "percent": "percent", "pct": "percent", "vol": "percent", "frac": "1", "degc": "degC", "c": "degC", "k": "K",
-    "mm": "mm", "cm": "cm", "m": "m",
+    "kg_m2": "kg m-2", "kg_m-2": "kg m-2", "kg/m2": "kg m-2", "m3_m3": "m3 m-3", "m3_m-3": "m3 m-3", "m3/m3": "m3 m-3",
+    "m3m3": "m3 m-3", "m3m-3": "m3 m-3", "cm3_cm3": "m3 m-3", "cm3_cm-3": "m3 m-3", "cm3/cm3": "m3 m-3",
+    "w_m2": "W m-2", "w_m-2": "W m-2", "w/m2": "W m-2", "wm2": "W m-2", "wm-2": "W m-2",
+    "mj_m2_d": "MJ m-2 d-1", "mj_m-2_d-1": "MJ m-2 d-1", "mj/m2/d": "MJ m-2 d-1", "mj_m2_day": "MJ m-2 d-1",
+    "percent": "percent", "pct": "percent", "perc": "percent", "%": "percent", "vol": "percent", "vol%": "percent",
+    "frac": "1", "fraction": "1", "degc": "degC", "deg_c": "degC", "celsius": "degC", "c": "degC", "k": "K",
+    "kelvin": "K", "degf": "degF", "deg_f": "degF", "fahrenheit": "degF",
+    "mm": "mm", "cm": "cm", "m": "m", "mm_we": "mm", "mmwe": "mm", "inch": "inch", "inches": "inch",
 }  # fmt: skip
-
+"""What may stand after an underscore at the end of a name, in lower case -> units."""
 SCREEN = 1.5
 """From this height on a temperature of nothing in particular is as well one of the air. [m]"""
 
@@ -87,6 +93,7 @@ class Column:
     units : As the name states them; None where it does not.
     layer : Faces of the layer whose middle is the depth, where the name says a layer. [m]
     words : Words of its name that say nothing here.
+    note : What is assumed of its depth.
     """
 
     quantity: str
@@ -94,6 +101,7 @@ class Column:
     units: str | None
     layer: tuple[float, float] | None = None
     words: str = dataclasses.field(default="", compare=False)
+    note: str = dataclasses.field(default="", compare=False)
 
 
 def read_name(name: str) -> Column | str | None:
@@ -116,6 +124,8 @@ def read_name(name: str) -> Column | str | None:
     if (reason := _another_thing(others, plain, quantity)) is not None:
         return reason
     kept = "_".join(word for word in others if len(word) > 1 and not word.isdigit() and word not in PLAIN_WORDS)
+    if (strange := _units_among(words, kept, quantity)) is not None:
+        return f"units {strange!r} in its name are not understood; write them in brackets"
     if quantity not in AT_DEPTHS:
         if quantity == "ground_heat_flux" and isinstance(depth, Depth) and depth.metres > 0.0:
             return f"at {depth.metres:g} m, not at the surface; write Gflux_W_m2 if it is corrected to it"
@@ -126,7 +136,19 @@ def read_name(name: str) -> Column | str | None:
         return f"no depth with its unit in its name (write {name.split()[0]}_0.10m)"
     if words[0] == "t" and depth.metres >= SCREEN and "soil" not in words:
         return f"of air or of soil? Write Tsoil_{depth.metres:g}m if it is of soil"
-    return Column(quantity, depth.metres, units, depth.layer, kept)
+    return Column(quantity, depth.metres, units, depth.layer, kept, depth.note)
+
+
+def note_assumptions(name: str, column: Column, notes: Notes) -> None:
+    """Tell what is assumed of a column by its name."""
+    if column.note:
+        notes.add(f"{name}: {column.note}")
+    if column.layer is not None:
+        upper, lower = column.layer
+        text = f"of the layer from {upper:g} to {lower:g} m; its middle, {column.depth:g} m, is the depth"
+        notes.of_columns(name, text)
+    if column.words:
+        notes.of_columns(name, "taken by the first words of the name, whatever the others mean")
 
 
 def as_asked(read: Column | str | None, name: str, asked: ColumnSpec, where: str, has_depths: bool = False) -> Column:
@@ -157,6 +179,13 @@ def as_asked(read: Column | str | None, name: str, asked: ColumnSpec, where: str
     if depth is None and not has_depths:
         raise PlotError(f"{where}: no depth in its name. Add variables.{name}.depth: 0.05 (in m), or '5 cm'.")
     return Column(quantity, depth, units, layer)
+
+
+def _units_among(words: list[str], kept: str, quantity: str) -> str | None:
+    """Words that are of units, where those at the end of the name are not known."""
+    if words[-1] == "f" and quantity in ("soil_temperature", "skin_temperature"):
+        return "F"
+    return next((word for word in kept.split("_") if word in OF_UNITS), None)
 
 
 def _others(name: str, quantity: str) -> list[str]:

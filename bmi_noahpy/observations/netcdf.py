@@ -13,7 +13,7 @@ from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.calendars import is_foreign
 from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, name_of_time, read_times
 from bmi_noahpy.forcing.table import ForcingError
-from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, read_name
+from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, note_assumptions, read_name
 from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
 from bmi_noahpy.observations.netcdf_depths import depths_along, is_level, metres, scalar_depth
 from bmi_noahpy.observations.notes import Notes
@@ -104,6 +104,7 @@ class _File:
                 self.notes.leave_out(f"{name} ({read.quantity} is used)")
             elif isinstance(read, Column):
                 found[name] = read
+                note_assumptions(name, read, self.notes)
             else:
                 self.notes.leave_out(f"{name} ({read})" if read else name)
         return found

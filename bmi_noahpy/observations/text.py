@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bmi_noahpy import units as scalar_units
-from bmi_noahpy.observations.columns import Column, as_asked, depth_of_bare_number, read_name
+from bmi_noahpy.observations.columns import Column, as_asked, depth_of_bare_number, note_assumptions, read_name
 from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
 from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import Array, Observed
@@ -127,7 +127,9 @@ class _Reader:
                 columns[name] = as_asked(read, name, asked[name], f"{table.path}: {name}")
             elif isinstance(read, Column) and kind not in LEFT_OUT:
                 columns[name] = read
-                self._note(name, read, bare=name in bare)
+                if name in bare and "[" not in name and "(" not in name:
+                    self.notes.of_columns(name, "soil temperature at this depth in m")
+                note_assumptions(name, read, self.notes)
             else:
                 reason = f"{kind} of the interval, not the mean" if isinstance(read, Column) else read
                 self.notes.leave_out(f"{name} ({reason})" if reason else name)
@@ -144,16 +146,6 @@ class _Reader:
                 f"'{first} [m]' in the header, or variables: {{'{first}': {{quantity: soil_temperature, depth: {first} "
                 "cm}}."
             )
-
-    def _note(self, name: str, column: Column, *, bare: bool) -> None:
-        if bare and "[" not in name and "(" not in name:
-            self.notes.of_columns(name, "soil temperature at this depth in m")
-        if column.layer is not None:
-            upper, lower = column.layer
-            text = f"of the layer from {upper:g} to {lower:g} m; its middle, {column.depth:g} m, is the depth"
-            self.notes.of_columns(name, text)
-        if column.words:
-            self.notes.of_columns(name, "taken by the first words of the name, whatever the others mean")
 
     def _one(self, name: str, column: Column) -> Observed | None:
         table, asked = self.table, self.reading.variables.get(name)

@@ -34,3 +34,9 @@ PLAIN_WORDS = frozenset({"f", "mds", "mean", "avg", "average", "obs", "observed"
 """Words that say nothing else of a quantity."""
 NOT_SOIL = AIR | {"snow", "canopy", "leaf", "trunk", "stem", "bole", "skin"}
 """Words of what is no soil, where a name does not speak of soil."""
+OF_UNITS = frozenset({
+    "mj", "kj", "kw", "mw", "cal", "day", "hr", "hour", "ft", "feet", "in", "psi", "pa", "kpa", "hpa", "mbar", "bar",
+    "umol", "mmol", "mol", "kg", "mv", "ohm", "ohms", "mm", "cm", "m2", "m3", "cm2", "cm3",
+    "mm/d", "mm/day", "mj/m2",
+})  # fmt: skip
+"""Words of units."""

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from bmi_noahpy import read_observations
-from bmi_noahpy.observations.columns import read_name
+from bmi_noahpy.observations.columns import Column, read_name
 from bmi_noahpy.observations.daily_cycle import clock_doubt, hours_later
 from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.observed import Pairs
@@ -51,6 +51,7 @@ def rows(header: str, values, stamps=HOURS) -> str:
         (rows("time (CET),Tsoil_5cm_K", lambda n: 280 + n), r"time \(CET\) is by its name \(CET\) a local time"),
         (rows("time,Tsoil_5cm_K", lambda n: 280, ["2020-01-01T00:00Z", "2020-01-01T01:00"]), "1 of 2 times carry no"),
         (rows("time,snow_depth_lake_m", lambda n: n / 10), "snow_depth_lake_m: taken by the first words of the name"),
+        (rows("time,Tsoil_0.2cm_K", lambda n: 280 + n), "0.2cm is taken as the probe c at 0.2 m"),
         (rows("time,Tsoil_5cm_K,station", lambda n: f"{280 + n},A"), "not used, by their names: station"),
     ],
 )
@@ -137,12 +138,37 @@ def test_clocks_of_many_kinds_are_read(tmp_path, text, first):
         ("Tsoil_5cm_mod", "of a model, not observed"),
         ("G_8cm_W_m2", "at 0.08 m, not at the surface"),
         ("LE_CORR_25", "quality, spread"),
+        ("Tsoil_5cm_F", "units 'F' in its name are not understood"),
+        ("LE_mm_d", "units 'mm' in its name"),
+        ("SWE_in", "units 'in' in its name"),
+        ("Tsoil_05m", "0.5 m or 5 m deep"),
+        ("Tsoil_0_05m", "Write 0.05m or 0-05m"),
     ],
 )
 def test_a_part_a_change_or_a_model_is_not_the_quantity(name, reason):
     found = read_name(name)
     assert isinstance(found, str)
     assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "units"),
+    [
+        ("Tsoil_5cm_degF", 0.05, "degF"),
+        ("Rn_MJ_m2_d", None, "MJ m-2 d-1"),
+        ("theta_5cm_m3m3", 0.05, "m3 m-3"),
+        ("SWC_5cm_%", 0.05, "percent"),
+        ("Qle_W/m2", None, "W m-2"),
+        ("Tsoil_0p05m_degC", 0.05, "degC"),
+        ("Tsoil 0,1 m [°C]", 0.1, "°C"),
+        ("theta_0p1-0p3m", 0.2, None),
+        ("Tsoil_05cm_K", 0.05, "K"),
+    ],
+)
+def test_units_and_depths_in_the_spellings_of_the_field_are_read(name, depth, units):
+    found = read_name(name)
+    assert isinstance(found, Column)
+    assert (found.depth, found.units) == (depth, units)
 
 
 def test_elements_of_a_loggers_array_are_not_taken_for_units(tmp_path):
