@@ -41,12 +41,15 @@ def files_read(configuration: Configuration) -> dict[str, list[Path]]:
 
 PATHS = ("domain.file", "forcing.file", "output.file", "restart.folder", "restart.from", "spin_up.file")
 """Keys of plain data that hold paths from the folder of the configuration; tables and weights of schemes besides."""
+FILES = ("file", "folder", "base")
+"""Keys of what a calibration says of its run, its observations and its results, and of records, that hold paths."""
+OF_CALIBRATIONS = ("run", "observations", "results")
 TABLES: Mapping[str, tuple[str, ...]] = {"soil": SOIL_TABLES, "vegetation": VEGETATION_TABLES, "general": ()}
 """Sections with a key ``table``, and what is a name in it, not a path."""
 
 
 def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Plain data of a configuration that can be read from any folder: every file is named where it lies.
+    """Plain data of a configuration or a calibration that can be read from any folder: files are named where they lie.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
         if isinstance(value, (list, tuple)):
             return [absolute(entry) for entry in value]
         if isinstance(value, Mapping):
-            return {key: absolute(entry) if key == "file" else entry for key, entry in value.items()}
+            return {key: absolute(entry) if key in FILES else entry for key, entry in value.items()}
         return str(expanded(folder, value)) if isinstance(value, str) and value else value
 
     found = {key: dict(section) if isinstance(section, Mapping) else section for key, section in sections.items()}
@@ -78,4 +81,6 @@ def with_absolute_files(sections: Mapping[str, Any], folder: Path) -> dict[str, 
         for slot, choice in schemes.items():
             if isinstance(choice, Mapping) and "weights" in choice:
                 schemes[slot] = {**choice, "weights": absolute(choice["weights"])}
-    return found
+    if isinstance(found.get("run"), dict) and "base" not in found["run"]:
+        found["run"] = with_absolute_files(found["run"], folder)
+    return found | {key: absolute(found[key]) for key in OF_CALIBRATIONS if key in found}

@@ -22,7 +22,7 @@ from bmi_noahpy.calibration.file.sections import (
 )
 from bmi_noahpy.calibration.file.specs import WantedParameters
 from bmi_noahpy.config import Configuration, ConfigurationError, load_mapping, read_configuration
-from bmi_noahpy.config.errors import Problems
+from bmi_noahpy.config.errors import Problem, Problems
 from bmi_noahpy.config.merging import BASE, merged
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.sections import Section
@@ -32,6 +32,7 @@ from bmi_noahpy.files.reading import expanded
 def _read_run(value: Any, info: ValidationInfo) -> Configuration:
     """The configuration of a run: a file, a mapping, or a mapping that changes a file."""
     folder = Path((info.context or {}).get("folder", "."))
+    path: Path | None = None
     try:
         if isinstance(value, (str, Path)):
             value = {BASE: value}
@@ -46,7 +47,11 @@ def _read_run(value: Any, info: ValidationInfo) -> Configuration:
         found._source = path
         return found
     except ConfigurationError as error:
-        raise Problems(error.problems) from None
+        # What is about no key is about the file.
+        named = [
+            Problem("", f"'{path}': {found.text}") if path and not found.key else found for found in error.problems
+        ]
+        raise Problems(named) from None
 
 
 class Calibration(Section):
