@@ -12,7 +12,7 @@ from bmi_noahpy.files.netcdf import open_netcdf_file
 from bmi_noahpy.forcing.netcdf import open_netcdf
 from bmi_noahpy.forcing.netcdf_fields import OpenFiles
 from bmi_noahpy.forcing.presets import before_reading
-from bmi_noahpy.forcing.site import site_of
+from bmi_noahpy.forcing.site import middle_of, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import AIR, Array, ForcingError, Times
 from bmi_noahpy.forcing.text import read_text
@@ -52,6 +52,7 @@ class Contents:
     zoned : Whether the files say what zone their stamps are of, or are of a kind that keeps UTC.
     unused : Other variables.
     ends : Whether hours are counted to 24, as where stamps are the end of their interval.
+    cells : Number of places of a grid, the middle one of which is in `place`; 0: it is of one place, or does not say.
     """
 
     times: Times
@@ -60,6 +61,7 @@ class Contents:
     zoned: bool
     unused: tuple[str, ...]
     ends: bool = False
+    cells: int = 0
 
 
 def contents(files: Sequence[Path], netcdf: bool, spec: ForcingSpec) -> Contents:
@@ -128,7 +130,10 @@ def _netcdf(paths: Sequence[Path], spec: ForcingSpec) -> Contents:
             values = field.read(0, min(len(records.times), JUDGED), files)[:, :1]
             seen[quantity] = Seen(field.summed or field.name, field.units, field.label, field.accumulated, values)
     with open_netcdf_file(paths[0]) as data:
-        site = site_of(data)
+        site, middle = site_of(data), middle_of(data)
         dated = [str(name) for name, variable in data.data_vars.items() if variable.ndim]
+    cells = 0
+    if site is None and middle is not None:
+        site, cells = middle
     place = {} if site is None else dict(zip(("latitude", "longitude"), site, strict=True))
-    return Contents(records.times, seen, place, True, _others(dated, seen))
+    return Contents(records.times, seen, place, True, _others(dated, seen), cells=cells)

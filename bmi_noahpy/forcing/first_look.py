@@ -104,6 +104,9 @@ class _Look:
         axis, _ = aligned(found.times, labels, str(self._files[0]))
         variables = self._variables(found)
         self._missing(found)
+        if found.cells:
+            where = " and ".join(f"{name} {value:g}" for name, value in found.place.items())
+            self._guesses.append(f"it has {found.cells} cells: {where} of the one in the middle are a guess")
         time = self._time(found)
         spaces = np.diff(found.times).astype("timedelta64[s]").astype(np.int64)
         interval = float(np.median(spaces)) if len(spaces) else 3600.0

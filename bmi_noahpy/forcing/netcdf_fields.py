@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
-from bmi_noahpy.forcing.placement import Placement
+from bmi_noahpy.forcing.placement import LATITUDES, LONGITUDES, Placement
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
 from bmi_noahpy.tabular import TimeSpec
 
@@ -45,10 +45,15 @@ class OpenFiles:
         """The dataset of a file."""
         if path not in self._open:
             try:
-                self._open[path] = open_netcdf_file(path, cache=False)
+                self._open[path] = _with_places(open_netcdf_file(path, cache=False))
             except NotNetcdf as error:
                 raise ForcingError(str(error)) from error
         return self._open[path]
+
+
+def _with_places(data: Any) -> Any:
+    """A dataset whose latitudes and longitudes are coordinates, also where no attribute says that they are."""
+    return data.set_coords([name for name in data.data_vars if str(name).lower() in (*LATITUDES, *LONGITUDES)])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from bmi_noahpy.forcing.table import ForcingError, Times
 from bmi_noahpy.tabular import TableError, TimeSpec
 from bmi_noahpy.tabular.clock import to_utc
 
+EPOCH_UNITS = {
+    "ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0, "minutes": 60.0, "h": 3600.0,
+    "hours": 3600.0,
+}  # fmt: skip
+"""Units of times that are counted from an attribute of their own. [s]"""
 CLOSE = 1e-3
 """How far from the beginning, the middle or the end of its interval a stamp may be, as a share of it."""
 
@@ -79,9 +85,22 @@ def read_times(variable: Any, time: TimeSpec, where: str) -> Times:
     elif np.issubdtype(values.dtype, np.datetime64):
         half_second = np.timedelta64(500, "ms")
         decoded = (values.astype("datetime64[ms]") + half_second).astype("datetime64[s]")
+    elif "epoch_start" in variable.attrs and str(variable.attrs.get("units")) in EPOCH_UNITS:
+        decoded = _from_epoch(variable, values, where)
     else:
         raise ForcingError(f"{where}: {_no_dates(variable, values)}")
     return in_utc(decoded, time, where)
+
+
+def _from_epoch(variable: Any, values: Any, where: str) -> Times:
+    """Times of NextGen: numbers since ``epoch_start``, a date with the month first."""
+    begin = str(variable.attrs["epoch_start"])
+    try:
+        start = np.datetime64(datetime.datetime.strptime(begin, "%m/%d/%Y %H:%M:%S"), "s")
+    except ValueError as error:
+        raise ForcingError(f"{where}: epoch_start is {brief(begin)!r}, not a date like 01/31/1970 00:00:00.") from error
+    seconds = np.rint(np.asarray(values, np.float64) * EPOCH_UNITS[str(variable.attrs["units"])])
+    return np.asarray(start + seconds.astype("timedelta64[s]"), dtype="datetime64[s]")
 
 
 def _no_dates(variable: Any, values: Any) -> str:

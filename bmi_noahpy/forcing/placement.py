@@ -22,6 +22,8 @@ COORDINATE_TOLERANCE = 1.0e-3
 """Two grids are the same when no coordinate differs by more; single precision may cost some of it. [degrees]"""
 SIDE_TOLERANCE = 1.0e-2
 """How far coordinates of a projection may differ, as a share of a cell."""
+SPACINGS, FAR_CELL = 2.0, 100.0
+"""How far from the nearest cell a place may be: twice the distance of cells, and this. [km]"""
 LATITUDES, LONGITUDES = ("latitude", "lat", "xlat", "xlat_m"), ("longitude", "lon", "xlong", "xlong_m")
 
 
@@ -261,6 +263,7 @@ def _nearest(variable: Any, layout: tuple[str, ...], shape: tuple[int, ...], dom
     place = float(domain.latitude.flat[0]), float(domain.longitude.flat[0])
     away = distance(latitude, longitude, *place)
     nearest = int(np.nanargmin(away))
+    _refuse_outside(latitude, longitude, nearest, float(away[nearest]), place, source)
     warnings.warn(
         f"{source}: of its {len(away)} cells the nearest to {place[0]:g}, {place[1]:g} is taken, at "
         f"{latitude[nearest]:g}, {longitude[nearest]:g}, {away[nearest]:.1f} km from it.",
@@ -268,6 +271,20 @@ def _nearest(variable: Any, layout: tuple[str, ...], shape: tuple[int, ...], dom
         stacklevel=2,
     )
     return np.array([nearest])
+
+
+def _refuse_outside(
+    latitude: Array, longitude: Array, nearest: int, away: float, place: tuple[float, float], source: str
+) -> None:
+    """Refuse a place that is further from the nearest cell than cells are from each other."""
+    between = distance(latitude, longitude, float(latitude[nearest]), float(longitude[nearest]))
+    spacing = float(np.min(between[between > 0.0], initial=np.inf))
+    if away > max(SPACINGS * spacing, FAR_CELL):
+        raise ForcingError(
+            f"{source}: {place[0]:g}, {place[1]:g} lies outside its {len(latitude)} cells, the nearest of which is at "
+            f"{latitude[nearest]:g}, {longitude[nearest]:g}, {away:.0f} km from it. Correct domain.latitude and "
+            "domain.longitude, or take other records."
+        )
 
 
 def _template(variable: Any, sizes: Mapping[str, int]) -> Any:

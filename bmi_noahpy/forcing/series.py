@@ -175,7 +175,10 @@ class ForcingSeries:
         """Refuse a run the records cannot drive."""
         table, source = self.table, self.table.source
         if table.columns not in (1, self.columns):
-            raise ForcingError(f"{source}: has {table.columns} columns, the domain {self.columns}. They must agree.")
+            raise ForcingError(
+                f"{source}: has {table.columns} columns, the domain {self.columns}. They must agree: give a domain of "
+                "its cells (domain.file), or coordinates by which the nearest cell is found."
+            )
         if "vegetation_fraction" not in table.quantities and self.vegetation.fraction is None:
             raise ForcingError(f"{source}: no vegetation_fraction. Set vegetation.fraction, or add it to the records.")
         end = self.start + np.timedelta64(round(self.step * (self.steps - 1)), "s")

@@ -14,6 +14,13 @@ SPACES = " "
 MISSING_MARKS = frozenset({"", "na", "nan", "n/a", "#n/a", "null", "none", "-", "--", "---", "missing", "nodata"})
 """Texts that stand for no value, in lower case."""
 
+OTHERS = {
+    b"PK": "a spreadsheet or an archive, not a table as text. Save the sheet as CSV, or unpack it.",
+    b"\x1f\x8b": "compressed. Unpack it first, as with gunzip.",
+    b"GRIB": "GRIB, not a table as text. Convert it to netCDF, for instance with cdo -f nc copy.",
+}
+"""How files of other kinds begin, and what to do about them."""
+
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
 _MOMENT = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]?\d{1,2}(?::\d{2}){0,2}(?:\.\d+)?)?(?: ?[AaPp][Mm]|Z|[-+]\d{2}:?\d{2})?"
@@ -36,6 +43,9 @@ def read_lines(path: Path, encoding: str | None) -> tuple[list[str], str]:
     raw = path.read_bytes()
     if raw.startswith(b"version https://git-lfs"):
         raise TableError(f"{path}: a Git LFS pointer, not the data. Fetch them with: git lfs pull.")
+    for mark, remedy in OTHERS.items():
+        if raw.startswith(mark):
+            raise TableError(f"{path}: {remedy}")
     marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not marked and b"\0" in raw[:4096]:
         raise TableError(f"{path}: not a text file. Give a table as text, or set the format.")
