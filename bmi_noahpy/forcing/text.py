@@ -33,7 +33,7 @@ from bmi_noahpy.tabular import (
     read_text_table,
     runs_to_24,
 )
-from bmi_noahpy.tabular.clock import Clock, local_by_name, time_like
+from bmi_noahpy.tabular.clock import Clock, time_like
 
 
 def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
@@ -102,15 +102,16 @@ def _of_stamps(
 ) -> Iterator[str]:
     """Sentences about stamps that may be other moments than they are read as."""
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]
+    texts = [table.texts(name) for name in clock.columns]
     yield from unsaid(spec, table.names, "text", rates)
-    if not any(rates) and runs_to_24(clock, [table.texts(name) for name in clock.columns]):
+    if not any(rates) and runs_to_24(clock, texts):
         yield (
             "its hours run to 24, as those of stamps at the end of their interval do; they are read as its beginning. "
             "Set forcing.time.label to end, or to start"
         )
-    local = local_by_name(clock.columns)
-    if local is not None and time.utc_offset is None and time.zone is None:
-        yield f"its time is {local}, and is read as UTC. Set forcing.time.utc_offset or zone"
+    doubt = table.doubtful_clock(time, clock, texts, section="forcing.")
+    if doubt is not None:
+        yield doubt
 
 
 def _as_written(name: str, names: Sequence[str]) -> str:

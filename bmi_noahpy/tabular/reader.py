@@ -110,8 +110,17 @@ class TextTable:
             return asked
         return dataclasses.replace(asked, utc_offset=declared)
 
-    def doubtful_clock(self, time: TimeSpec, clock: Clock, texts: Sequence[Sequence[str]]) -> str | None:
-        """Why the times of a clock are hardly UTC, as which they are read; None where nothing speaks against it."""
+    def doubtful_clock(
+        self, time: TimeSpec, clock: Clock, texts: Sequence[Sequence[str]], section: str = ""
+    ) -> str | None:
+        """Why the times of a clock are hardly UTC, as which they are read; None where nothing speaks against it.
+
+        Parameters
+        ----------
+        time : What is said of the time, with what the header declares.
+        texts : Of the columns of the clock.
+        section : What stands before the keys in the remedy.
+        """
         if time.utc_offset is not None or time.zone is not None:
             return None
         carried = carry_offsets(texts)
@@ -126,7 +135,7 @@ class TextTable:
             return None
         return (
             f"{clock.columns[0]} is {what}, and nothing says how far it is from UTC: it is taken as UTC. Say "
-            "time.utc_offset or time.zone"
+            f"{section}time.utc_offset or {section}time.zone"
         )
 
     def label(self, column: str, whole: str | None) -> str | None:

@@ -60,11 +60,20 @@ VALUES = [5.0, 900.0, 60.0, 3.0, 9.0, 100.0, 300.0, 0.0]
 
 
 def test_the_mean_of_a_wind_vector_is_the_wind_and_its_gust_is_named(tmp_path):
-    found = open_forcing({"file": logger(tmp_path / "a.dat", NAMES, KINDS, VALUES)})
+    found = open_forcing({"file": logger(tmp_path / "a.dat", NAMES, KINDS, VALUES), "time": {"utc_offset": 0}})
     np.testing.assert_array_equal(found.values["wind_speed"], 3.0)
     assert found.notes == (
         f"{tmp_path / 'a.dat'}: WS_ms_Max is a maximum of wind_speed, not wind_speed itself, and is left out",
     )
+
+
+def test_the_clock_of_a_logger_without_an_offset_is_told(tmp_path):
+    path = logger(tmp_path / "a.dat", NAMES, KINDS, VALUES)
+    told = (
+        "is a logger's clock, and nothing says how far it is from UTC: it is taken as UTC. Say forcing.time.utc_offset"
+    )
+    assert any(told in note for note in open_forcing({"file": path}).notes)
+    assert not any(told in note for note in open_forcing({"file": path, "time": {"zone": "Asia/Tokyo"}}).notes)
 
 
 def test_a_column_that_the_logger_declares_a_maximum_is_not_the_variable(tmp_path):
