@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 NO_SECOND_DERIVATIVE = (
-    "run: its way back computes steps again and has no derivative of its own. For a second derivative use torch.func "
-    "(hessian, jvp of grad, grad of grad), under which run records every operation, or step the model with iterate()."
+    "run: its way back computes steps again and has no derivative of its own. For a second derivative use execution "
+    "'compiled', or torch.func (hessian, jvp of grad, grad of grad), under which run records every operation, or step "
+    "the model with iterate()."
 )
 
 
@@ -21,14 +22,42 @@ def is_transformed() -> bool:
     return forward or torch._C._functorch.peek_interpreter_stack() is not None
 
 
-def is_forward_mode() -> bool:
-    """Whether forward mode is all that is at work: one direction, or a batch of directions (``torch.func.jacfwd``)."""
+Derivative = Literal["grad", "jvp"]
+"""A transformation that differentiates: in reverse mode, in forward mode."""
+IN_KERNELS: frozenset[tuple[Derivative, ...]] = frozenset({("grad",), ("jvp",), ("grad", "grad"), ("jvp", "grad")})
+"""Derivatives, the outermost first, that runs in kernels have."""
+
+
+def derivatives_under_way() -> tuple[Derivative, ...] | None:
+    """Transformations of `torch.func` that differentiate, the outermost first; None where there is another kind.
+
+    Dual numbers outside of `torch.func` are forward mode too.
+    """
     stack = torch._C._functorch.get_interpreter_stack()
     if not stack:
-        return torch.autograd.forward_ad._current_level == 0
+        return ("jvp",) if torch.autograd.forward_ad._current_level == 0 else ()
+    of = torch._C._functorch.TransformType
+    names: dict[Any, Derivative | None] = {of.Grad: "grad", of.Jvp: "jvp", of.Vmap: None}
     kinds = [level.key() for level in stack]
-    batched = all(kind == torch._C._functorch.TransformType.Vmap for kind in kinds[:-1])
-    return batched and bool(kinds[-1] == torch._C._functorch.TransformType.Jvp)
+    if any(kind not in names for kind in kinds):
+        return None
+    return tuple(name for kind in kinds if (name := names[kind]) is not None)
+
+
+def has_kernels(tensors: Iterable[Tensor]) -> bool:
+    """Whether runs in kernels have the derivatives that are under way.
+
+    Parameters
+    ----------
+    tensors : All that enters the run. Those that require a gradient outside of all transformations are differentiated
+        once more.
+    """
+    under_way = derivatives_under_way()
+    if not under_way:
+        return False
+    if torch.is_grad_enabled() and any(innermost(tensor).requires_grad for tensor in tensors):
+        under_way = ("grad", *under_way)
+    return under_way in IN_KERNELS
 
 
 def innermost(tensor: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from noahpy_core.differentiation import is_forward_mode, is_transformed
+from noahpy_core.differentiation import is_transformed
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
 
@@ -20,12 +20,12 @@ def check_execution(execution: str) -> None:
         raise ValueError(f"execution: {execution!r} is unknown. Use {', '.join(EXECUTIONS)}.")
 
 
-def is_compiled(model: Any, execution: str = "auto", *, forward_mode: bool = False) -> bool:
+def is_compiled(model: Any, execution: str = "auto", *, transformed: bool = False) -> bool:
     """Whether a model is to be stepped by compiled kernels.
 
     Parameters
     ----------
-    forward_mode : Whether the caller has kernels for it.
+    transformed : Whether the caller has kernels for the transformations of `torch.func` at work.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def is_compiled(model: Any, execution: str = "auto", *, forward_mode: bool = Fal
     check_execution(execution)
     if execution == "eager":
         return False
-    reason = _obstacle(model, forward_mode and is_forward_mode())
+    reason = _obstacle(model, transformed)
     if reason is not None and execution == "compiled":
         raise ValueError(f"execution: 'compiled' is not possible, because {reason}. Use 'eager' or 'auto'.")
     return reason is None
@@ -56,10 +56,10 @@ def step_function(model: Step, execution: str = "auto", *, valid_for: int | None
     return CompiledStep(model, valid_for, strict=execution == "compiled")  # type: ignore[arg-type]
 
 
-def _obstacle(model: Any, forward_mode: bool) -> str | None:
+def _obstacle(model: Any, transformed: bool) -> str | None:
     """What keeps a model from being compiled, or None."""
-    if is_transformed() and not forward_mode:
-        return "vmap and transformations of torch.func need to see every operation"
+    if is_transformed() and not transformed:
+        return "vmap and transformations of torch.func beyond a second derivative need to see every operation"
     try:
         from noahpy_core.compiled import why_not_compiled
     except ImportError as error:

@@ -13,7 +13,7 @@ from torch import Tensor
 from noahpy_core.adjoint import Plan, recorded_run
 from noahpy_core.bound_checks import check_bounds
 from noahpy_core.column import SoilColumn
-from noahpy_core.differentiation import is_transformed
+from noahpy_core.differentiation import has_kernels, is_transformed
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, is_compiled
 from noahpy_core.model import NoahModel
@@ -187,10 +187,10 @@ def run(
 
     When gradients are wanted, only states are kept, and the way back computes each step again: the memory is that of
     the checkpoints, the outputs and one step. In forward mode (``torch.func.jvp``, ``jacfwd``, dual numbers) changes
-    are carried along, each direction for the price of about two runs. Under the other transformations of `torch.func`
-    it is a plain loop, which in reverse mode keeps every operation of every step. Second derivatives need this:
-    ``torch.func.hessian`` and ``jvp`` of ``grad`` give them, a second backward pass through a run is refused. Compiled
-    and eager runs agree to round-off.
+    are carried along, each direction for the price of about two runs. Second derivatives (double backward, ``jvp`` of
+    ``grad``, ``hessian``) have a kernel of their own. An eager run under transformations of `torch.func` is a plain
+    loop, which in reverse mode keeps every operation of every step; a second backward pass through it is refused.
+    Compiled and eager runs agree to round-off.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def run(
     checkpoint_every : Spacing of checkpoints in steps, if not by memory.
     truncate_every : Cut the gradient in time every so many steps (default: never).
     execution : "eager" steps the model itself, "compiled" takes all steps in a kernel generated from it, "auto" does
-        so if the model is made of built-in schemes, and not under `vmap` or `grad` of `torch.func`.
+        so if the model is made of built-in schemes, and not under `vmap` alone or beyond second derivatives.
     check : Refuse numbers outside the bounds of their quantities, such as temperatures in degC; once, before the run.
 
     Raises
@@ -224,27 +224,23 @@ def run(
     check_interval("truncate_every", truncate_every)
 
     trees, steps = (state, forcing, parameters), forcing.air_temperature.shape[0]
-    reverse = bool(_other_leaves(model, dt)) or any(leaf.requires_grad for leaf in leaves_of(*trees))
-    compiled = is_compiled(model, execution, forward_mode=not (reverse and torch.is_grad_enabled()))
+    compiled = is_compiled(model, execution, transformed=has_kernels([*leaves_of(*trees), *_other_leaves(model, dt)]))
     if steps == 0:
         return Trajectory({name: _no_records(state, name) for name in outputs}, state)
 
     if compiled:
-        from noahpy_core.compiled import NotCompiled, compiled_run, compiled_tangent_run
+        from noahpy_core.compiled import NotCompiled, compiled_run, transformed_run
 
         try:
-            if is_transformed():
-                final, series = compiled_tangent_run(model, trees, dt, outputs)
-            else:
-                final, series = compiled_run(
-                    model,
-                    trees,
-                    dt,
-                    outputs,
-                    memory=memory,
-                    checkpoint_every=checkpoint_every,
-                    truncate_every=truncate_every,
-                )
+            final, series = (transformed_run if is_transformed() else compiled_run)(
+                model,
+                trees,
+                dt,
+                outputs,
+                memory=memory,
+                checkpoint_every=checkpoint_every,
+                truncate_every=truncate_every,
+            )
             return Trajectory(dict(zip(outputs, series, strict=True)), final)
         except NotCompiled as reason:
             if execution == "compiled":

@@ -11,7 +11,7 @@ from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.pull import Pushed, StepPull
 from noahpy_core.compiled.execute.run import compiled_run
 from noahpy_core.compiled.execute.step import CompiledStep
-from noahpy_core.compiled.execute.tangent import compiled_tangent_run
+from noahpy_core.compiled.execute.transformed import transformed_run
 
 __all__ = [
     "CompiledStep",
@@ -19,6 +19,6 @@ __all__ = [
     "Pushed",
     "StepPull",
     "compiled_run",
-    "compiled_tangent_run",
+    "transformed_run",
     "why_not_compiled",
 ]

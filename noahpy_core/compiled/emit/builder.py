@@ -73,6 +73,7 @@ class KernelBuilder:
         self.sources = {source: (k, layers) for k, (source, layers) in enumerate(sources)}
         self.rows = state_rows(step.shape)
         self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
+        self.rows_of_a_step = self.row_count
         self.slots = {path: self.writer.arena.reserve(max(layers, 1)) for path, layers, _ in self.rows}
         self.inputs: dict[Source, list[Node]] = {}
         for node in needed(self.roots):
@@ -178,11 +179,13 @@ class KernelBuilder:
         w = self.writer
         row: str = str(path_row)
         if step is not None:
-            row = w.put(f"add i64 {w.put(f'mul i64 {step}, {self.row_count}')}, {path_row}")
+            row = w.put(f"add i64 {w.put(f'mul i64 {step}, {self.rows_of_a_step}')}, {path_row}")
         offset = w.put(f"add i64 {w.put(f'mul i64 {row}, %columns')}, %column")
         return w.put(f"getelementptr {self.target.number}, ptr %{base}, i64 {offset}")
 
-    def move_states(self, base: str, slots: dict[str, int], *, out: bool, step: str | None = None) -> None:
+    def move_states(
+        self, base: str, slots: dict[str, int], *, out: bool, step: str | None = None, skipped: int = 0
+    ) -> None:
         """Copy whole states between the caller's flat memory and scratch memory.
 
         Parameters
@@ -191,10 +194,11 @@ class KernelBuilder:
         slots : Offset of each part of the state in scratch memory.
         out : Whether to the caller.
         step : Which of several states.
+        skipped : Rows before the first of the state.
         """
         w, wide, kind = self.writer, self.target.columns, self.target.column
         for path, layers, row in self.rows:
-            first = self.state_address(base, row, step)
+            first = self.state_address(base, skipped + row, step)
             with w.counting("0", str(max(layers, 1)), "1") as count:
                 address = self.along(first, "%columns", count.index)
                 place = count.index if wide == 1 else w.put(f"mul i64 {count.index}, {wide}")

@@ -82,8 +82,7 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
     constants = reverse_constants(step, back.carried, wanted)
     roots = [*back.state.values(), *back.forcing.values(), *(d for _, d in back.carried), *constants.values()]
     b = ReverseBuilder(step, target, roots, back)
-    w, kind = b.writer, target.column
-
+    w = b.writer
     results = {path: k for k, (path, _) in enumerate(step.shape.results())}
 
     b.begin()
@@ -91,11 +90,8 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
         changing = b.load_constants()
         b.move_states("final", b.adjoint, out=False)
 
-        # Scratch memory still has the sums of the block of columns before.
         for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
-            with w.counting("0", str(max(derivative.length, 1)), "1") as count:
-                place = count.index if target.columns == 1 else w.put(f"mul i64 {count.index}, {target.columns}")
-                w.store(kind, kind.number(0.0), offset, place)
+            b.clear(offset, derivative)
 
         with w.counting("%first_step", "%last_step", "1") as time:
             # The loop counts up, the steps are taken from the last one to the first.
@@ -103,7 +99,7 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
             now = w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
 
             b.move_states("states", b.slots, out=False, step=w.put(f"sub i64 {now}, %first_step"))
-            b.add_cotangents(now, results)
+            b.add_cotangents(now, results, b.adjoint)
 
             b.name_state(b.slots)
             b.name_state(b.adjoint, "adjoint")
@@ -115,12 +111,12 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
 
             w.emit([node for node in changing if node.op != "input"], b.changing_roots)
 
-            b.write_forcing(now)
+            b.write_forcing(now, back.forcing)
             for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
                 b.accumulate(derivative, offset)
 
             # Last of all: derivatives of this step may still read the adjoint of the state after it.
-            b.replace_adjoint()
+            b.replace_adjoint(back.state, b.adjoint)
 
         b.move_states("final", b.adjoint, out=True)
         b.write_constants(constants)

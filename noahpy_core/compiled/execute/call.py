@@ -9,7 +9,8 @@ import numpy as np
 
 from noahpy_core.compiled.emit.builder import ARGUMENTS
 from noahpy_core.compiled.execute.library import Loaded, vector_bytes
-from noahpy_core.compiled.execute.program import FEWEST_COLUMNS_OF_A_THREAD, Program, address_of
+from noahpy_core.compiled.execute.program import FEWEST_COLUMNS_OF_A_THREAD, Program
+from noahpy_core.compiled.execute.tables import address_of
 from noahpy_core.compiled.record.step_graph import Wanted
 
 PLACE = {name: number for number, name in enumerate(ARGUMENTS)}

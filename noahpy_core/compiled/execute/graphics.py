@@ -13,7 +13,8 @@ from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.driver import DeviceFunction
 from noahpy_core.compiled.execute.library import Loaded
-from noahpy_core.compiled.execute.program import Program, address_of, number_of
+from noahpy_core.compiled.execute.program import Program, number_of
+from noahpy_core.compiled.execute.tables import address_of
 from noahpy_core.compiled.record.step_graph import Shape
 
 

@@ -17,14 +17,18 @@ from torch import Tensor
 from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+from noahpy_core.compiled.emit.second_kernel import second_kernel
 from noahpy_core.compiled.emit.tangent_kernel import tangent_kernel
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
 from noahpy_core.compiled.execute.library import Function, Loaded, assemble, digest, load_or_build, vector_bytes
-from noahpy_core.compiled.record.step_graph import Shape, Source, Wanted, record_step
-from noahpy_core.errors import ShapeError
+from noahpy_core.compiled.execute.tables import address_of, entry
+from noahpy_core.compiled.record.second_order import ORDER
+from noahpy_core.compiled.record.step_graph import Shape, Source, StepGraph, Wanted, record_step
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
+Kind = Wanted | Literal["tangent"] | tuple[Literal["second"], Wanted] | None
+"""Of kernel: steps back, steps with changes, steps back with changes, steps."""
 CPU = torch.device("cpu")
 
 
@@ -174,6 +178,40 @@ class Program:
             gradients=gradients,
         )
 
+    def second(
+        self,
+        wanted: Wanted,
+        inputs: np.ndarray,
+        cotangents: np.ndarray,
+        gradients: np.ndarray,
+        columns: int,
+        steps: int,
+        pairs: Tensor,
+        adjoint: Tensor,
+    ) -> None:
+        """Take steps back, with the change of all derivatives in one direction.
+
+        Parameters
+        ----------
+        wanted : Which derivatives; fluxes are those with derivatives, or changes of these, in `cotangents`.
+        inputs, cotangents : Tables, followed by tables of changes.
+        gradients : Where changes of derivatives with respect to inputs go, as a table of inputs.
+        pairs : States before the steps and their changes, ``[step, 2 row, column]``.
+        adjoint : Derivative with respect to the state after the last step and its change, ``[2 row, column]``; become
+            those before the first.
+        """
+        self.call(
+            self.steps_second(wanted),
+            columns,
+            last_step=steps,
+            inputs=inputs,
+            tables=self.tables,
+            outputs=cotangents,
+            states=pairs,
+            final=adjoint,
+            gradients=gradients,
+        )
+
     def call(self, function: Loaded, columns: int, **values: Any) -> None:
         """Call a kernel with arguments by name (`ARGUMENTS`), columns divided among threads."""
         threads = min(torch.get_num_threads(), columns // FEWEST_COLUMNS_OF_A_THREAD)
@@ -212,31 +250,45 @@ class Program:
         """The kernel of steps and their change in one direction."""
         return self._function("tangent")
 
-    def _function(self, wanted: Wanted | Literal["tangent"] | None) -> Loaded:
-        """The kernel forward, with changes, or back for some derivatives."""
-        key = digest(self.shape.key(), self.target, wanted)
+    @functools.cache  # noqa: B019 - as above
+    def steps_second(self, wanted: Wanted) -> Loaded:
+        """The kernel of steps back with the change of their derivatives."""
+        made = self._function(("second", wanted))
+        # It is recorded for itself, and reads tables by the numbers that they have in the steps forward.
+        assert all(map(np.array_equal, made.artefact.constants, self.steps_forward.artefact.constants))
+        return made
+
+    def _function(self, kind: Kind) -> Loaded:
+        """The kernel forward, with changes, back for some derivatives, or back with the changes of these."""
+        key = digest(self.shape.key(), self.target, kind)
         if asked_for():
             # A kernel of the cache is machine code only, of which there is nothing to print.
-            return self._load(self._build(wanted))
-        return self._load(load_or_build(key, lambda: self._build(wanted)))
+            return self._load(self._build(kind))
+        return self._load(load_or_build(key, lambda: self._build(kind)))
 
     def _load(self, artefact: Artefact) -> Loaded:
         return Function(artefact)
 
-    def _build(self, wanted: Wanted | Literal["tangent"] | None) -> Artefact:
-        step = record_step(self.shape)
-        kernel: Kernel
-        if wanted is None:
-            kernel = forward_kernel(step, self.target)
-        elif wanted == "tangent":
-            kernel = tangent_kernel(step, self.target)
-        else:
-            kernel = reverse_kernel(step, self.target, wanted)
+    def _build(self, kind: Kind) -> Artefact:
+        second = isinstance(kind, tuple)
+        step = record_step(self.shape, ORDER) if second else record_step(self.shape)
+        kernel = kernel_of(step, self.target, kind)
         dump(step, kernel)
         constants = [constant.to(self.shape.dtype).contiguous().numpy() for constant in step.constants]
         messages = [message for _, message in step.requirements]
         code = assemble(kernel.text, self.target.processor)
         return Artefact(kernel.name, code, kernel.scratch, constants, messages)
+
+
+def kernel_of(step: StepGraph, target: CodeTarget, kind: Kind) -> Kernel:
+    """The text of a kernel."""
+    if kind is None:
+        return forward_kernel(step, target)
+    if kind == "tangent":
+        return tangent_kernel(step, target)
+    if isinstance(kind, tuple):
+        return second_kernel(step, target, kind[1])
+    return reverse_kernel(step, target, kind)
 
 
 _own = threading.local()
@@ -270,39 +322,3 @@ def _pool_of(process: int) -> ThreadPoolExecutor:
 def _pool() -> ThreadPoolExecutor:
     """Threads of this process: a fork has none of its parent's."""
     return _pool_of(os.getpid())
-
-
-def address_of(value: Any) -> int:
-    """Where a tensor or array is; 0 for None, and a number as it is."""
-    if value is None:
-        return 0
-    if isinstance(value, Tensor):
-        return value.data_ptr()
-    if isinstance(value, np.ndarray):
-        return value.ctypes.data
-    return int(value)
-
-
-def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool, name: str) -> tuple[int, int, int, int]:
-    """Address, and distances of columns, layers and times in numbers.
-
-    Parameters
-    ----------
-    layers, columns : That the kernel will read; 0 layers for a quantity without.
-    timed : Whether time is the first dimension.
-    name : For the message of the error.
-
-    Raises
-    ------
-    ShapeError : The kernel would read beyond the memory of the tensor.
-    """
-    strides = tensor.stride()
-    expected = 1 + (layers > 0) + timed
-    if tensor.ndim != expected:
-        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, where {expected} dimensions are needed.")
-    if tensor.shape[-1] not in (1, columns) or (layers and tensor.shape[-2] != layers):
-        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, others {columns} columns, {layers} layers.")
-
-    # One column for all: a distance of 0 reads it again and again.
-    column = 0 if tensor.shape[-1] == 1 else strides[-1]
-    return tensor.data_ptr(), column, strides[-2] if layers else 0, strides[0] if timed else 0

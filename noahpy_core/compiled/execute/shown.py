@@ -16,8 +16,8 @@ from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.record.step_graph import CONTAINERS, Shape
 from noahpy_core.quantities import quantities
 
-Kind = Literal["steps", "changes", "steps back"]
-"""Kernels: steps, steps with their change in a direction, steps back."""
+Kind = Literal["steps", "changes", "steps back", "second derivatives"]
+"""Kernels: steps, steps with their change in a direction, steps back, steps back with their change in a direction."""
 TRY_VARIABLE = "NOAHPY_TRY_GRAPHICS"
 """Environment variable; not empty, kernels that were not compared are taken all the same."""
 GRAPHICS = frozenset({"cuda"})

@@ -18,8 +18,8 @@ from noahpy_core.compiled.execute.call import ForwardCall
 from noahpy_core.compiled.execute.case import Trees, make_case, negated, unlike
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.own import Watch
-from noahpy_core.compiled.execute.program import entry
-from noahpy_core.compiled.execute.run import raise_failure
+from noahpy_core.compiled.execute.plan import raise_failure
+from noahpy_core.compiled.execute.tables import entry
 from noahpy_core.compiled.record.step_graph import VARYING, Source
 from noahpy_core.errors import ShapeError
 from noahpy_core.model import NoahModel

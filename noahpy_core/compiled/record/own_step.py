@@ -7,6 +7,7 @@ it keeps as plain attributes, is written into the code: a change of it is notice
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import sys
 import types
@@ -56,18 +57,24 @@ def record_own_step(model: NoahModel, shape: Shape) -> OwnStep:
     """
     columns = _columns(model, shape)
     made = plain_copy(model, torch.full((shape.layers, columns), 0.5, dtype=shape.dtype))
-    recorder = StepRecorder(columns=columns, dtype=shape.dtype)
-    for name, weight in weights_of(made).items():
+    for weight in weights_of(made).values():
         weight.requires_grad_(False)
+    step = _record(made, shape, columns)
+    return OwnStep(_digest(step), _weights_read(step), step, functools.partial(_record, made, shape, columns))
+
+
+def _record(made: NoahModel, shape: Shape, columns: int, order: int = 1) -> StepGraph:
+    """The step of a plain copy of a model, for derivatives of an order."""
+    recorder = StepRecorder(order, columns, shape.dtype)
+    for name, weight in weights_of(made).items():
         recorder.supply_weights(weight, (WEIGHT, name))
     try:
-        step = recorded(made, shape, recorder)
+        return recorded(made, shape, recorder)
     except CannotCompile as error:
         raise CannotCompile(f"{_place(error)}{error}") from error
     except Exception as error:
         what = f"it fails while it is recorded ({type(error).__name__}: {error})"
         raise CannotCompile(f"{_place(error)}{what}") from error
-    return OwnStep(_digest(step), _weights_read(step), step)
 
 
 def plain_copy(model: NoahModel, thickness: Tensor | None = None) -> NoahModel:

@@ -27,7 +27,8 @@ WEIGHT = "weight"
 STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
 CHANGE = " change"
 """What the container of an input is followed by where its change is meant."""
-VARYING = frozenset({"state", "forcing", "cotangent", "adjoint", "state" + CHANGE, "forcing" + CHANGE})
+_VARYING = ("state", "forcing", "cotangent", "adjoint")
+VARYING = frozenset({*_VARYING, *(name + CHANGE for name in _VARYING)})
 """Sources whose values change from step to step."""
 
 Source = tuple[str, Any]
@@ -117,22 +118,35 @@ class OwnStep:
     ----------
     digest : Of all that its kernels depend on; steps with the same one are equal.
     weights : Names of the weights it reads, with their number of values (0 for a single one).
-    step : The recording.
+    step : The recording, for first derivatives.
+    again : Records it for derivatives of another order.
     """
 
     digest: str
     weights: tuple[tuple[str, int], ...] = dataclasses.field(compare=False)
     step: StepGraph = dataclasses.field(compare=False, repr=False)
+    again: Callable[..., StepGraph] = dataclasses.field(compare=False, repr=False)
 
 
-def record_step(shape: Shape) -> StepGraph:
-    """Record one step of the model on made-up values; only the operations matter."""
+def record_step(shape: Shape, order: int = 1) -> StepGraph:
+    """Record one step of the model on made-up values; only the operations matter.
+
+    Parameters
+    ----------
+    shape : Of the step.
+    order : Of the derivatives that will be taken.
+    """
     if shape.own is not None:
+        own = shape.own.step
+        if order != 1:
+            # Kernels are made while nothing is recorded for gradients, and then no operation would have one.
+            with torch.enable_grad():
+                own = shape.own.again(order=order)
         # Kernels add to the graph, each what it needs.
-        return dataclasses.replace(shape.own.step, shape=shape, graph=shape.own.step.graph.copy())
+        return dataclasses.replace(own, shape=shape, graph=own.graph.copy())
     thickness = torch.full((shape.layers, 1), 0.5, dtype=shape.dtype)
     model = NoahModel(SoilColumn(thickness), shape.options)
-    recorder = StepRecorder()
+    recorder = StepRecorder(order)
     with torch.no_grad():
         return recorded(model, shape, recorder)
 
@@ -295,19 +309,31 @@ def tangent_step(step: StepGraph) -> dict[str, Node]:
 
     The changes are inputs named as what changes, its container followed by `CHANGE`.
     """
-    graph = step.graph
     nodes = needed(step.results.values(), causes)
     wanted = {source for source, _ in constant_sources(step.shape)}
     wanted |= {(name, path) for name in ("state", "forcing") for path, _ in step.shape.fields(name)}
+    tangents = changes_of(step.graph, nodes, lambda source: source in wanted)
+    return {path: tangents.zero_or(node) for path, node in step.results.items()}
+
+
+def changes_of(graph: Graph, nodes: Sequence[Node], chosen: Callable[[Source], bool]) -> Tangents:
+    """The changes of nodes, for changes of their inputs; these are inputs named as what changes, with `CHANGE`.
+
+    Parameters
+    ----------
+    graph : Of the nodes; changes are added to it.
+    nodes : Operands before results.
+    chosen : Whether an input changes.
+    """
     given = {}
     for node in nodes:
-        if node.op == "input" and node.attribute[0] in wanted:
+        if node.op == "input" and chosen(node.attribute[0]):
             (container, path), part = node.attribute
             change = ((container + CHANGE, path), part)
             given[node.number] = graph.node("input", attribute=change, length=node.length)
     tangents = Tangents(graph, given)
     tangents.sweep(nodes)
-    return {path: tangents.zero_or(node) for path, node in step.results.items()}
+    return tangents
 
 
 def reverse_constants(step: StepGraph, carried: Sequence[tuple[Node, Node]], wanted: Wanted) -> dict[Source, Node]:

@@ -1,0 +1,209 @@
+"""The derivative of a run as a function that can be differentiated itself, backward and forward, once more."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from noahpy_core.compiled.execute.recipe import (
+    Mask,
+    Recipe,
+    Tape,
+    mask_of,
+    numbers_of,
+    one_after_another,
+    present,
+    unpacked,
+)
+from noahpy_core.compiled.execute.second import SecondSweep
+from noahpy_core.compiled.execute.shown import require_shown
+from noahpy_core.compiled.execute.sweep import Sweep
+from noahpy_core.differentiation import is_transformed
+
+NO_THIRD = (
+    "run: derivatives in kernels go to the second. For a third one use execution 'eager' under torch.func; through the "
+    "roots of the enthalpy scheme and of Richards' equation even that is not right."
+)
+NO_SECOND_OF_CUT = (
+    "run: with truncate_every the derivative is cut in time, so it is no gradient, and a second one would not be its "
+    "derivative. Leave truncate_every out."
+)
+Results = tuple[Tensor, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """Which derivative of a run.
+
+    Parameters
+    ----------
+    needed : By which leaves.
+    seeded : Which parts of the final state and outputs have a derivative that comes in.
+    """
+
+    needed: Mask
+    seeded: Mask
+
+
+class Gradient(torch.autograd.Function):
+    """The derivative by the leaves that are needed, from leaves and from the derivatives that come in."""
+
+    @staticmethod
+    def forward(recipe: Recipe, tape: Tape, asked: Asked, *tensors: Tensor) -> Results:
+        given = iter(tensors)
+        leaves = [next(given) for _ in asked.needed]
+        plan, kept = tape.read(recipe, leaves)
+        found = Sweep(plan, leaves, asked.needed, numbers_of(unpacked(asked.seeded, given))).take(kept)
+        # Parts of one tensor are not what a function may return under forward mode.
+        return tuple(part.clone() for part in present(found))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
+        ctx.recipe, ctx.tape, ctx.asked, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+        # None says that there is no derivative, or no change: the kernel then reads zero, which takes no memory.
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
+        # The Hessian is symmetric: what comes in is the direction of its product with a vector.
+        asked, leaves = ctx.asked, len(ctx.asked.needed)
+        given = iter(directions)
+        changes = tuple(next(given) if need else None for need in asked.needed)
+        wanted, given_before = ctx.needs_input_grad[3:], ctx.saved_tensors
+        if not is_transformed():
+            given_before = [Last.apply(tensor) for tensor in given_before]  # type: ignore[no-untyped-call]
+        again = AskedTwice(wanted[:leaves], asked.seeded, mask_of(changes), (False,) * len(asked.seeded), True)
+        found = iter(_second(ctx.recipe, ctx.tape, again, *given_before, *present(changes)))
+        by_leaves = [next(found) if need else None for need in wanted[:leaves]]
+        # By the derivatives that come in: the changes of what they are derivatives by.
+        of_results = unpacked((True,) * len(asked.seeded), found)
+        by_seeds = [change for change, seeded in zip(of_results, asked.seeded, strict=True) if seeded]
+        return (None, None, None, *by_leaves, *by_seeds)
+
+    @staticmethod
+    def jvp(ctx: Any, _: Any, __: Any, ___: Any, *changes: Tensor | None) -> Results:
+        asked, leaves = ctx.asked, len(ctx.asked.needed)
+        given = iter(changes[leaves:])
+        of_seeds = [next(given) if seeded else None for seeded in asked.seeded]
+        of_leaves = changes[:leaves]
+        again = AskedTwice(asked.needed, asked.seeded, mask_of(of_leaves), mask_of(of_seeds), False)
+        return _second(ctx.recipe, ctx.tape, again, *ctx.saved_tensors, *present(of_leaves), *present(of_seeds))
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Results, tuple[int, ...]]:
+        return _members(Gradient.apply, info.batch_size, in_dims, arguments, len(arguments[2].needed))
+
+
+@dataclasses.dataclass(frozen=True)
+class AskedTwice:
+    """Which product of a Hessian with a vector.
+
+    Parameters
+    ----------
+    needed : By which leaves.
+    seeded : As in `Asked`.
+    moved : Which leaves change.
+    seeds_moved : Which of the derivatives that come in change.
+    results : Whether the changes of the final state and of all outputs are wanted too.
+    """
+
+    needed: Mask
+    seeded: Mask
+    moved: Mask
+    seeds_moved: Mask
+    results: bool
+
+
+class Second(torch.autograd.Function):
+    """The change of `Gradient`, and that of the run's results if asked for."""
+
+    @staticmethod
+    def forward(recipe: Recipe, tape: Tape, asked: AskedTwice, *tensors: Tensor) -> Results:
+        if recipe.truncate_every:
+            raise RuntimeError(NO_SECOND_OF_CUT)
+        given = iter(tensors)
+        leaves = [next(given) for _ in asked.needed]
+        seeds, changes, of_seeds = (
+            numbers_of(unpacked(mask, given)) for mask in (asked.seeded, asked.moved, asked.seeds_moved)
+        )
+        plan = tape.plan(recipe, leaves)
+        require_shown(plan.case.program.shape, "second derivatives", leaves[0].device)
+        sweep = SecondSweep(plan, leaves, changes, seeds, of_seeds, asked.needed)
+        by_leaves, results = sweep.take(recipe.outputs if asked.results else ())
+        return tuple(part.clone() for part in (*present(by_leaves), *(results if asked.results else ())))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
+        ctx.recipe, ctx.tape, ctx.asked, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
+        """By the changes, which the product is linear in; what else comes in has let through no derivative (`Last`)."""
+        asked, rows = ctx.asked, sum(ctx.asked.needed)
+        given = iter(directions[:rows])
+        changes = tuple(next(given) if need else None for need in asked.needed)
+        # The leaves and the derivatives that came into the run.
+        first = len(asked.needed) + sum(asked.seeded)
+        tensors = ctx.saved_tensors[:first]
+        again = AskedTwice(asked.moved, asked.seeded, mask_of(changes), (False,) * len(asked.seeded), False)
+        found = list(_second(ctx.recipe, ctx.tape, again, *tensors, *present(changes)))
+        of_results = directions[rows:]
+        if any(one is not None for one in of_results):
+            back = Asked(asked.moved, mask_of(of_results))
+            more = gradient(ctx.recipe, ctx.tape, back, *tensors[: len(asked.needed)], *present(of_results))
+            found = [one + other for one, other in zip(found, more, strict=True)]
+        return (None, None, None, *(None for _ in tensors), *found, *(None for _ in range(sum(asked.seeds_moved))))
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Any) -> NoReturn:
+        raise RuntimeError(NO_THIRD)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Results, tuple[int, ...]]:
+        return _members(Second.apply, info.batch_size, in_dims, arguments, len(arguments[2].needed))
+
+
+class Last(torch.autograd.Function):
+    """A tensor that the last derivative there is depends on: a further one by it is an error, not zero."""
+
+    @staticmethod
+    def forward(tensor: Tensor) -> Tensor:
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is kept."""
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> NoReturn:
+        raise RuntimeError(NO_THIRD)
+
+
+def gradient(recipe: Recipe, tape: Tape, asked: Asked, *tensors: Tensor) -> Results:
+    """See `Gradient`."""
+    apply: Callable[..., Results] = Gradient.apply
+    return apply(recipe, tape, asked, *tensors)
+
+
+def _second(recipe: Recipe, tape: Tape, asked: AskedTwice, *tensors: Tensor) -> Results:
+    apply: Callable[..., Results] = Second.apply
+    return apply(recipe, tape, asked, *tensors)
+
+
+def _members(
+    function: Callable[..., Results], size: int, dims: tuple[Any, ...], arguments: tuple[Any, ...], leaves: int
+) -> tuple[Results, tuple[int, ...]]:
+    """Members of a batch one after another; where the leaves are those of all, so is the tape."""
+    recipe, _, asked, *tensors = arguments
+    if any(dim is not None for dim in dims[3 : 3 + leaves]):
+        # Each member ran alone, and what it kept is not known here.
+        return one_after_another(lambda *given: function(recipe, Tape(), asked, *given), size, dims[3:], tensors)
+    return one_after_another(function, size, dims, arguments)

@@ -1,0 +1,46 @@
+"""Addresses for kernels: where tensors lie, and how far apart their columns, layers and times are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from noahpy_core.errors import ShapeError
+
+
+def address_of(value: Any) -> int:
+    """Where a tensor or array is; 0 for None, and a number as it is."""
+    if value is None:
+        return 0
+    if isinstance(value, Tensor):
+        return value.data_ptr()
+    if isinstance(value, np.ndarray):
+        return value.ctypes.data
+    return int(value)
+
+
+def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool, name: str) -> tuple[int, int, int, int]:
+    """Address, and distances of columns, layers and times in numbers.
+
+    Parameters
+    ----------
+    layers, columns : That the kernel will read; 0 layers for a quantity without.
+    timed : Whether time is the first dimension.
+    name : For the message of the error.
+
+    Raises
+    ------
+    ShapeError : The kernel would read beyond the memory of the tensor.
+    """
+    strides = tensor.stride()
+    expected = 1 + (layers > 0) + timed
+    if tensor.ndim != expected:
+        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, where {expected} dimensions are needed.")
+    if tensor.shape[-1] not in (1, columns) or (layers and tensor.shape[-2] != layers):
+        raise ShapeError(name, f"has the shape {tuple(tensor.shape)}, others {columns} columns, {layers} layers.")
+
+    # One column for all: a distance of 0 reads it again and again.
+    column = 0 if tensor.shape[-1] == 1 else strides[-1]
+    return tensor.data_ptr(), column, strides[-2] if layers else 0, strides[0] if timed else 0
