@@ -10,7 +10,7 @@ import pytest
 import torch
 from compiled_cases import COVER, DIFFERENTIATED, FLUXES, Setup, Values, differences, leaves_of, series, shape_of
 from network_cases import Conductivity, with_schemes
-from random_columns import Case, layered, random_case
+from random_columns import Case, random_case
 from torch import Tensor
 
 from noahpy_core.compiled.execute.program import Program
@@ -20,7 +20,6 @@ from noahpy_core.compiled.record.second_order import ORDER, second_step
 from noahpy_core.compiled.record.step_graph import CHANGE, STEP_LENGTH, THICKNESS, Wanted, record_step
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
-from noahpy_core.presets import preset
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import run
 
@@ -81,7 +80,7 @@ def assert_close(case: Case, found: Sequence[Tensor], expected: Sequence[Tensor]
     assert beyond.double().mean().item() <= few, {name: share.max().item() for name, share in shares.items()}
 
 
-@pytest.mark.parametrize("setup", [COVER[2], Setup(ENTHALPY, 2)], ids=str)
+@pytest.mark.parametrize("setup", [pytest.param(COVER[2], marks=pytest.mark.slow), Setup(ENTHALPY, 2)], ids=str)
 def test_the_graph_of_second_derivatives_is_that_of_first_ones_differentiated_by_torch(setup: Setup):
     columns, case = 12, setup.case(12, seed=700)
     step = record_step(shape_of(setup), ORDER)
@@ -225,9 +224,9 @@ def test_step_length_layers_and_what_columns_share_have_second_derivatives():
 
     at = (case.dt[:1], case.column.thickness, case.parameters.soil.porosity[:, :1])
     along = tuple(0.01 * x for x in at)
+    expected = forward_over_reverse(value("eager"), at, along)
     for method in (forward_over_reverse, reverse_over_reverse):
-        pairs = zip(method(value("compiled"), at, along), method(value("eager"), at, along), strict=True)
-        for one, other in pairs:
+        for one, other in zip(method(value("compiled"), at, along), expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10 * other.abs().max().item())
 
 
@@ -298,12 +297,9 @@ def test_a_third_derivative_in_kernels_is_refused_and_torch_func_steps_eagerly()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [COVER[4].options, preset("conservative")], ids=["richards", "conservative"])
-def test_the_conservative_schemes_have_products_with_the_hessian(options):
+def test_products_through_the_equation_of_soil_water_are_those_of_torch():
     case = random_case(12, 4, seed=710)
-    if options.snow == "layered":
-        case = dataclasses.replace(case, state=layered(case.state))
-    at, model = point(case, 1), NoahModel(case.column, options)
+    at, model = point(case, 1), COVER[4].model(case)
     expected = forward_over_reverse(functional(model, case, "eager", 1), at, direction(at))
     found = reverse_over_reverse(functional(model, case, "compiled", 1), at, direction(at))
     assert_close(case, found, expected, few=0.1)
