@@ -14,6 +14,7 @@ import torch
 
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.record.step_graph import CONTAINERS, Shape
+from noahpy_core.options import SLOTS
 from noahpy_core.quantities import quantities
 
 Kind = Literal["steps", "changes", "steps back", "second derivatives"]
@@ -89,7 +90,8 @@ def _unseen(shape: Shape, kind: Kind) -> Iterator[str]:
     if shape.own is not None:
         yield "a kernel with a scheme that is not built in"
     for slot, scheme in vars(shape.options).items():
-        if shape.own is None and scheme not in SHOWN_SCHEMES[slot]:
+        # A slot that is newer than the comparison leaves the steps as they were with the scheme it has by default.
+        if shape.own is None and scheme not in SHOWN_SCHEMES.get(slot, {SLOTS[slot].default}):
             yield f"a kernel with {slot} {scheme!r}"
     for name, container in CONTAINERS.items():
         for path, facts in quantities(container):
