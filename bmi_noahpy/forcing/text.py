@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     stated = {name: table.layout.units.get(name) or split_units(name)[1] for name in names}
     variables = with_variables(spec, names, source, stated)
     others = [name for name in names if name not in (*clock.columns, *time_like(names))]
-    labels = {name: split_units(_as_written(name, names))[0] for name in others}
+    labels = {name: split_units(table.written(name))[0] for name in others}
     explicit, sums = _explicit(variables, labels, source)
     kinds = {name: kind for name, kind in table.layout.kinds.items() if kind in WORDS.values()}
     chosen = choose_variables(
@@ -112,12 +112,6 @@ def _of_stamps(
     doubt = table.doubtful_clock(time, clock, texts, section="forcing.")
     if doubt is not None:
         yield doubt
-
-
-def _as_written(name: str, names: Sequence[str]) -> str:
-    """The name of a column in the file, where the second of that name got a number."""
-    first, dot, number = name.rpartition(".")
-    return first if dot and number.isdigit() and first in names else name
 
 
 def _values(table: TextTable, columns: tuple[str, ...], quantity: str, asked: str | None) -> tuple[Array, str, bool]:
@@ -178,7 +172,7 @@ def _stated(table: TextTable, column: str, quantity: str, values: Array) -> str 
     ------
     UnstatedUnits : those that must be stated (see `bmi_noahpy.forcing.unstated`).
     """
-    stated = table.layout.units.get(column) or split_units(_as_written(column, table.names))[1]
+    stated = table.layout.units.get(column) or split_units(table.written(column))[1]
     if stated is not None:
         return stated
     doubt = doubtful(quantity, values)

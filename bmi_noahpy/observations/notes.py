@@ -5,6 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+MOST, MOST_UNUSED = 12, 60
+"""Columns that one sentence names."""
+
 
 class ObservationWarning(UserWarning):
     """Something in a file of observations that is used otherwise than it may seem, or not at all."""
@@ -39,16 +42,12 @@ class Notes:
 
     def tell(self) -> None:
         """Warn of everything."""
-        together = [f"{_listed(columns)}: {sentence}" for sentence, columns in self._columns.items()]
-        unused = [f"not used, by their names: {', '.join(self.left_out)}"] if self.left_out else []
+        together = [f"{_listed(columns, MOST)}: {sentence}" for sentence, columns in self._columns.items()]
+        unused = [f"not used, by their names: {_listed(self.left_out, MOST_UNUSED)}"] if self.left_out else []
         for sentence in (*self._sentences, *together, *unused):
             end = "" if sentence.endswith("?") else "."
             warnings.warn(f"{self._source}: {sentence}{end}", ObservationWarning, stacklevel=2)
 
 
-def _listed(columns: Sequence[str]) -> str:
-    return ", ".join(columns) if len(columns) <= MOST else f"{', '.join(columns[:MOST])} and {len(columns) - MOST} more"
-
-
-MOST = 12
-"""Columns that one sentence names."""
+def _listed(columns: Sequence[str], most: int) -> str:
+    return ", ".join(columns) if len(columns) <= most else f"{', '.join(columns[:most])} and {len(columns) - most} more"

@@ -121,7 +121,10 @@ class _Reader:
         self._refuse_centimetres(bare)
         columns = {}
         for name in names:
-            read = Column("soil_temperature", bare[name], None) if name in bare and len(bare) > 1 else read_name(name)
+            read: Column | str | None = (
+                Column("soil_temperature", bare[name], None) if name in bare and len(bare) > 1 else None
+            )
+            read = read or read_name(table.written(name))
             kind = table.layout.kinds.get(name)
             if name in asked:
                 columns[name] = as_asked(read, name, asked[name], f"{table.path}: {name}")

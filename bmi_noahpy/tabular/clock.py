@@ -33,6 +33,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 DAY_FIRST, MONTH_FIRST = ("day-first", "day first", "dmy"), ("month-first", "month first", "mdy")
 
+AGE = np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s")
+"""Between these, times have nanoseconds."""
+
 _OFFSET = re.compile(r"(?:[zZ]|(?<=\d)[-+]\d{2}:?\d{2})$")
 _LOCAL_IN_NAME = re.compile(
     r"(?<![A-Za-z])(local|lst|lt|[cew]es?t|mesz|mez|[ecmp][sd]t|ak[sd]t|jst|kst|ae[sd]t|nz[sd]t|bst)(?![A-Za-z])",
@@ -151,9 +154,15 @@ def runs_to_24(clock: Clock, columns: Sequence[Sequence[str]]) -> bool:
 
 
 def parse_clock(clock: Clock, columns: Sequence[Sequence[str]], time: TimeSpec, variable: str) -> Times:
-    """Times in UTC out of the texts of the columns of a clock."""
+    """Times in UTC out of the texts of the columns of a clock.
+
+    Raises
+    ------
+    TableError : naming the first record that is no time, one of another age, or dates that read both ways.
+    """
     if clock.parts:
-        return to_utc(_from_parts(dict(zip(clock.parts, columns, strict=True)), variable), time, variable)
+        parts = _from_parts(dict(zip(clock.parts, columns, strict=True)), variable)
+        return to_utc(_of_our_age(parts, variable), time, variable)
     texts = columns[0] if len(columns) == 1 else [" ".join(parts) for parts in zip(*columns, strict=True)]
     return parse_times(texts, time, variable)
 
@@ -184,11 +193,26 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
             f"{variable}: record {row + 1} is {texts[row][:60]!r}, not a time in {_expected(time)}. Set "
             "forcing.time.format."
         )
-    values = moments.to_numpy(dtype="datetime64[s]") + np.where(late, 86400, 0).astype("timedelta64[s]")
+    values = _of_our_age(moments.to_numpy(dtype="datetime64[s]"), variable) + np.where(late, 86400, 0).astype(
+        "timedelta64[s]"
+    )
     carried = own.to_numpy()
     if carried.all():
         return np.asarray(values, dtype="datetime64[s]")
     return np.where(carried, values, to_utc(values, time, variable))
+
+
+def _of_our_age(times: Times, variable: str) -> Times:
+    """Times of years that can be told in nanoseconds; others would come out as something else."""
+    wrong = (times < AGE[0]) | (times >= AGE[1])
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        year = str(times[row])[:-15]
+        raise TableError(
+            f"{variable}: record {row + 1} is in the year {year}. Write years with four digits, or set "
+            "forcing.time.format."
+        )
+    return times
 
 
 def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:

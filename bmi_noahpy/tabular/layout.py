@@ -186,7 +186,8 @@ def _header(
         elif any(is_number(field) or is_moment(field) for field in following) and not lines[row].startswith("#"):
             raise TableError(
                 f"{path}: line {row + 1} ({lines[row].strip()[:60]!r}) lies between names and records, and has numbers "
-                "among words. Correct it, or say how the table is written (skip_rows, columns)."
+                "among words. Correct it, begin it with # to leave it out, or say how the table is written (skip_rows, "
+                "columns)."
             )
     return names, units
 

@@ -48,6 +48,11 @@ class TextTable:
         """Names of the columns."""
         return self.layout.names
 
+    def written(self, name: str) -> str:
+        """The name of a column as it stands in the file, where the second of that name got a number."""
+        first, dot, number = name.rpartition(".")
+        return first if dot and number.isdigit() and first in self.names else name
+
     def texts(self, name: str) -> list[str]:
         """A column as it stands in the file."""
         return [str(text).strip() for text in self.frame[name]]

@@ -95,6 +95,8 @@ def test_nothing_is_told_of_what_is_right(tmp_path):
             rows("time,Tsoil_5cm_K", lambda n: 280, ["2020-01-01T00:00", "2020-01-01T0-1:00"]),
             "record 2 is .* not a time",
         ),
+        ("date,Tsoil_5cm_K\n0020-05-01,280\n0020-05-02,281\n", "record 1 is in the year 0020. Write years with four"),
+        ("year,month,day,albedo\n20,5,1,0.2\n20,5,2,0.2\n", "record 1 is in the year 0020"),
         ("date,Tsoil_5cm_K\n01/02/2020,280\n01/03/2020,281\n", "Say which: format: day-first"),
     ],
 )
@@ -177,6 +179,14 @@ def test_elements_of_a_loggers_array_are_not_taken_for_units(tmp_path):
     with pytest.warns(ObservationWarning, match="TIMESTAMP is a logger's clock, and nothing says how far it is"):
         first, second = read_observations(path)
     np.testing.assert_allclose([first.values, second.values], [[0.2, 0.2], [0.3, 0.31]])
+
+
+def test_two_columns_of_one_name_are_both_of_what_it_says(tmp_path):
+    path = file(tmp_path, "time,theta_5cm_percent,theta_5cm_percent\n2020-01-01,20,21\n2020-01-02,22,23\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_observations(path)
+    np.testing.assert_allclose([series.values for series in found], [[0.2, 0.22], [0.21, 0.23]])
 
 
 def test_a_zone_of_smet_may_have_minutes_and_a_wrong_one_is_refused(tmp_path):
