@@ -21,6 +21,9 @@ from bmi_noahpy.calibration.results.scoring import (
     score_rows,
 )
 
+ALIKE = 1.0e-6
+"""Difference of unknowns below which two starts have found the same: what round-off makes of one in other batches."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
@@ -101,7 +104,7 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     losses = torch.cat([outcome.losses for outcome in outcomes])
     kept: list[int] = []
     for start in range(starts.shape[1]):
-        if not any(torch.equal(starts[:, start], starts[:, earlier]) for earlier in kept):
+        if not any(float((starts[:, start] - starts[:, earlier]).abs().max()) < ALIKE for earlier in kept):
             kept.append(start)
     starts, losses = starts[:, kept], losses[kept]
     best = int(losses.argmin())
