@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bmi_noahpy.forcing.build import build_table
+from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
 from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
 from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, label_of, name_of_time, read_times
+from bmi_noahpy.forcing.placement import place_on
 from bmi_noahpy.forcing.prepared import Period
+from bmi_noahpy.forcing.recognition import unsaid
 from bmi_noahpy.forcing.statistics import left_out
-from bmi_noahpy.forcing.table import ForcingError, ForcingTable, RawField, RawRecords, UnstatedUnits
+from bmi_noahpy.forcing.table import RATES, ForcingError, ForcingTable, RawField, RawRecords, UnstatedUnits
 from bmi_noahpy.tabular import TimeSpec
 from bmi_noahpy.tabular.clock import Label
 
@@ -47,8 +51,25 @@ def table_of(
         missing and impossible values.
     """
     given = dict(units or {})
-    raw = _of_frame(data, given, label) if hasattr(data, "columns") else _of_dataset(data, given, label)
-    return build_table(raw, period)
+    if hasattr(data, "data_vars"):
+        _refuse_unknown(given, [str(name) for name in data.data_vars])
+        return build_table(_of_dataset(data, given, label), period)
+    if not hasattr(data, "columns"):
+        raise ForcingError(f"{SOURCE}: a {type(data).__name__}. Give a pandas DataFrame or an xarray Dataset.")
+    _refuse_unknown(given, [str(name) for name in data.columns])
+    return build_table(_of_frame(data, given, label), period)
+
+
+def _refuse_unknown(units: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse units of a variable that there is not, and names that are there twice."""
+    for name in units:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+            raise ForcingError(f"{SOURCE}: units: no variable {name!r}. {remedy}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ForcingError(f"{SOURCE}: two columns are called {twice!r}. Keep one of them.")
 
 
 def _of_frame(frame: Any, units: Mapping[str, str], label: Label | None) -> RawRecords:
@@ -75,17 +96,22 @@ def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> Raw
         for name, variable in data.data_vars.items()
         if dimension in variable.dims and str(name) != data[time_name].attrs.get("bounds")
     }
-    fields = {}
     declared = declared_statistics(data)
     chosen = choose_variables(labels, {}, SOURCE, declared=declared)
+    placements = place_on({name: (data[name], dimension) for name in chosen.values()}, None, SOURCE)
+    times, notes = read_times(data[time_name], TimeSpec(), SOURCE), _notes(labels, declared, chosen)
+    rows: Any = slice(None)
+    if is_foreign(times):
+        times, rows, note = on_our_days(times, SOURCE)
+        notes = (*notes, note)
+    fields = {}
     for quantity, name in chosen.items():
-        variable = data[name].transpose(dimension, ...)
-        stated = _stated(quantity, name, units.get(name) or variable.attrs.get("units"))
-        values = np.asarray(variable.values, dtype=np.float64).reshape(variable.sizes[dimension], -1)
-        fields[quantity] = RawField(values, stated, name, label or label_of(data, time_name, variable))
-    return RawRecords(
-        read_times(data[time_name], TimeSpec(), SOURCE), fields, SOURCE, notes=_notes(labels, declared, chosen)
-    )
+        stated = _stated(quantity, name, units.get(name) or data[name].attrs.get("units"))
+        values = placements[name].read(data[name], dimension, slice(None))[rows]
+        fields[quantity] = RawField(values, stated, name, label or label_of(data, time_name, data[name]))
+    rates = [field.label for quantity, field in fields.items() if quantity in RATES]
+    late = unsaid(None, list(labels), "netcdf", rates)
+    return RawRecords(times, fields, SOURCE, notes=(*notes, *(f"{SOURCE}: {text}" for text in late)))
 
 
 def _notes(labels: Mapping[str, str], declared: Mapping[str, str], chosen: Mapping[str, str]) -> tuple[str, ...]:

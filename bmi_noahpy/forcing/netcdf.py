@@ -102,7 +102,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
     others = left_out(statistics_among(labels, declared, taken), chosen)
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]
-    told = [f"{source}: {text}" for text in (*others, *unsaid(spec, list(labels), "netcdf", rates))]
+    told = [f"{source}: {text}" for text in (*others, *unsaid(spec.preset, list(labels), "netcdf", rates))]
     return dataclasses.replace(records, notes=(*records.notes, *told, *far_note(site, domain, source)))
 
 

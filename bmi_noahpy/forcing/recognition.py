@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable
 
 from bmi_noahpy.forcing.names import recognised
 from bmi_noahpy.forcing.presets import Kind, Preset, find_preset, present, presets
-from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import MissingQuantities, required_quantities
 
 ENOUGH = 5
@@ -48,14 +47,15 @@ def hint(names: Collection[str], kind: Kind) -> str:
     return f"Its names are those of forcing.preset {' or '.join(found)}. " if found else ""
 
 
-def unsaid(spec: ForcingSpec, names: Collection[str], kind: Kind, rates: Iterable[str | None]) -> tuple[str, ...]:
+def unsaid(preset: str | None, names: Collection[str], kind: Kind, rates: Iterable[str | None]) -> tuple[str, ...]:
     """A sentence when stamps are read as beginnings of intervals, and the convention of the names says otherwise.
 
     Parameters
     ----------
+    preset : That is set.
     rates : What is known of the stamps of radiation and precipitation.
     """
-    if spec.preset is not None or any(label is not None for label in rates):
+    if preset is not None or any(label is not None for label in rates):
         return ()
     found = [name for name in fitting(names, kind) if is_whole(present(find_preset(name), names))]
     late = [name for name in found if _ends(presets()[name])]

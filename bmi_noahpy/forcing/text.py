@@ -103,7 +103,7 @@ def _of_stamps(
     """Sentences about stamps that may be other moments than they are read as."""
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]
     texts = [table.texts(name) for name in clock.columns]
-    yield from unsaid(spec, table.names, "text", rates)
+    yield from unsaid(spec.preset, table.names, "text", rates)
     if not any(rates) and runs_to_24(clock, texts):
         yield (
             "its hours run to 24, as those of stamps at the end of their interval do; they are read as its beginning. "

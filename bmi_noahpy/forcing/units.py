@@ -55,6 +55,10 @@ def convert(values: Array, units: str, quantity: str, interval: float | None) ->
         offset, factor = _linear(spelled, target)
     except ValueError as error:
         amount = _amount_factor(spelled, target, interval) if quantity in RATES else None
+        if amount is None and interval is None and is_amount(units, quantity):
+            raise ForcingError(
+                f"units {units!r} are the amount of a record, and a single record does not say of what time. Give two."
+            ) from error
         if amount is None:
             raise ForcingError(
                 f"units {units!r} do not give {target!r}. Set forcing.variables.{quantity}.units to those of the file."
