@@ -98,8 +98,8 @@ def reported(*, debug: bool) -> Iterator[None]:
         warnings.showwarning = show
         try:
             yield
-        except KeyboardInterrupt:
-            console.print("Interrupted.")
+        except KeyboardInterrupt as stop:
+            console.print(f"Interrupted. {stop}".rstrip(), markup=False)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if debug or isinstance(error, _PASSED_ON):

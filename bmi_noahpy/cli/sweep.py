@@ -37,7 +37,14 @@ def sweep(
 
 def _print(found: Sweep) -> None:
     console = output_console()
-    where = "point" if found.together else "run"
+    where, last = "point" if found.together else "run", found.summaries[-1]
+    if last.interrupted:
+        run = "" if found.together else f" of run {len(found.summaries) - 1}, the last one begun"
+        console.print(
+            f"Interrupted after {last.steps_done} of {last.steps} steps{run}, at {last.reached}. What is written holds "
+            "everything up to there. A sweep cannot be resumed: begin it anew with --overwrite.",
+            markup=False,
+        )
     for number, settings in enumerate(found.settings):
         shown = ", ".join(f"{key}={value}" for key, value in settings.items())
         console.print(f"{where} {number}: {shown}", markup=False)

@@ -47,6 +47,26 @@ class LostScheduler(OSError):
         return type(self), (self.folder,)
 
 
+class StoppedTiles(KeyboardInterrupt):
+    """A run in tiles was asked to stop.
+
+    Parameters
+    ----------
+    folder : Where the tiles are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def __str__(self) -> str:
+        """What is left, and how to go on."""
+        return f"Finished tiles and restart files are kept in {self.folder}. Go on with --resume."
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.folder,)
+
+
 @contextlib.contextmanager
 def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     """A Dask client: of the scheduler at an address, or of a new cluster of so many processes here; None with neither.

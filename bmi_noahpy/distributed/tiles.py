@@ -19,7 +19,7 @@ from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.config.sections import Output
-from bmi_noahpy.distributed.cluster import connected, count_workers, run_tasks
+from bmi_noahpy.distributed.cluster import StoppedTiles, connected, count_workers, run_tasks
 from bmi_noahpy.distributed.extras import require
 from bmi_noahpy.distributed.gather import gather, gathered_from
 from bmi_noahpy.distributed.plan import Tile, clear, column_numbers, cut, has_plan, identity, open_plan
@@ -103,12 +103,15 @@ def launch_tiles(
         tiles = open_plan(folder, run, tiles, resume=how.resume, overwrite=overwrite)
         say(f"{run.domain.columns} columns in {len(tiles)} tiles on {count} workers.")
         tasks = [_task(run, spec, tile, folder, beginning, client is not None) for tile in tiles]
-        with shown_progress(progress) as bar:
-            shown = bar.add_task("Tiles", total=len(tiles))
-            results = run_tasks(client, tasks, lambda result: bar.advance(shown))
-        gather(path, run, spec, tiles, folder)
-        if configuration.restart is not None:
-            _gather_restart(run, path, tiles, folder)
+        try:
+            with shown_progress(progress) as bar:
+                shown = bar.add_task("Tiles", total=len(tiles))
+                results = run_tasks(client, tasks, lambda result: bar.advance(shown))
+            gather(path, run, spec, tiles, folder)
+            if configuration.restart is not None:
+                _gather_restart(run, path, tiles, folder)
+        except KeyboardInterrupt as stop:
+            raise StoppedTiles(folder) from stop
         shutil.rmtree(folder)
     summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
     warn_of_created(summary.created)

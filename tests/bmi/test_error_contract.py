@@ -351,19 +351,19 @@ import bmi_noahpy.runs.blocks as blocks
 blocks.FIRST_LENGTH, blocks.LARGEST_GROWTH = 1, 1.0
 from bmi_noahpy.cli import app
 from bmi_noahpy.cli.messages import reported
-app(["run", sys.argv[1], "--no-plot"])
+app(sys.argv[1:])
 """
 
 
-def started(folder: Path, **options) -> subprocess.Popen[str]:
+def started(folder: Path, command_name: str, *arguments: str, **changes) -> subprocess.Popen[str]:
     period = {"start": "2020-01-01T00:00", "end": "2020-01-02T12:00", "step": 600}
-    site = write(folder / "site.yaml", changed(settings(period=period, restart={"every": "1 day"})))
+    site = write(folder / "site.yaml", changed(settings(period=period, **changes)))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, str(site)]
+    command = [sys.executable, "-c", PROGRAM, command_name, str(site), *arguments]
     # What is ignored when tests are started by nohup would be ignored by the program too, as it should.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
-        return subprocess.Popen(command, env=environment, text=True, **options)
+        return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -373,7 +373,7 @@ def started(folder: Path, **options) -> subprocess.Popen[str]:
     "name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow), pytest.param("SIGINT", marks=pytest.mark.slow)]
 )
 def test_a_request_to_stop_leaves_a_complete_output_and_a_restart_file(folder, name):
-    process = started(folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = started(folder, "run", "--no-plot", restart={"every": "1 day"})
     assert process.stdout is not None
     for _ in range(3):
         assert process.stdout.readline() == "step\n"
@@ -384,6 +384,27 @@ def test_a_request_to_stop_leaves_a_complete_output_and_a_restart_file(folder, n
     with xr.open_dataset(folder / "out.nc") as data:
         assert data.sizes["time"] >= 2
     assert len(list((folder / "out_restart").iterdir())) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_sweep_that_is_asked_to_stop_keeps_what_it_has_written_and_says_how_far_it_came(folder, name, together):
+    varied = "general.deep_temperature=270,271" if together else "schemes.phase_change=heat_limited,enthalpy"
+    process = started(folder, "sweep", "--set", varied)
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline() == "step\n"
+    process.send_signal(getattr(signal, name))
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "begin it anew with --overwrite" in " ".join(output.split())
+    assert ("of run 0" in output) is not together
+    with xr.open_dataset(folder / ("site_sweep.nc" if together else "site_sweep_0.nc")) as data:
+        assert 2 <= data.sizes["time"] < 217
+    assert not (folder / "site_sweep_1.nc").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
