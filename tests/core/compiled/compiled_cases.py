@@ -114,6 +114,8 @@ COVER = [
     Setup(Options(phase_change="enthalpy", soil_water="richards"), 4),
 ]  # fmt: skip
 """Every scheme of every slot, and every number of layers that has code of its own, at least once."""
+ALONE = Setup(Options(), 3)
+"""Of no other test, so that its kernel is in no memory."""
 COVER_IN_TURN = [*COVER[:4], pytest.param(COVER[4], marks=pytest.mark.slow)]
 """The same; what takes longest is a long check."""
 

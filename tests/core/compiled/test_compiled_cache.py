@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import subprocess
@@ -9,9 +10,11 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from compiled_cases import ALONE, taken
 
 from noahpy_core.compiled.execute import cache, library
 from noahpy_core.compiled.execute.cache import CACHE_VARIABLE, Artefact, CacheWarning, cache_folder
@@ -255,19 +258,19 @@ PROGRAM = """
 import sys
 sys.path[:0] = {paths!r}
 import noahpy_core.compiled.execute.program as program
-from compiled_cases import COVER, taken
+from compiled_cases import ALONE, COVER, taken
 if {refuse}:
     def refuse(shape): raise AssertionError("a step was recorded again")
     program.record_step = refuse
-case = COVER[2].case(9, seed=1)
-print(taken(COVER[2], case, "compiled").outputs["skin_temperature"].numpy().tobytes().hex())
+case = {setup}.case(9, seed=1)
+print(taken({setup}, case, "compiled").outputs["skin_temperature"].numpy().tobytes().hex())
 """
 
 
-def start(folder: Path, *, refuse: bool = False) -> subprocess.Popen[str]:
+def start(folder: Path, setup: str = "COVER[2]", *, refuse: bool = False) -> subprocess.Popen[str]:
     """A process with this cache, and no program on its path: no compiler either."""
     here = Path(__file__).resolve().parent
-    text = PROGRAM.format(paths=[str(here), str(here.parent), *sys.path], refuse=refuse)
+    text = PROGRAM.format(paths=[str(here), str(here.parent), *sys.path], refuse=refuse, setup=setup)
     environment = {**os.environ, CACHE_VARIABLE: str(folder), "PATH": "", "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([sys.executable, "-c", text], env=environment, text=True, **pipes)
@@ -289,3 +292,36 @@ def test_processes_build_a_kernel_at_once_and_a_later_one_finds_it(tmp_path):
     before = file.stat().st_mtime_ns
     assert {result_of(start(tmp_path, refuse=True))} == results
     assert file.stat().st_mtime_ns == before
+
+
+PROCESSES = 32
+
+
+def _meet(cache: Path, barrier: Any, answers: Any) -> None:
+    """Take a step whose kernel nobody has made, together with all others."""
+    os.environ[CACHE_VARIABLE] = str(cache)
+    case = ALONE.case(9, seed=1)
+    barrier.wait(timeout=300)
+    try:
+        answers.put(taken(ALONE, case, "compiled").outputs["skin_temperature"].numpy().tobytes())
+    except BaseException as error:
+        answers.put(repr(error))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs fork")
+def test_many_processes_meet_on_a_cold_cache_and_all_take_the_same_step(tmp_path):
+    """Each makes the kernel or finds it; none reads half of one, and one file is left."""
+    context, cache = multiprocessing.get_context("fork"), tmp_path / "cache"
+    barrier, answers = context.Barrier(PROCESSES), context.Queue()
+    processes = [context.Process(target=_meet, args=(cache, barrier, answers)) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    found = [answers.get(timeout=500) for _ in processes]
+    for process in processes:
+        process.join(timeout=60)
+    assert len(set(found)) == 1, found
+    assert isinstance(found[0], bytes)
+    (file,) = cache.iterdir()
+    assert file.suffix == ".kernel"
+    assert result_of(start(cache, "ALONE", refuse=True)) == found[0].hex() + "\n"
