@@ -139,7 +139,7 @@ class _File:
                 f"{where} has the dimensions {', '.join(map(str, variable.dims))}. "
                 "Give (time) or (time, depth) with depths as the coordinate."
             )
-        values = self._good(name, self._plain(variable.transpose(self.along, ...).values))
+        values = self._good(name, variable.transpose(self.along, ...))
         if coordinate is None:
             depth = scalar_depth(variable, str(self.path)) if column.depth is None else column.depth
             if depth is None and column.quantity in AT_DEPTHS:
@@ -161,7 +161,7 @@ class _File:
         stamps, window, moved = self._stamps(name)
         series = Observed(title, column.quantity, column.depth, stamps, numbers, window=window, moved=moved)
         values = in_own_units(numbers, units, series, where, self.notes)
-        records = Records(numbers, from_utc(self.times.astype("datetime64[s]"), self.reading.time))
+        records = Records(name, numbers, from_utc(self.times.astype("datetime64[s]"), self.reading.time))
         done = finished(where, dataclasses.replace(series, values=values), records, self.notes)
         if done is None:
             self.notes.leave_out(f"{title} (no values)")
@@ -194,18 +194,20 @@ class _File:
         daily = abs(float(np.median(np.diff(times) / SECOND))) >= DAY_SECONDS
         return (begin, "start", 0.0) if daily else (begin + (end - begin) // 2, window, 0.0)
 
-    def _good(self, name: str, values: Array) -> Array:
-        """Values without those with a flag that is not good, where that is asked for."""
-        asked = self.reading.variables.get(name)
+    def _good(self, name: str, variable: xr.DataArray) -> Array:
+        """The numbers of a variable without those with a flag that is not good, where that is asked for."""
+        values, asked = self._plain(variable.values), self.reading.variables.get(name)
         if asked is None or asked.flag is None:
             other = flag_of(name, map(str, self.data.data_vars))
             if other is not None:
                 self.notes.of_columns(f"{name} ({other})", NOT_APPLIED)
             return values
-        flags = self.data[asked.flag].squeeze()
-        if flags.size != values.size:
-            raise PlotError(f"{self.path}: {asked.flag}: flags {flags.shape} are not of the values {values.shape}.")
-        return without_flagged(values, flags.values.ravel().tolist(), asked, name, self.notes)
+        flags = self.data[asked.flag]
+        flags = flags.squeeze([dim for dim in flags.dims if dim not in variable.dims and flags.sizes[dim] == 1])
+        if set(flags.dims) != set(variable.dims):
+            dims = f"{', '.join(map(str, flags.dims))}, and {name} {', '.join(map(str, variable.dims))}"
+            raise PlotError(f"{self.path}: {asked.flag} has the dimensions {dims}. Flags must be those of the values.")
+        return without_flagged(values, flags.transpose(*variable.dims).values.ravel().tolist(), asked, name, self.notes)
 
     def _plain(self, values: Any) -> Array:
         """Numbers with codes of missing values as NaN."""

@@ -170,7 +170,7 @@ class _Reader:
         )
         units = column.units if asked and asked.units else self._units(name, column.units)
         values = in_own_units(numbers, units, series, where, self.notes)
-        records = Records(numbers, from_utc(self.stamps, self.time), table.rows)
+        records = Records(name, numbers, from_utc(self.stamps, self.time), table.rows)
         return finished(where, dataclasses.replace(series, values=values), records, self.notes)
 
     def _good_numbers(self, name: str) -> Array:

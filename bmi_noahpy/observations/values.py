@@ -19,8 +19,6 @@ KINDS = {"soil_moisture": ("volumes", "percent"), "soil_liquid_water": ("volumes
 CELSIUS, KELVIN = (-80.0, 75.0), (180.0, 360.0)
 """Temperatures on Earth in degC and in K: no series lies in both."""
 FLUXES = ("net_radiation", "sensible_heat_flux", "latent_heat_flux", "ground_heat_flux")
-
-
 NOISE = {"snow_depth": -0.1, "snow_water_equivalent": -10.0, "soil_liquid_water": -0.02, "soil_moisture": -0.02}
 """Quantity -> what instruments show where there is none of it, at the lowest."""
 LIKELY_UNITS = {
@@ -42,11 +40,13 @@ class Records:
 
     Parameters
     ----------
+    name : Of the column, or the variable, in the file.
     numbers : In the units of the file; NaN where missing.
     shown : What the clock of the file shows.
     lines : Number of each record's line, from 1; None where there are none.
     """
 
+    name: str
     numbers: Array
     shown: Times
     lines: NDArray[np.int64] | None = None
@@ -161,20 +161,20 @@ def _refuse_impossible(where: str, series: Observed, records: Records) -> None:
     others = f" ({count} such values)" if count > 1 else ""
     raise PlotError(
         f"{where}: {records.place(row)} is {series.values[row]:g} {units}, outside {low:g} to {high:g}{others}. "
-        f"{_remedy(series, records.numbers, outside, float(records.numbers[row]))}"
+        f"{_remedy(series.quantity, records, outside, float(records.numbers[row]))}"
     )
 
 
-def _remedy(series: Observed, numbers: Array, outside: NDArray[np.bool_], number: float) -> str:
+def _remedy(quantity: str, records: Records, outside: NDArray[np.bool_], number: float) -> str:
     """Other units where most values are impossible, else a code where the number is there again or looks like one."""
-    present = numbers[np.isfinite(numbers)]
+    present = records.numbers[np.isfinite(records.numbers)]
     if np.isfinite(number) and 2 * int(outside.sum()) >= present.size:
-        low, high = BOUNDS[series.quantity]
-        for units in LIKELY_UNITS.get(series.quantity, ()):
-            zero, one = (scalar_units.convert(value, units, UNITS[series.quantity]) for value in (0.0, 1.0))
+        low, high = BOUNDS[quantity]
+        for units in LIKELY_UNITS.get(quantity, ()):
+            zero, one = (scalar_units.convert(value, units, UNITS[quantity]) for value in (0.0, 1.0))
             inside = np.count_nonzero((present * (one - zero) + zero >= low) & (present * (one - zero) + zero <= high))
             if inside >= NEARLY_ALL * present.size:
-                return f"The values look like {units}: say so (variables.{series.column}.units: {units})."
+                return f"The values look like {units}: say so (variables.{records.name}.units: {units})."
         return "Correct the units, or the values."
     again = int(np.count_nonzero(present == number))
     code = f"If {number:g} means missing, say so (missing: {number:g}). " if again > 1 or code_like(number) else ""

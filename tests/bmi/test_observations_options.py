@@ -135,6 +135,21 @@ def test_flags_that_are_words_count_in_netcdf_too(tmp_path):
     assert series.values.tolist() == [1.0, 3.0]
 
 
+def test_flags_of_depths_are_met_whatever_the_order_of_their_dimensions(tmp_path):
+    times = np.datetime64("2020-07-01", "ns") + np.arange(2) * np.timedelta64(1, "h")
+    variables = {
+        "soil_temperature": (("time", "depth"), [[280.0, 281.0], [282.0, 283.0]], {"units": "K"}),
+        "bad": (("depth", "time"), [[0, 1], [0, 0]]),
+        "other": ("time", [0, 0]),
+    }
+    depths = {"time": times, "depth": ("depth", [5.0, 10.0], {"units": "cm"})}
+    xr.Dataset(variables, depths).to_netcdf(tmp_path / "obs.nc")
+    first, second = read_observations(tmp_path / "obs.nc", variables={"soil_temperature": {"flag": "bad"}})
+    assert (first.values.tolist(), second.values.tolist()) == ([280.0], [281.0, 283.0])
+    with pytest.raises(PlotError, match="Flags must be those of the values"):
+        read_observations(tmp_path / "obs.nc", variables={"soil_temperature": {"flag": "other"}})
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

@@ -218,7 +218,7 @@ def test_step_length_layers_and_what_columns_share_have_second_derivatives():
             column = dataclasses.replace(case.column, thickness=thickness)
             model = NoahModel(column, ENTHALPY)
             found = run(model, case.state, weather, parameters, dt, outputs=[], execution=execution)
-            return (found.final_state.soil.temperature ** 2).sum()
+            return (found.final_state.soil.temperature**2).sum()
 
         return total
 
