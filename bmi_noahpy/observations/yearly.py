@@ -48,6 +48,8 @@ def permafrost_table(
 ) -> pd.DataFrame:
     """One row for each calendar year, in local days (solar time of the longitude).
 
+    Daily output has days of UTC: each counts as the local day that holds its middle.
+
     Parameters
     ----------
     output : Output file of a run with ``soil.temperature``, ``soil.liquid_water`` and ``soil.ice``.
