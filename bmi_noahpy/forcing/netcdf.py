@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from bmi_noahpy.forcing.netcdf_times import (
     read_times,
     time_of_name,
 )
+from bmi_noahpy.forcing.netcdf_units import factors_of_sum, stated_units
 from bmi_noahpy.forcing.placement import Placement, place_on
 from bmi_noahpy.forcing.presets import refuse_other_interval, with_variables
 from bmi_noahpy.forcing.recognition import hint, unsaid
@@ -31,7 +32,7 @@ from bmi_noahpy.forcing.spec import ForcingSpec, LapseSpec
 from bmi_noahpy.forcing.statistics import left_out
 from bmi_noahpy.forcing.table import RATES, Array, ForcingError, Times, UnstatedUnits
 from bmi_noahpy.forcing.terrain import GRAVITY
-from bmi_noahpy.forcing.units import factor_in_sum, is_amount
+from bmi_noahpy.forcing.units import is_amount
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.tabular import TimeSpec
 
@@ -59,7 +60,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     source = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more files"
     with OpenFiles() as files:
         labels = _labels([files[path] for path in paths])
-        variables = with_variables(spec, list(labels), source, _stated([files[path] for path in paths]))
+        variables = with_variables(spec, list(labels), source, stated_units([files[path] for path in paths]))
         asked = {quantity: given.names[0] for quantity, given in variables.items()}
         declared = {name: kind for path in paths for name, kind in declared_statistics(files[path]).items()}
         advice = hint(list(labels), "netcdf") if spec.preset is None else ""
@@ -73,7 +74,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
         firsts = {name: (files[parts[q][0].path][name], parts[q][0].dimension) for q, name in chosen.items()}
         placements = place_on(firsts, domain, source, spec.regrid)
         factors = {
-            quantity: _factors(files, parts[quantity], given.names, quantity, given.units)
+            quantity: factors_of_sum(files, parts[quantity], given.names, quantity, given.units)
             for quantity, given in variables.items()
             if quantity in chosen and len(given.names) > 1
         }
@@ -100,43 +101,21 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
     refuse_other_interval(spec, records.times, amounts, source)
     taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
-    others = left_out(statistics_among(labels, declared, taken), chosen)
+    others = [*left_out(statistics_among(labels, declared, taken), chosen), *_of_labels(fields, spec)]
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]
     told = [f"{source}: {text}" for text in (*others, *unsaid(spec.preset, list(labels), "netcdf", rates))]
     return dataclasses.replace(records, notes=(*records.notes, *told, *far_note(site, domain, source)))
 
 
-def _factors(
-    files: OpenFiles, parts: Sequence[Part], names: tuple[str, ...], quantity: str, asked: str | None
-) -> tuple[float, ...]:
-    """What the variables of a sum are multiplied by to be in the units of the first one.
-
-    Raises
-    ------
-    ForcingError : a variable that a file lacks, on other times or cells, or in units of another kind or none.
-    """
-    factors: list[float] = []
-    for name in names:
-        for part in parts:
-            where = f"{part.path}: {quantity} ({' + '.join(names)})"
-            data = files[part.path]
-            if name not in data.variables:
-                raise ForcingError(f"{where}: no variable {name!r}. Put the variables of a sum in the same files.")
-            if data[name].sizes != data[names[0]].sizes:
-                raise ForcingError(f"{where}: {name} has other dimensions than {names[0]}. They must agree.")
-            units, first = (asked or data[each].attrs.get("units") for each in (name, names[0]))
-            if units is None or first is None:
-                lacks = name if units is None else names[0]
-                text = f"{where}: {lacks}: no units attribute. Set forcing.variables.{quantity}.units."
-                raise UnstatedUnits(text, quantity, lacks)
-            try:
-                factor = factor_in_sum(str(units), str(first), quantity)
-            except ForcingError as error:
-                raise ForcingError(f"{where}: {error}") from error
-            if part is not parts[0] and factor != factors[-1]:
-                raise ForcingError(f"{where}: {name} is in other units than in {parts[0].path}. They must agree.")
-            factors += [factor] if part is parts[0] else []
-    return tuple(factors)
+def _of_labels(fields: Mapping[str, NetcdfField], spec: ForcingSpec) -> Iterator[str]:
+    """A sentence when the file says of stamps what its preset does not."""
+    for field in fields.values():
+        declared = field.parts[0].label
+        if spec.preset is not None and declared is not None and field.label != declared:
+            yield (
+                f"stamps of {field.name} are {declared!r} of their interval by its bounds or cell methods, and read "
+                f"as {field.label!r}, as said or as by forcing.preset {spec.preset}"
+            )
 
 
 def _on_one_axis(fields: Mapping[str, NetcdfField], spec: ForcingSpec, source: str) -> NetcdfRecords:
@@ -207,16 +186,6 @@ def _labels(files: Iterable[Any]) -> dict[str, str]:
     return {
         name: label if label.lower() in aliases and label not in shared else name for name, label in standard.items()
     }
-
-
-def _stated(files: Iterable[Any]) -> dict[str, str | None]:
-    """Variable -> its units attribute in the first file that has one."""
-    found: dict[str, str | None] = {}
-    for data in files:
-        for name, variable in data.data_vars.items():
-            units = variable.attrs.get("units")
-            found.setdefault(str(name), None if units is None else str(units))
-    return found
 
 
 def _parts(files: OpenFiles, paths: Sequence[Path], name: str, time: TimeSpec) -> tuple[Part, ...]:

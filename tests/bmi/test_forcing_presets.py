@@ -58,6 +58,19 @@ def test_sums_of_an_hour_every_three_hours_are_refused(tmp_path):
         open_forcing({"file": tmp_path / "thinned.nc", "preset": "era5"})
 
 
+def test_stamps_that_the_file_declares_otherwise_are_told_of(tmp_path):
+    with xr.open_dataset(write("gldas", tmp_path)) as data:
+        changed = data.load()
+    times = changed["time"].values
+    changed["time_bnds"] = (("time", "bnds"), np.stack([times, times + np.timedelta64(1, "h")], 1))
+    changed["time"].attrs["bounds"] = "time_bnds"
+    changed.to_netcdf(tmp_path / "changed.nc")
+    notes = open_forcing({"file": tmp_path / "changed.nc", "preset": "gldas"}).notes
+    told = [note for note in notes if "stamps of" in note]
+    assert len(told) == 3
+    assert "stamps of SWdown_f_tavg are 'start' of their interval by its bounds" in told[0]
+
+
 def test_humidity_of_each_kind_is_the_same_humidity():
     humidity, temperature, pressure = (TRUTH[name] for name in ("specific_humidity", "air_temperature", "air_pressure"))
     for source in ("dewpoint_temperature", "vapour_pressure_deficit", "mixing_ratio"):
