@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -124,7 +124,12 @@ def _sentence(details: Mapping[str, Any], model: type[BaseModel]) -> str:
 
 def _remedy_for_unknown(location: Sequence[int | str], model: type[BaseModel]) -> str:
     section: type[BaseModel] | None = model
+    own_name = False
     for part in location[:-1]:
+        if own_name:
+            own_name = False
+            continue
+        own_name = section is not None and _holds_own_names(section, str(part))
         section = section_keys(section).get(str(part)) if section else None
     name = str(location[-1])
     valid = list(section_keys(section)) if section else []
@@ -133,6 +138,12 @@ def _remedy_for_unknown(location: Sequence[int | str], model: type[BaseModel]) -
         if elsewhere:
             return f"Did you mean {elsewhere[0]!r}?"
     return suggest(name, valid)
+
+
+def _holds_own_names(model: type[BaseModel], key: str) -> bool:
+    """Whether below a key stand names of the user's own, as of columns, and the section below these."""
+    field = model.model_fields.get(key)
+    return field is not None and dict in (get_origin(kind) for kind in (field.annotation, *get_args(field.annotation)))
 
 
 def _all_paths(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -181,6 +181,7 @@ def test_what_is_said_of_tables_is_refused_of_netcdf(tmp_path):
         ("time.zon=Asia/Tokyo", "time.zon"),
         ("missing=none", "missing"),
         ("variables={x: {quantity: albdo}}", "unknown quantity 'albdo'. Did you mean 'albedo'"),
+        ("variables={T: {unit: K}}", "variables.T.unit: unknown key. Did you mean 'units'"),
         ("decimal", "is not a setting. Write key=value"),
     ],
 )
