@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy.tabular.errors import AmbiguousDates, NoTime, TableError
+from bmi_noahpy.tabular.plain_times import carry_offset, plain_times
 
 Times = NDArray[np.datetime64]
 Label = Literal["start", "end", "middle", "instant"]
@@ -139,6 +140,9 @@ def local_by_name(names: Iterable[str]) -> str | None:
 
 def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
     """Which times carry an offset of their own, out of the texts of the columns of a clock."""
+    alike = carry_offset(texts[-1])
+    if alike is not None:
+        return np.full(len(texts[-1]), alike)
     plain = pd.Series(list(texts[-1]), dtype=object).astype(str).str.strip()
     return np.asarray(plain.str.contains(_OFFSET.pattern) & plain.str.contains(":"), dtype=np.bool_)
 
@@ -146,7 +150,7 @@ def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
 def runs_to_24(clock: Clock, columns: Sequence[Sequence[str]]) -> bool:
     """Whether hours are counted to 24, as where a stamp is the end of its interval."""
     if not clock.parts:
-        return any(_MIDNIGHT.search(text.strip()) for text in columns[-1])
+        return any("24:00" in text and _MIDNIGHT.search(text.strip()) is not None for text in columns[-1])
     if "hour" not in clock.parts:
         return False
     hours = pd.to_numeric(pd.Series(list(columns[clock.parts.index("hour")])), errors="coerce").max()
@@ -176,6 +180,10 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     ------
     TableError : naming the first record that is no time, or dates that read both ways.
     """
+    offset = None if time.format is not None else carry_offset(texts)
+    alike = None if offset is None else plain_times(texts, offset=offset)
+    if alike is not None:
+        return _of_our_age(alike, variable) if offset else to_utc(_of_our_age(alike, variable), time, variable)
     plain = pd.Series(texts, dtype=object).astype(str).str.strip()
     late = plain.str.contains(_MIDNIGHT.pattern)
     if late.any():

@@ -55,7 +55,7 @@ class TextTable:
 
     def texts(self, name: str) -> list[str]:
         """A column as it stands in the file."""
-        return [str(text).strip() for text in self.frame[name]]
+        return [str(text).strip() for text in self.frame[name].tolist()]
 
     def numbers(self, name: str) -> Array:
         """A column as numbers in the units that its header states; NaN for missing values.
@@ -64,6 +64,24 @@ class TextTable:
         ------
         TableError : naming the first field that is no number.
         """
+        values = self._plain_numbers(name)
+        if values is None:
+            values = self._read_numbers(name)
+        values[np.isin(values, self.missing) | self.doubtful(name)] = np.nan
+        factor, offset = self.layout.scales.get(name, (1.0, 0.0))
+        return values if (factor, offset) == (1.0, 0.0) else values * factor + offset
+
+    def _plain_numbers(self, name: str) -> Array | None:
+        """A column of numbers only, which needs no look at each of its fields; None for any other."""
+        if self.layout.decimal == ",":
+            return None
+        try:
+            # The parser of numpy is that of Python, which is exact to the last bit.
+            return np.asarray(self.frame[name], dtype=str).astype(np.float64)
+        except ValueError:
+            return None
+
+    def _read_numbers(self, name: str) -> Array:
         texts = self.frame[name].str.strip()
         blank = texts.str.lower().isin(MISSING_MARKS).to_numpy()
         texts = texts.where(~blank, "nan")
@@ -71,17 +89,13 @@ class TextTable:
             self._refuse_thousands(name, texts)
             texts = texts.str.replace(",", ".", regex=False)
         try:
-            # The parser of numpy is that of Python, which is exact to the last bit.
-            values = np.asarray(texts, dtype=str).astype(np.float64)
+            return np.asarray(texts, dtype=str).astype(np.float64)
         except ValueError:
             row = next(row for row, text in enumerate(texts) if not _is_float(text))
             raise TableError(
                 f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()[:60]!r}, not a number. "
                 "Correct it, or say what stands for missing values."
             ) from None
-        values[np.isin(values, self.missing) | self.doubtful(name)] = np.nan
-        factor, offset = self.layout.scales.get(name, (1.0, 0.0))
-        return values if (factor, offset) == (1.0, 0.0) else values * factor + offset
 
     def _refuse_thousands(self, name: str, texts: pd.Series[str]) -> None:
         wrong = texts.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}").to_numpy()
@@ -171,13 +185,10 @@ def read_text_table(path: Path, options: TextOptions | None = None) -> TextTable
     layout = declared_layout(path, lines) if not chosen.skip_rows and not chosen.columns else None
     if layout is None:
         layout = find_layout(path, lines, chosen)
-    rows = [
-        row
-        for row in range(layout.first_row, len(lines))
-        if lines[row].strip(" \t,;") and not lines[row].lstrip(' "').startswith("#")
-    ]
-    width = len(layout.names)
-    kept = [_whole(path, lines[row], row, number, width, layout) for number, row in enumerate(rows, start=1)]
+    rows = [row for row in range(layout.first_row, len(lines)) if _is_record(lines[row])]
+    width, kept = len(layout.names), [lines[row] for row in rows]
+    if not _are_whole(kept, width, layout):
+        kept = [_whole(path, lines[row], row, number, width, layout) for number, row in enumerate(rows, start=1)]
     frame = _frame(path, kept, layout)
     missing = tuple(dict.fromkeys((*layout.missing, *chosen.missing, *MISSING_CODES)))
     return TextTable(path, layout, frame, np.array(rows, dtype=np.int64) + 1, missing)
@@ -208,6 +219,19 @@ def _frame(path: Path, lines: Sequence[str], layout: Layout) -> pd.DataFrame:
     if frame is None or len(frame) != len(lines):
         raise TableError(f'{path}: a quote (") is not closed in its line. Remove it, or close it.')
     return frame
+
+
+def _is_record(line: str) -> bool:
+    # Nearly all begin with a digit, and then nothing else need be asked.
+    return line[:1].isdigit() or bool(line.strip(" \t,;") and not line.lstrip(' "').startswith("#"))
+
+
+def _are_whole(lines: Sequence[str], width: int, layout: Layout) -> bool:
+    """Whether all lines have as many fields as there are names, without a look at each field."""
+    separator = layout.separator
+    if separator == SPACES or any('"' in line for line in lines):
+        return False
+    return all(line.count(separator) == width - 1 for line in lines)
 
 
 def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Layout) -> str:

@@ -1,0 +1,69 @@
+"""Tables written plainly are read in a quick way: to the same times and numbers as in the way that asks each field."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bmi_noahpy.tabular import clock, reader
+from bmi_noahpy.tabular.clock import TimeSpec, carry_offsets, parse_times
+from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.reader import TextTable, read_text_table
+
+PLAIN = [
+    ["2007-04-01T00:00", "2007-04-01T03:00"],
+    ["2007-04-01 00:00:30", "1904-02-29 23:59:59"],
+    ["2007-04-01T00:00Z", "2007-04-01T03:00:10Z"],
+]
+OTHERS = [
+    ["2007-04-01T24:00", "2007-04-02T03:00"],
+    ["2007-04-01T00:00+08:00", "2007-04-01T03:00Z"],
+    ["2007-4-1T0:00", "2007-04-01T03:00"],
+    ["2007-04-01", "2007-04-02"],
+]
+
+
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "carry_offset", lambda texts: None)
+    monkeypatch.setattr(TextTable, "_plain_numbers", lambda table, name: None)
+    monkeypatch.setattr(reader, "_are_whole", lambda *given: False)
+
+
+@pytest.mark.parametrize("texts", [*PLAIN, *OTHERS], ids=lambda texts: texts[0])
+@pytest.mark.parametrize("time", [TimeSpec(), TimeSpec(utc_offset=8.0), TimeSpec(zone="Europe/Zurich")], ids=str)
+def test_times_are_the_same_either_way(monkeypatch, texts, time):
+    quick, own = parse_times(texts, time, "time"), carry_offsets([texts])
+    slowly(monkeypatch)
+    assert np.array_equal(quick, parse_times(texts, time, "time"))
+    assert np.array_equal(own, carry_offsets([texts]))
+
+
+@pytest.mark.parametrize("wrong", ["2007-02-30T00:00", "2007-04-01T25:00", "0019-04-01T00:00", "2300-04-01T00:00"])
+def test_a_plain_text_that_is_no_moment_is_refused_either_way(monkeypatch, wrong):
+    messages = []
+    for _ in range(2):
+        with pytest.raises(TableError) as caught:
+            parse_times(["2007-04-01T00:00", wrong], TimeSpec(), "time")
+        messages.append(str(caught.value))
+        slowly(monkeypatch)
+    assert messages[0] == messages[1]
+    assert "record 2 is" in messages[0]
+
+
+FIELDS = ["1.5", " 2", "3 ", "nan", "", "NA", "-9999", "1e3", "inf", "-0.0", "0.30000000000000004"]
+
+
+def test_numbers_are_the_same_either_way(monkeypatch, tmp_path):
+    path = tmp_path / "table.csv"
+    stamps = [f"2007-04-01T{hour:02d}:00" for hour in range(len(FIELDS))]
+    lines = [f"{stamp},{k},{field}" for k, (stamp, field) in enumerate(zip(stamps, FIELDS, strict=True))]
+    path.write_text("\n".join(["time,plain,mixed", "# a remark", *lines, "", " ,, "]) + "\n", encoding="utf-8")
+    quick = read_text_table(path)
+    found = [quick.numbers(name) for name in ("plain", "mixed")]
+    slowly(monkeypatch)
+    slow = read_text_table(path)
+    assert np.array_equal(quick.rows, slow.rows)
+    assert quick.texts("time") == slow.texts("time") == stamps
+    for one, other in zip(found, (slow.numbers(name) for name in ("plain", "mixed")), strict=True):
+        assert np.array_equal(one, other, equal_nan=True)
+    assert np.isnan(found[1]).sum() == 4
