@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.numerics import implicit_root, solve_tridiagonal
 from noahpy_core.physics.coupled_solver import LARGEST_NUMBER_OF_SWEEPS, solve
 from noahpy_core.physics.coupled_system import (
@@ -44,9 +45,9 @@ def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Calla
     number, dt = system.snow_layers, system.dt
     # Held: a step of the chord method asks for the derivative of the equations alone.
     held = Rows(*(part.detach() for part in rows_at(curve, system, root)))
-    slopes = snow_skin_balance(system, root.snow_skin, held.temperature[0])
-    by_potential, by_layer = slopes.by_potential.detach(), slopes.by_layer.detach() * held.temperature_slope[0]
-    by_skin = bare_skin_balance(system, root.bare_skin, root.temperature[0]).by_skin.detach()
+    slopes = snow_skin_balance(system, root.snow_skin, held.warmth[0])
+    by_potential, by_layer = slopes.by_potential.detach(), slopes.by_layer.detach() * held.warmth_slope[0]
+    by_skin = bare_skin_balance(system, root.bare_skin, root.warmth[0]).by_skin.detach()
     matrix = jacobian(system, held)
     # The skins are eliminated into the diagonals of the rows below them.
     top, bare = (dt * system.top).detach(), (dt * (1.0 - system.cover) * system.bare).detach()
@@ -64,10 +65,10 @@ def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Calla
     def change(packed: Tensor) -> Tensor:
         at = unpacked(packed, number)
         rows = rows_at(curve, system, at)
-        over_snow = snow_skin_balance(system, at.snow_skin, rows.temperature[0]).excess
-        on_ground = bare_skin_balance(system, at.bare_skin, at.temperature[0]).excess
-        into_snow = system.top * (at.snow_skin - rows.temperature[0])
-        excess = residual(system, rows, into_snow, system.bare * (at.bare_skin - at.temperature[0]))
+        over_snow = snow_skin_balance(system, at.snow_skin, rows.warmth[0]).excess
+        on_ground = bare_skin_balance(system, at.bare_skin, at.warmth[0]).excess
+        into_snow = system.top * (at.snow_skin - rows.warmth[0])
+        excess = residual(system, rows, into_snow, system.bare * (at.bare_skin - at.warmth[0]))
         first = excess[0] + top * over_snow / by_potential
         middle = excess[number] + bare * on_ground / by_skin
         right = torch.cat([first[None], excess[1:number], middle[None], excess[number + 1 :]])
@@ -81,7 +82,7 @@ def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Calla
 
 def packed(unknowns: Unknowns) -> Tensor:
     """All unknowns of a column in one tensor, ``[unknown, column]``."""
-    return torch.cat([unknowns.enthalpy, unknowns.temperature, unknowns.snow_skin[None], unknowns.bare_skin[None]])
+    return torch.cat([unknowns.enthalpy, unknowns.warmth, unknowns.snow_skin[None], unknowns.bare_skin[None]])
 
 
 def unpacked(values: Tensor, snow_layers: int) -> Unknowns:
@@ -124,6 +125,6 @@ def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
     return (
         f"coupled heat step: {len(columns)} of {unsolved.numel()} columns did not converge in "
         f"{LARGEST_NUMBER_OF_SWEEPS} sweeps; first column {columns[0]} with soil temperature "
-        f"{values[-3][:, columns[0]].tolist()} K. "
+        f"{(FREEZING_POINT + values[-3][:, columns[0]]).tolist()} K. "
         "Check its forcing and parameters for values far outside their bounds, or take a shorter step."
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.numerics import between
-from noahpy_core.physics.coupled_sweep import Sweep
+from noahpy_core.physics.coupled_sweep import Sweep, smallest_step
 from noahpy_core.physics.coupled_system import System, Unknowns, soil_enthalpy
 from noahpy_core.physics.freezing import FreezingCurve
 
@@ -21,18 +21,19 @@ STOP_WIDTH = 1.0e-7
 class Freezing(NamedTuple):
     """Where soil layers begin to freeze, ``[layer, column]``."""
 
-    temperature: Tensor
+    warmth: Tensor
+    """Above the melting point. [K]"""
     below: Tensor
-    """The next temperature at which the curve has its slope. [K]"""
+    """The next warmth at which the curve has its slope. [K]"""
     store: Tensor
     """Enthalpy there. [J m-2]"""
     frozen_slope: Tensor
     thawed_slope: Tensor
     """[J m-2 K-1]"""
 
-    def beyond(self, temperature: Tensor) -> Tensor:
-        """The temperature just on the other side, as seen from one, ``[layer, column]``. [K]"""
-        return torch.where(temperature < self.temperature, self.temperature, self.below)
+    def beyond(self, warmth: Tensor) -> Tensor:
+        """The warmth just on the other side, as seen from one, ``[layer, column]``. [K]"""
+        return torch.where(warmth < self.warmth, self.warmth, self.below)
 
 
 class Kinks(NamedTuple):
@@ -66,7 +67,7 @@ class Reach(NamedTuple):
 
     share: Tensor
     """Of its step, ``[column]``. [1]"""
-    temperature: Tensor
+    warmth: Tensor
     """Of the soil there, ``[layer, column]``. [K]"""
     whole: Tensor
     """Whether nothing held it back, ``[column]`` of bool."""
@@ -83,7 +84,7 @@ def reach(start: Unknowns, found: Sweep, kinks: Kinks, length: Tensor, stops: Te
     length : Share of a step that meets no kink, ``[column]``. [1]
     stops : Whether the whole column stops at its first kink, ``[column]`` of bool.
     """
-    freezing, old, new = kinks.freezing, start.temperature, found.to.temperature
+    freezing, old, new = kinks.freezing, start.warmth, found.to.warmth
     crossing = _crossing(old, new, freezing)
     until = _until_freezing(old, new, crossing, freezing)
     free = torch.where(kinks.weighty, _until_kink(start.enthalpy, found.to.enthalpy, kinks), 1.0)
@@ -98,42 +99,40 @@ def reach(start: Unknowns, found: Sweep, kinks: Kinks, length: Tensor, stops: Te
 
 
 def _freezing(curve: FreezingCurve, system: System) -> Freezing:
-    point = curve.freezing_point(system.soil.store.total, system.soil.curve_parameters())
-    # A few units of round-off below the freezing point the curve has its slope.
-    below = point * (1.0 - 4.0 * torch.finfo(point.dtype).eps)
+    point = curve.freezing_warmth(system.soil.store.total, system.soil.curve_parameters())
+    # A few units of round-off below the freezing point, which is below melting, the curve has its slope.
+    below = point * (1.0 + 4.0 * torch.finfo(point.dtype).eps)
     store, thawed_slope = soil_enthalpy(curve, system.soil, point)
     return Freezing(point, below, store, soil_enthalpy(curve, system.soil, below)[1], thawed_slope)
 
 
 def _crossing(start: Tensor, end: Tensor, kink: Freezing) -> Tensor:
-    """Where a step of soil temperature [K] crosses the freezing point, ``[layer, column]`` of bool."""
-    frozen, freezes = start < kink.temperature, end < kink.temperature
-    return ((frozen & ~freezes) | (freezes & ~frozen)) & ((end - start).abs() > 1.0e-9)
+    """Where a step of soil warmth [K] crosses the freezing point, ``[layer, column]`` of bool."""
+    frozen, freezes = start < kink.warmth, end < kink.warmth
+    return ((frozen & ~freezes) | (freezes & ~frozen)) & ((end - start).abs() > 0.1 * smallest_step(start))
 
 
 def _carried(start: Tensor, found: Sweep, kink: Freezing, length: Tensor) -> Tensor:
-    """Temperature beyond the freezing point: as far as the enthalpy of the step reaches with the slope of that side.
+    """Warmth beyond the freezing point: as far as the enthalpy of the step reaches with the slope of that side.
 
     Parameters
     ----------
-    start : Temperature before the step, ``[layer, column]``. [K]
+    start : Warmth before the step, ``[layer, column]``. [K]
     found : The whole step, and the enthalpy from which it starts.
     kink : Where soil begins to freeze.
     length : Share of the step, ``[column]``. [1]
     """
-    left = found.store + found.store_slope * (found.to.temperature - start) * length - kink.store
+    left = found.store + found.store_slope * (found.to.warmth - start) * length - kink.store
     slope = torch.where(left > 0, kink.thawed_slope, kink.frozen_slope)
-    return torch.where(left > 0, kink.temperature, kink.below) + between(
-        left / slope, -LARGEST_SOIL_STEP, LARGEST_SOIL_STEP
-    )
+    return torch.where(left > 0, kink.warmth, kink.below) + between(left / slope, -LARGEST_SOIL_STEP, LARGEST_SOIL_STEP)
 
 
 def _until_freezing(start: Tensor, end: Tensor, crossing: Tensor, kink: Freezing) -> Tensor:
-    """Share of a step of soil temperature with which a layer is just beyond its freezing point, at most 1.
+    """Share of a step of soil warmth with which a layer is just beyond its freezing point, at most 1.
 
     Parameters
     ----------
-    start, end : Temperature before and after the whole step, ``[layer, column]``. [K]
+    start, end : Warmth before and after the whole step, ``[layer, column]``. [K]
     crossing : Which layers cross it.
     kink : Where soil begins to freeze.
     """

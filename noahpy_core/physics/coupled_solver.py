@@ -18,10 +18,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.numerics import at_most
 from noahpy_core.physics.coupled_kinks import kinks_of, reach
 from noahpy_core.physics.coupled_sweep import smallest_step, sweep
-from noahpy_core.physics.coupled_system import System, Unknowns, snow_temperature, visible_skin
+from noahpy_core.physics.coupled_system import System, Unknowns, snow_warmth, visible_skin
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.recording import iterate_until
 
@@ -46,20 +47,20 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
     system : The equations, ``[row, column]``.
     guess : Where the iteration starts.
     """
-    tolerance = smallest_step(guess.temperature)
+    tolerance = smallest_step(guess.warmth)
     # A vanishing patch of snow matters as little as it weighs.
     weight = at_most(1.0e9 * system.cover, 1.0)
     kinks, melted = kinks_of(curve, system, weight > 1.0e-3), system.snow.all_water()
 
     def step(
-        enthalpy: Tensor, temperature: Tensor, snow_skin: Tensor, bare_skin: Tensor, last: Tensor, count: Tensor,
+        enthalpy: Tensor, warmth: Tensor, snow_skin: Tensor, bare_skin: Tensor, last: Tensor, count: Tensor,
         part: Tensor, done: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
-        at = Unknowns(enthalpy, temperature, snow_skin, bare_skin)
+        at = Unknowns(enthalpy, warmth, snow_skin, bare_skin)
         found = sweep(curve, system._replace(dt=system.dt * part), at)
         to = found.to
         stops, restarts = _stops(count), count == RESTART
-        turn = to.temperature[0] - temperature[0]
+        turn = to.warmth[0] - warmth[0]
         alternates = (turn * last < 0) & (turn.abs() > 0.2 * last.abs()) & (count > FIRST_ALTERNATION)
         length = torch.where(alternates, 0.5, torch.ones_like(turn))
 
@@ -68,7 +69,7 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
         # Skins are solved anew in each sweep: only those that stop with their column are shortened.
         for_skins = torch.where(stops, share, torch.ones_like(share))
 
-        soil_change = (to.temperature - temperature).abs().amax(0)
+        soil_change = (to.warmth - warmth).abs().amax(0)
         snow_change = ((to.enthalpy - enthalpy).abs() / melted).amax(0) * (0.1 * weight)
         settled = (soil_change <= tolerance) & (snow_change <= tolerance) & followed.whole & found.skins_found
 
@@ -79,7 +80,7 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
         larger = torch.where(settled, at_most(2.0 * part, 1.0), part)
         return (
             chosen(enthalpy, enthalpy + share * (to.enthalpy - enthalpy), guess.enthalpy),
-            chosen(temperature, followed.temperature, guess.temperature),
+            chosen(warmth, followed.warmth, guess.warmth),
             chosen(snow_skin, snow_skin + for_skins * (to.snow_skin - snow_skin), guess.snow_skin),
             chosen(bare_skin, bare_skin + for_skins * (to.bare_skin - bare_skin), guess.bare_skin),
             torch.where(done, last, turn * length),
@@ -116,5 +117,6 @@ def first_guess(system: System, temperature: Tensor, skin: Tensor) -> Unknowns:
     temperature : Of the soil, ``[layer, column]``. [K]
     skin : Temperature of the skin, ``[column]``. [K]
     """
-    top_layer, _ = snow_temperature(system.snow, system.snow.start)
-    return Unknowns(system.snow.start, temperature, visible_skin(skin, top_layer[0]), skin)
+    top_layer, _ = snow_warmth(system.snow, system.snow.start)
+    warm = skin - FREEZING_POINT
+    return Unknowns(system.snow.start, temperature - FREEZING_POINT, visible_skin(warm, top_layer[0]), warm)

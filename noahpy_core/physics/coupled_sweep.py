@@ -22,8 +22,8 @@ from noahpy_core.physics.scalar_root import falling_root
 
 TOLERANCE = 1.0e-8
 """Last change of a converged temperature in double precision; the derivative's step squares the error. [K]"""
-COLDEST, HOTTEST, HIGHEST_POTENTIAL = 100.0, 500.0, 1.0e5
-"""Brackets of the skins. [K]"""
+COLDEST, HOTTEST, HIGHEST_POTENTIAL = -173.0, 227.0, 1.0e5
+"""Brackets of the skins, above the melting point. [K]"""
 
 
 def smallest_step(like: Tensor) -> float:
@@ -54,7 +54,7 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
     """
     number, dt = system.snow_layers, system.dt
     rows = rows_at(curve, system, at)
-    top_soil = at.temperature[0]
+    top_soil = at.warmth[0]
     low = torch.full_like(top_soil, COLDEST)
     tolerance = smallest_step(top_soil)
 
@@ -79,13 +79,13 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
         ]
     )
     # Affine in the potential of the snow's skin, counted from where it is.
-    snow_in = system.top * (at.snow_skin - rows.temperature[0])
+    snow_in = system.top * (at.snow_skin - rows.warmth[0])
     right = -residual(system, rows, snow_in, into_soil)
     first = torch.cat([(dt * system.top)[None], torch.zeros_like(right[1:])])
     fixed = solve_tridiagonal(matrix.lower, diagonal, matrix.upper, right)
     following = solve_tridiagonal(matrix.lower, diagonal, matrix.upper, first)
-    constant = rows.temperature[0] + rows.temperature_slope[0] * fixed[0]
-    share = rows.temperature_slope[0] * following[0]
+    constant = rows.warmth[0] + rows.warmth_slope[0] * fixed[0]
+    share = rows.warmth_slope[0] * following[0]
 
     def snow_equation(potential: Tensor) -> tuple[Tensor, Tensor]:
         layer = constant + share * (potential - at.snow_skin)
@@ -96,5 +96,5 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
         snow_equation, at.snow_skin, low, torch.full_like(low, HIGHEST_POTENTIAL), tolerance
     )
     change = fixed + following * (snow_skin - at.snow_skin)
-    to = Unknowns(at.enthalpy + change[:number], at.temperature + change[number:], snow_skin, bare_skin)
+    to = Unknowns(at.enthalpy + change[:number], at.warmth + change[number:], snow_skin, bare_skin)
     return Sweep(to, bare_found & snow_found, rows.store[number:], rows.store_slope[number:])

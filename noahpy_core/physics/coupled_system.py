@@ -1,5 +1,8 @@
 """Skins, snow layers and soil layers as one implicit system: its equations and their derivatives.
 
+Temperatures are counted from the melting point (warmth): near it soil freezes within thousandths of a kelvin, of which
+an absolute temperature in single precision has few.
+
 Unknowns of a column are the enthalpy of each snow layer per square metre of snow, the temperature of each soil layer,
 and the two skin temperatures. Everything that exchanges heat does so at the end of the step. The snow's unknown is its
 enthalpy because temperature is a function of it, also while snow melts.
@@ -96,37 +99,42 @@ class Unknowns(NamedTuple):
 
     enthalpy: Tensor
     """Of the snow layers, ``[snow layer, column]``. [J m-2]"""
-    temperature: Tensor
-    """Of the soil layers, ``[layer, column]``. [K]"""
+    warmth: Tensor
+    """Of the soil layers, above the melting point, ``[layer, column]``. [K]"""
     snow_skin: Tensor
-    """The potential of the snow's skin, ``[column]``. [K]"""
+    """The potential of the snow's skin, above the melting point, ``[column]``. [K]"""
     bare_skin: Tensor
-    """``[column]``. [K]"""
+    """Above the melting point, ``[column]``. [K]"""
+
+    @property
+    def temperature(self) -> Tensor:
+        """Of the soil layers, ``[layer, column]``. [K]"""
+        return FREEZING_POINT + self.warmth
 
 
 class Rows(NamedTuple):
     """State functions of each row at a guess, ``[row, column]``."""
 
     unknown: Tensor
-    """Enthalpy of snow [J m-2], temperature of soil [K]."""
+    """Enthalpy of snow [J m-2], warmth of soil [K]."""
     store: Tensor
     """Enthalpy. [J m-2]"""
     store_slope: Tensor
-    temperature: Tensor
-    temperature_slope: Tensor
+    warmth: Tensor
+    warmth_slope: Tensor
     flow: Tensor
     """Heat that runs down with water in the step; none from soil. [J m-2]"""
     flow_slope: Tensor
 
 
-def snow_temperature(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
-    """Temperature of snow layers and its slope by enthalpy: none while ice and water are together. [K, K m2 J-1]"""
+def snow_warmth(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
+    """Warmth of snow layers and its slope by enthalpy: none while ice and water are together. [K, K m2 J-1]"""
     capacity = SPECIFIC_HEAT_ICE * snow.mass
     beyond = positive_part(enthalpy - snow.all_water())
-    temperature = FREEZING_POINT + (at_most(enthalpy, 0.0) + beyond) / capacity
+    warmth = (at_most(enthalpy, 0.0) + beyond) / capacity
     # Both ends belong to melting: there the slope is that of the side where the temperature stays.
     melting = (enthalpy >= 0) & (beyond <= 0)
-    return temperature, torch.where(melting, 0.0, 1.0 / capacity)
+    return warmth, torch.where(melting, 0.0, 1.0 / capacity)
 
 
 def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,18 +146,18 @@ def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
     return flow, torch.where(running, torch.ones_like(flow), 0.0)
 
 
-def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, temperature: Tensor) -> tuple[Tensor, Tensor]:
+def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, warmth: Tensor) -> tuple[Tensor, Tensor]:
     """Enthalpy of soil layers in equilibrium and its slope. [J m-2, J m-2 K-1]
 
     Parameters
     ----------
     curve : Liquid water of frozen soil by temperature.
     soil : What the layers hold, ``[layer, column]``.
-    temperature : ``[layer, column]``. [K]
+    warmth : Temperature above the melting point, ``[layer, column]``. [K]
     """
-    liquid, liquid_slope = curve.equilibrium(temperature, soil.store.total, soil.curve_parameters())
+    liquid, liquid_slope = curve.equilibrium_at(warmth, soil.store.total, soil.curve_parameters())
     ice = positive_part(soil.store.total - liquid)
-    return soil.store.enthalpy(temperature, ice), soil.store.slope(temperature, ice, liquid_slope)
+    return soil.store.enthalpy_at(warmth, ice), soil.store.slope(warmth, ice, liquid_slope)
 
 
 def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
@@ -161,25 +169,25 @@ def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
     system : The equations.
     at : The guess.
     """
-    snow_t, snow_t_slope = snow_temperature(system.snow, at.enthalpy)
+    snow, snow_slope = snow_warmth(system.snow, at.enthalpy)
     flow, flow_slope = snow_flow(system.snow, at.enthalpy)
-    stored, stored_slope = soil_enthalpy(curve, system.soil, at.temperature)
+    stored, stored_slope = soil_enthalpy(curve, system.soil, at.warmth)
     # No water runs down from soil in this system.
-    none = torch.zeros_like(at.temperature)
+    none = torch.zeros_like(at.warmth)
     return Rows(
-        unknown=torch.cat([at.enthalpy, at.temperature]),
+        unknown=torch.cat([at.enthalpy, at.warmth]),
         store=torch.cat([at.enthalpy, stored]),
         store_slope=torch.cat([torch.ones_like(at.enthalpy), stored_slope]),
-        temperature=torch.cat([snow_t, at.temperature]),
-        temperature_slope=torch.cat([snow_t_slope, torch.ones_like(at.temperature)]),
+        warmth=torch.cat([snow, at.warmth]),
+        warmth_slope=torch.cat([snow_slope, torch.ones_like(at.warmth)]),
         flow=torch.cat([flow, none]),
         flow_slope=torch.cat([flow_slope, none]),
     )
 
 
 def visible_skin(potential: Tensor, top_layer: Tensor) -> Tensor:
-    """Temperature of the snow's skin: its potential, up to melting, or to a top layer that is all water. [K]"""
-    return torch.minimum(potential, at_least(top_layer, FREEZING_POINT))
+    """Warmth of the snow's skin: its potential, up to melting, or to a top layer that is all water. [K]"""
+    return torch.minimum(potential, at_least(top_layer, 0.0))
 
 
 class SnowSkinBalance(NamedTuple):
@@ -198,14 +206,14 @@ def snow_skin_balance(system: System, potential: Tensor, top_layer: Tensor) -> S
     Parameters
     ----------
     system : The equations.
-    potential : Of the skin, ``[column]``. [K]
-    top_layer : Temperature of the top snow layer, ``[column]``. [K]
+    potential : Of the skin, above the melting point, ``[column]``. [K]
+    top_layer : Warmth of the top snow layer, ``[column]``. [K]
     """
     skin = visible_skin(potential, top_layer)
-    balance = snow_balance(system.snow_skin, skin)
+    balance = snow_balance(system.snow_skin, FREEZING_POINT + skin)
     # Of the two in the minimum one has the slope. Where they are equal it is the potential, the unknown itself.
-    free = potential <= at_least(top_layer, FREEZING_POINT)
-    follows = ~free & (top_layer > FREEZING_POINT)
+    free = potential <= at_least(top_layer, 0.0)
+    follows = ~free & (top_layer > 0.0)
     return SnowSkinBalance(
         balance,
         balance.heat - system.top * (potential - top_layer),
@@ -228,9 +236,9 @@ def bare_skin_balance(system: System, skin: Tensor, top_soil: Tensor) -> BareSki
     Parameters
     ----------
     system : The equations.
-    skin, top_soil : Temperatures of the skin and of the top soil layer, ``[column]``. [K]
+    skin, top_soil : Warmth of the skin and of the top soil layer, ``[column]``. [K]
     """
-    balance = bare_balance(system.bare_skin, skin)
+    balance = bare_balance(system.bare_skin, FREEZING_POINT + skin)
     return BareSkinBalance(balance, balance.heat - system.bare * (skin - top_soil), balance.slope - system.bare)
 
 
@@ -246,7 +254,7 @@ def jacobian(system: System, rows: Rows) -> Linear:
     """Derivative of the rows by their unknowns, skins held. [1 for snow, J m-2 K-1 for soil]"""
     number, dt = system.snow_layers, system.dt
     above, below = dt * system.conductance_above(), dt * system.between
-    slope, flow_slope = rows.temperature_slope, rows.flow_slope
+    slope, flow_slope = rows.warmth_slope, rows.flow_slope
     none = torch.zeros_like(slope[:1])
     # Water that leaves the lowest snow layer leaves the system.
     from_above = torch.cat([none, flow_slope[: number - 1], torch.zeros_like(slope[number - 1 : -1])])
@@ -267,10 +275,10 @@ def residual(system: System, rows: Rows, into_snow: Tensor, into_soil: Tensor) -
     into_snow : Heat from the skin, per square metre of snow. [W m-2]
     into_soil : Heat from the bare skin, per square metre of bare ground. [W m-2]
     """
-    number, dt, temperature = system.snow_layers, system.dt, rows.temperature
-    deep = system.deep_temperature.expand_as(temperature[0])[None]
+    number, dt, warmth = system.snow_layers, system.dt, rows.warmth
+    deep = (system.deep_temperature - FREEZING_POINT).expand_as(warmth[0])[None]
     # Per square metre of snow down to its base, per square metre of ground below.
-    falling = dt * system.between * (temperature - torch.cat([temperature[1:], deep]))
+    falling = dt * system.between * (warmth - torch.cat([warmth[1:], deep]))
     to_soil = falling[:number][-1] * system.cover + dt * (1.0 - system.cover) * into_soil
     arriving = torch.cat([(dt * into_snow)[None], falling[: number - 1], to_soil[None], falling[number:-1]])
     water_from_above = torch.cat([torch.zeros_like(rows.flow[:1]), rows.flow[: number - 1]])

@@ -63,6 +63,11 @@ class FreezingCurve(ModelPart):
         """Temperature at which ice-free soil holding `total` water starts to freeze. [K]"""
         return FREEZING_POINT / (1.0 + scaled_suction(total, self.exponent(soil), soil))
 
+    def freezing_warmth(self, total: Tensor, soil: SoilParameters) -> Tensor:
+        """The same less the melting point of pure water, with all its digits. [K]"""
+        suction = scaled_suction(total, self.exponent(soil), soil)
+        return -FREEZING_POINT * suction / (1.0 + suction)
+
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
         """Liquid water in equilibrium with temperature, and its slope.
 
@@ -81,12 +86,44 @@ class FreezingCurve(ModelPart):
         In y = ln W the curve is concave and falls, so Newton's method from W = total is monotone; it runs without
         gradient, and the root is given its derivatives afterwards.
         """
-        b = self.exponent(soil)
         freezing_point = self.freezing_point(total, soil)
         freezing = temperature < freezing_point
         # Where nothing freezes there is no logarithm to take. The cold put in its place has one, which is not used.
         cold = torch.where(freezing, temperature, 0.5 * freezing_point.detach())
-        target = torch.log(scaled_supercooling(cold))
+        growth = FREEZING_POINT / (cold * (FREEZING_POINT - cold))
+        return self._liquid(freezing, scaled_supercooling(cold), growth, total, soil)
+
+    def equilibrium_at(self, warmth: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
+        """The same of a temperature less the melting point, whose digits are what counts near it.
+
+        Parameters
+        ----------
+        warmth : [K]
+        total : Liquid and ice. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
+        if type(self).equilibrium is not FreezingCurve.equilibrium:
+            return self.equilibrium(FREEZING_POINT + warmth, total, soil)
+        freezing = warmth < self.freezing_warmth(total, soil)
+        # As above: any cold has a logarithm.
+        cold = torch.where(freezing, warmth, -1.0)
+        temperature = FREEZING_POINT + cold
+        return self._liquid(freezing, -cold / temperature, -FREEZING_POINT / (temperature * cold), total, soil)
+
+    def _liquid(
+        self, freezing: Tensor, supercooling: Tensor, growth: Tensor, total: Tensor, soil: SoilParameters
+    ) -> tuple[Tensor, Tensor]:
+        """Liquid water [m3 m-3] and its slope by temperature [m3 m-3 K-1].
+
+        Parameters
+        ----------
+        freezing : Where there is ice, of bool.
+        supercooling : (T_0 - T)/T there. [1]
+        growth : Of its logarithm with the cold. [K-1]
+        total : Liquid and ice. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
+        b, target = self.exponent(soil), torch.log(supercooling)
         start = torch.log(total)
         constant = torch.log(soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION)) + b * torch.log(soil.porosity)
 
@@ -106,8 +143,7 @@ class FreezingCurve(ModelPart):
             y = at_most(y + change(y, held), start.detach())
         y = implicit_root(y + change(y, held), lambda y: change(y, values))
         liquid = torch.exp(y)
-        slope = (FREEZING_POINT / (cold * (FREEZING_POINT - cold))) * liquid
-        slope = slope / (b + liquid * self.ice_term_slope(total - liquid))
+        slope = growth * liquid / (b + liquid * self.ice_term_slope(total - liquid))
         floor = at_most(torch.full_like(total, self.smallest), total)
         curved = freezing & (liquid > floor)
         return (

@@ -37,34 +37,38 @@ class SoilStore(NamedTuple):
 
     def enthalpy(self, temperature: Tensor, ice: Tensor) -> Tensor:
         """[J m-2]"""
-        return self.thickness * (self.capacity(ice) * (temperature - FREEZING_POINT) - FUSION * ice)
+        return self.enthalpy_at(temperature - FREEZING_POINT, ice)
+
+    def enthalpy_at(self, warmth: Tensor, ice: Tensor) -> Tensor:
+        """The same by the temperature less the melting point. [J m-2]"""
+        return self.thickness * (self.capacity(ice) * warmth - FUSION * ice)
 
     def capacity(self, ice: Tensor) -> Tensor:
         """Heat capacity. [J m-3 K-1]"""
         liquid = self.total - ice
         return self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * liquid + HEAT_CAPACITY_SOIL_ICE * ice
 
-    def slope(self, temperature: Tensor, ice: Tensor, liquid_slope: Tensor) -> Tensor:
+    def slope(self, warmth: Tensor, ice: Tensor, liquid_slope: Tensor) -> Tensor:
         """Of the enthalpy by temperature, when liquid water follows it with a slope. [J m-2 K-1]
 
         Parameters
         ----------
-        temperature : ``[layer, column]``. [K]
+        warmth : Temperature less the melting point, ``[layer, column]``. [K]
         ice : ``[layer, column]``. [m3 m-3]
         liquid_slope : Of liquid water by temperature, ``[layer, column]``. [K-1]
         """
-        thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * (temperature - FREEZING_POINT)
+        thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
         return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
 
-    def state(self, enthalpy: Tensor, temperature: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
+    def state(self, enthalpy: Tensor, warmth: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
         """Temperature [K] and ice [m3 m-3] that have exactly an enthalpy [J m-2].
 
         Parameters
         ----------
-        temperature : Solution of the heat equation, which ice then fits. [K]
+        enthalpy : ``[layer, column]``. [J m-2]
+        warmth : Solution of the heat equation, less the melting point, which ice then fits. [K]
         thawed : Where there is no ice, of bool.
         """
-        warmth = temperature - FREEZING_POINT
         content = enthalpy / self.thickness
         all_liquid = self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * self.total
         latent = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth

@@ -5,9 +5,16 @@ from __future__ import annotations
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
-from noahpy_core.constants import LATENT_HEAT_FUSION, WATER_DENSITY
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    HEAT_CAPACITY_SOIL_ICE,
+    HEAT_CAPACITY_SOIL_WATER,
+    LATENT_HEAT_FUSION,
+    WATER_DENSITY,
+)
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_enthalpy import soil_store
+from noahpy_core.physics.soil_heat import FUSION
 from noahpy_core.state import State
 from noahpy_core.steps.conservative.parts import ConservativeParts
 
@@ -55,8 +62,7 @@ def energy_closure(
     into_soil = moved.through[0] - moved.through[-1] - moved.evaporated_heat
     advected = snowy.arriving_heat + into_soil + LATENT_HEAT_FUSION * sublimed
 
-    soil_gain = _soil_enthalpy(after, parameters, column) - _soil_enthalpy(before, parameters, column)
-    soil_gain = soil_gain.sum(0) / dt
+    soil_gain = _soil_enthalpy_gain(before, after, parameters, column) / dt
     snow_gain = _snow_enthalpy_gain(before, after) / dt
     spent = values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"]
     spent = spent + values["ground_heat_flux"]
@@ -72,10 +78,24 @@ def energy_closure(
     }
 
 
-def _soil_enthalpy(state: State, parameters: Parameters, column: SoilColumn) -> Tensor:
-    """Of each layer, ``[layer, column]``. [J m-2]"""
-    store = soil_store(state.soil.moisture, column.thickness, parameters)
-    return store.enthalpy(state.soil.temperature, state.soil.ice)
+def _soil_enthalpy_gain(before: State, after: State, parameters: Parameters, column: SoilColumn) -> Tensor:
+    """Of the soil, ``[column]``. [J m-2]
+
+    Parameters
+    ----------
+    before, after : State at the start and end.
+    parameters : Of the step.
+    column : Soil layers.
+    """
+    old, new = before.soil, after.soil
+    thawed, frozen = new.liquid_water - old.liquid_water, new.ice - old.ice
+    # By differences: of the enthalpies themselves, of which a column has 1e8 to 1e9 J m-2, round-off would be seen.
+    warmed = soil_store(new.moisture, column.thickness, parameters).capacity(new.ice) * (
+        new.temperature - old.temperature
+    )
+    capacity = HEAT_CAPACITY_SOIL_WATER * thawed + HEAT_CAPACITY_SOIL_ICE * frozen
+    gained = warmed + capacity * (old.temperature - FREEZING_POINT) - FUSION * frozen
+    return (column.thickness * gained).sum(0)
 
 
 def _snow_enthalpy_gain(before: State, after: State) -> Tensor:

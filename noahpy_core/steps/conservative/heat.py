@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import LATENT_HEAT_FUSION
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.coupled_heat import solve_coupled
@@ -17,7 +17,7 @@ from noahpy_core.physics.coupled_system import (
     bare_skin_balance,
     snow_flow,
     snow_skin_balance,
-    snow_temperature,
+    snow_warmth,
     visible_skin,
 )
 from noahpy_core.physics.energy_balance import shaded_conductivity
@@ -49,12 +49,13 @@ def heat_step(
     """
     system = heat_system(schemes, state, forcing, around, parameters, dt)
     at = solve_coupled(schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature))
-    temperature, _ = snow_temperature(system.snow, at.enthalpy)
-    over_snow = snow_skin_balance(system, at.snow_skin, temperature[0]).balance
-    on_ground = bare_skin_balance(system, at.bare_skin, at.temperature[0]).balance
+    warmth, _ = snow_warmth(system.snow, at.enthalpy)
+    over_snow = snow_skin_balance(system, at.snow_skin, warmth[0]).balance
+    on_ground = bare_skin_balance(system, at.bare_skin, at.warmth[0]).balance
     cover, number = system.cover, system.snow_layers
 
-    every = torch.cat([temperature, at.temperature, system.deep_temperature.expand_as(cover)[None]])
+    deep = (system.deep_temperature - FREEZING_POINT).expand_as(cover)
+    every = torch.cat([warmth, at.warmth, deep[None]])
     conducted = system.between * (every[:-1] - every[1:])
     flow, _ = snow_flow(system.snow, at.enthalpy)
     layers, outflow, warm = pack_after_heat(schemes, around.snowy, over_snow, conducted[:number], flow, parameters, dt)
@@ -67,8 +68,9 @@ def heat_step(
     return HeatStep(
         system=system,
         at=at,
-        snow_temperature=temperature,
-        snow_skin=visible_skin(at.snow_skin, temperature[0]),
+        snow_temperature=FREEZING_POINT + warmth,
+        snow_skin=FREEZING_POINT + visible_skin(at.snow_skin, warmth[0]),
+        bare_skin=FREEZING_POINT + at.bare_skin,
         over_snow=over_snow,
         on_ground=on_ground,
         layers=layers,

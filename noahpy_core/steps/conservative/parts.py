@@ -68,6 +68,9 @@ class HeatStep(NamedTuple):
     at: Unknowns
     snow_temperature: Tensor
     snow_skin: Tensor
+    """[K]"""
+    bare_skin: Tensor
+    """[K]"""
     over_snow: Balance
     on_ground: Balance
     layers: SnowLayers

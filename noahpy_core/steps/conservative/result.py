@@ -32,7 +32,7 @@ def new_state(
     fresh = transitions.amount(around.snowfall * dt, FRESH_SNOW_SCALE)
     presence = transitions.amount(snowy.layers.mass.sum(0), PRESENCE_SCALE)
     age = snow_age(state.snow.age, fresh, presence, dt)
-    skin = _merged(cover, heat.snow_skin, heat.at.bare_skin)
+    skin = _merged(cover, heat.snow_skin, heat.bare_skin)
     return State(
         parts.moved.soil, schemes.snow.state(settled, albedo, age), _memory(parts, parameters), parts.canopy.water, skin
     )

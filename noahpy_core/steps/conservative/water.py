@@ -102,8 +102,8 @@ def moved_water(
 def _phases(schemes: Schemes, heat: HeatStep) -> tuple[Tensor, Tensor]:
     """Temperature [K] and ice [m3 m-3] of the soil layers after heat has been exchanged."""
     store = heat.system.soil.store
-    freezing_point = schemes.curve.freezing_point(store.total, heat.system.soil.curve_parameters())
-    return store.state(heat.soil_enthalpy, heat.at.temperature, heat.at.temperature >= freezing_point)
+    freezing = schemes.curve.freezing_warmth(store.total, heat.system.soil.curve_parameters())
+    return store.state(heat.soil_enthalpy, heat.at.warmth, heat.at.warmth >= freezing)
 
 
 def _uptake(around: Surroundings, heat: HeatStep) -> Tensor:
