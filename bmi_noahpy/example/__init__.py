@@ -150,7 +150,7 @@ def write_table(table: ForcingTable, path: Path) -> None:
 
 
 def _end(years: int) -> np.datetime64:
-    found: np.datetime64 = (START.astype("datetime64[M]") + 12 * years).astype("datetime64[s]")
+    found: np.datetime64 = (START.astype("datetime64[M]") + np.timedelta64(12 * years, "M")).astype("datetime64[s]")
     return found
 
 

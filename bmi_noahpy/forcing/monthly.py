@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MIDDLE_DAY = 15
+MONTH = np.timedelta64(1, "M")
 
 
 def monthly_value(twelve_values: ArrayLike, times: Any) -> Any:
@@ -55,9 +56,9 @@ def _brackets(days: NDArray[np.datetime64]) -> tuple[NDArray[np.int64], NDArray[
     """Earlier month, later month (0..11) and the weight of the later one."""
     months = days.astype("datetime64[M]")
     day_of_month = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
-    first = np.where(day_of_month < MIDDLE_DAY, months - 1, months)
+    first = np.where(day_of_month < MIDDLE_DAY, months - MONTH, months)
     first_day = first.astype("datetime64[D]")
-    length = ((first + 1).astype("datetime64[D]") - first_day).astype(np.int64)
+    length = ((first + MONTH).astype("datetime64[D]") - first_day).astype(np.int64)
     elapsed = (days - first_day).astype(np.int64) + 1 - MIDDLE_DAY
     earlier = first.astype(np.int64) % 12
     return earlier, (earlier + 1) % 12, elapsed / length
