@@ -93,8 +93,10 @@ class _Look:
     def taken(self) -> FirstLook:
         found = self._read()
         if not found.seen:
+            names = ", ".join(found.unused[:SHOWN])
             raise ForcingError(
-                f"{self._files[0]}: no variable of weather is recognised in it. `noahpy info presets` lists names."
+                f"{self._files[0]}: none of its variables ({names}) is recognised as weather. "
+                "Name them in forcing.variables, or set forcing.preset (`noahpy info presets` lists names)."
             )
         if found.ends and not any(seen.label for seen in found.seen.values()):
             self._guesses.append("its hours run to 24: forcing.time.label end is a guess")

@@ -76,18 +76,10 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
         hint=hint(names, "text") if spec.preset is None else "",
     )
     whole = spec.time.label or clock.label or table.layout.label
-    fields = {}
-    for quantity, name in chosen.items():
-        columns, asked = sums.get(name, (name,)), variables.get(quantity)
-        values, units, assumed = _values(table, columns, quantity, asked.units if asked else None)
-        fields[quantity] = RawField(
-            values=values[:, None],
-            units=units,
-            name=" + ".join(columns),
-            label=(asked.label if asked else None) or table.label(columns[0], whole),
-            accumulated=asked.accumulated if asked else None,
-            assumed=assumed,
-        )
+    fields = {
+        quantity: _field(table, sums.get(name, (name,)), quantity, variables.get(quantity), whole)
+        for quantity, name in chosen.items()
+    }
     amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
     refuse_other_interval(spec, stamps, amounts, source)
     taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
@@ -95,6 +87,21 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     told = [*left_out(extremes, chosen), *_of_stamps(table, clock, time, spec, fields)]
     notes = tuple(f"{source}: {text}" for text in told)
     return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table), notes=notes)
+
+
+def _field(
+    table: TextTable, columns: tuple[str, ...], quantity: str, asked: VariableSpec | None, whole: str | None
+) -> RawField:
+    """One quantity, out of a column or the sum of several; `whole` is what the stamps of the file are."""
+    values, units, assumed = _values(table, columns, quantity, asked.units if asked else None)
+    return RawField(
+        values=values[:, None],
+        units=units,
+        name=" + ".join(columns),
+        label=(asked.label if asked else None) or table.label(columns[0], whole),
+        accumulated=asked.accumulated if asked else None,
+        assumed=assumed,
+    )
 
 
 def _of_stamps(

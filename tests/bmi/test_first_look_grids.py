@@ -81,3 +81,9 @@ def test_files_of_other_kinds_are_named(begin, words, tmp_path):
     (tmp_path / "a.csv").write_bytes(begin + b" 1 2 3\n")
     with pytest.raises(ForcingError, match=words):
         open_forcing({"file": tmp_path / "a.csv"})
+
+
+def test_a_table_without_any_known_name_is_refused_with_its_names(tmp_path):
+    (tmp_path / "a.csv").write_text("time,GHI,Temperature\n2021-06-01T00:00Z,0,5\n2021-06-01T01:00Z,0,5\n")
+    with pytest.raises(ForcingError, match=r"none of its variables \(GHI, Temperature\) is recognised as weather"):
+        write_from_records(tmp_path / "a.csv", tmp_path / "a.yaml")
