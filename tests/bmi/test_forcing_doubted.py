@@ -51,6 +51,15 @@ def test_usual_weather_is_not_doubted(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "file",
+    ["bondville/forcing.txt", "col_de_porte/forcing.csv", "tgl/forcing.txt", "toolik/forcing.csv", "yakou/forcing.csv"],
+)
+def test_measured_weather_is_not_doubted(shared, file):
+    found = open_forcing({"file": shared / "data" / file})
+    assert (found.notes, implausible(found)) == ((), [])
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"Precip_mm": coded(RAIN, 99.9)}, "precipitation: 0.02775 kg m-2 s-1 is far from all other values"),
