@@ -17,6 +17,10 @@ class InUse(ValueError):
     """A file that another process is writing."""
 
 
+class NoPlace(ValueError):
+    """A folder in which no file can be made."""
+
+
 class SoleWriter:
     """The right to write a file or folder, which the system takes back when the process ends, however it ends.
 
@@ -37,11 +41,19 @@ class SoleWriter:
         self._lock: filelock.BaseFileLock = filelock.FileLock(self._file, on_acquired=_sign)
 
     def __enter__(self) -> SoleWriter:
-        """Take the right, or raise `InUse` with the host and process that has it, and since when."""
+        """Take the right.
+
+        Raises
+        ------
+        InUse : Another process has it: host, process and since when.
+        NoPlace : No file can be made there.
+        """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._acquire()
         except filelock.Timeout:
+            # Of a file that cannot be made, too, it is only said that it could not be had.
+            self._require_place()
             raise InUse(f"{self.path}: {_holder(self._file)} is writing it. {self._remedy}") from None
         return self
 
@@ -62,6 +74,16 @@ class SoleWriter:
     def held(self) -> bool:
         """Whether this object has the right."""
         return bool(self._lock.is_locked)
+
+    def _require_place(self) -> None:
+        try:
+            os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+            self._file.unlink()
+        except FileExistsError:
+            return
+        except OSError as error:
+            reason = f"no file can be made in {self._file.parent} ({error.strerror}). Write elsewhere."
+            raise NoPlace(f"{self.path}: {reason}") from None
 
     def _acquire(self) -> None:
         try:

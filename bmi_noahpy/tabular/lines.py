@@ -40,7 +40,11 @@ def read_lines(path: Path, encoding: str | None) -> tuple[list[str], str]:
     ------
     TableError : the file is no text, is a Git LFS pointer, or is not in the encoding.
     """
-    raw = path.read_bytes()
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        # A fault of the medium comes without the name of the file.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     if raw.startswith(b"version https://git-lfs"):
         raise TableError(f"{path}: a Git LFS pointer, not the data. Fetch them with: git lfs pull.")
     for mark, remedy in OTHERS.items():

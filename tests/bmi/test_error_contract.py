@@ -335,6 +335,20 @@ def test_no_error_is_a_traceback_and_the_status_says_whose_fault_it_is(capsys, e
     assert len(text) <= 520
 
 
+def test_a_fault_of_the_medium_names_the_file(folder, monkeypatch):
+    site, real = write(folder / "site.yaml", changed(settings())), Path.read_bytes
+
+    def broken(path: Path) -> bytes:
+        if path.name == "weather.csv":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    result = CliRunner().invoke(app, ["check", str(site)])
+    assert result.exit_code == 1
+    assert "weather.csv" in " ".join(result.output.split())
+
+
 # --- signals and streams
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from bmi_noahpy.atomic import clear_leftovers, replace_folder, replaced
 from bmi_noahpy.cli import app
-from bmi_noahpy.files.lock import InUse, SoleWriter
+from bmi_noahpy.files.lock import InUse, NoPlace, SoleWriter
 from bmi_noahpy.files.targets import RefusedTarget, check_target
 from bmi_noahpy.learn import train
 from bmi_noahpy.output.journal import Journal
@@ -135,6 +135,12 @@ def test_a_lock_with_a_note_that_cannot_be_read_is_still_a_lock(tmp_path, note):
         (tmp_path / ".out.nc.lock").write_text(note)
         with pytest.raises(InUse, match="another process is writing it"):
             SoleWriter(tmp_path / "out.nc").__enter__()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder in which nobody can make a file")
+def test_a_place_where_no_file_can_be_made_is_not_called_in_use():
+    with pytest.raises(NoPlace, match="no file can be made in /proc"), SoleWriter(Path("/proc/out.nc")):
+        pass
 
 
 def test_a_training_and_its_checkpoint_are_written_by_one_process(tmp_path):
