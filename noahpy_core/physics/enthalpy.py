@@ -20,7 +20,7 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.fixed import ModelPart
-from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
+from noahpy_core.numerics import at_most, between, implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.soil_heat import FUSION, Coupling, HeatConduction, SoilHeat, heat_conduction
@@ -95,16 +95,47 @@ class EnthalpySoilHeat(ModelPart):
         start = solve_freezing(self.curve, system, temperature, total, soil)
         new_temperature = self._implicit_derivative(start, system, total, soil)
         new_liquid, _ = self.curve.equilibrium(new_temperature, total, soil)
+        deep, end = parameters.general.deep_temperature, new_temperature
+        if temperature.dtype == torch.float32:
+            into = _heat_into_layers(coefficients, end, coupling, deep, source) * dt
+            stored = liquid + (into - coefficients.capacity * (end - temperature)) / system.latent
+            new_temperature, new_liquid = self._closing(end, new_liquid, stored, total, soil, coefficients, system)
         gained = coefficients.capacity * (new_temperature - temperature) + system.latent * (new_liquid - liquid)
-        deep = parameters.general.deep_temperature
         return SoilHeat(
             temperature=new_temperature,
             liquid=new_liquid,
             ice=positive_part(total - new_liquid),
-            top_flux=coefficients.top * (coupling.temperature - new_temperature[0]),
-            bottom_flux=coefficients.bottom * (new_temperature[-1] - deep),
+            top_flux=coefficients.top * (coupling.temperature - end[0]),
+            bottom_flux=coefficients.bottom * (end[-1] - deep),
             storage_change=gained.sum(0) / dt,
         )
+
+    def _closing(
+        self,
+        temperature: Tensor,
+        liquid: Tensor,
+        stored: Tensor,
+        total: Tensor,
+        soil: SoilParameters,
+        coefficients: HeatConduction,
+        system: Conduction,
+    ) -> tuple[Tensor, Tensor]:
+        """Temperature and liquid water that close the balance of each layer, with the derivatives on the curve.
+
+        In single precision temperature has steps of 3e-5 K, between which water freezes whose latent heat is thousands
+        of W m-2 over a short step. The heat that a layer has got says how much it is; what is more than all of it warms
+        the layer, what is less than none cools it.
+
+        Parameters
+        ----------
+        temperature, liquid : At the root, and on the curve. [K, m3 m-3]
+        stored : Liquid water that closes the balance at this temperature. [m3 m-3]
+        """
+        warmest = self.curve.freezing_point(total, soil) * (1.0 + NEAR * torch.finfo(temperature.dtype).eps)
+        low = at_most(torch.full_like(total, self.curve.smallest), total)
+        closing = torch.where(temperature <= warmest, between(stored, low, total), liquid)
+        rest = (stored - closing) * system.latent / coefficients.capacity
+        return temperature + rest.detach(), liquid + (closing - liquid).detach()
 
     def _system(
         self,
@@ -151,6 +182,17 @@ class EnthalpySoilHeat(ModelPart):
         return -solve_tridiagonal(system.lower.detach(), jacobian, system.upper.detach(), residual)
 
 
+def _heat_into_layers(
+    coefficients: HeatConduction, temperature: Tensor, coupling: Coupling, deep: Tensor, source: Tensor | None
+) -> Tensor:
+    """Heat conducted into each layer, from differences of temperature, and what others add. [W m-2]"""
+    top = coefficients.top * (coupling.temperature - temperature[0])
+    bottom = coefficients.bottom * (temperature[-1] - deep)
+    down = torch.cat([top[None], coefficients.between * (temperature[:-1] - temperature[1:]), bottom[None]])
+    into = down[:-1] - down[1:]
+    return into if source is None else into + source
+
+
 def solve_freezing(
     curve: FreezingCurve, system: Conduction, temperature: Tensor, total: Tensor, soil: SoilParameters
 ) -> Tensor:
@@ -181,6 +223,8 @@ def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
 SOLVES_OF_A_GUESS = 12
 """Tridiagonal solves spent on the guess that few layers freeze or thaw through, before the safe iteration starts."""
 LARGEST_NUMBER_OF_SOLVES = 400
+NEAR = 8.0
+"""By so many units of round-off a layer that holds ice may be warmer than its freezing point in single precision."""
 TOLERANCE = 1.0e-8
 """Last change of a converged temperature in double precision; the final step squares the error. [K]"""
 

@@ -223,6 +223,16 @@ def test_single_precision_converges_and_stays_close_to_double(dt):
     assert temperature_error.max() < 1.0
 
 
+@pytest.mark.parametrize("dt", [60.0, 1800.0, DAY])
+def test_single_precision_closes_the_balance_to_the_last_digit_of_temperature(curve, dt):
+    case = single_precision(heat_case(2000, seed=15).on_curve(curve))
+    step = case.step(curve, dt)
+    residual = step.top_flux - step.bottom_flux - step.storage_change
+    # Steps of a temperature near 273 K are 3e-5 K; on the curve itself they would free a thousand times the heat.
+    steps_of_heat = 4.0e6 * case.column.thickness.sum(0) * 3.1e-5 / dt
+    assert bool((residual.abs() < steps_of_heat + 1.0e-2).all())
+
+
 def test_each_column_may_have_its_own_step_length(curve):
     case, dt = heat_case(5, seed=13), torch.tensor(LENGTHS, dtype=torch.float64)
     together = case.step(curve, dt)
