@@ -19,7 +19,8 @@ def init(
         typer.Option("--from", help="File of weather records (a table or netCDF) to look at, or a Noah ASCII file."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Convention that the records follow (`noahpy info presets`).")
+        str | None,
+        typer.Option(help="Convention that the records follow (`noahpy info presets`); else by their names."),
     ] = None,
     vegetation: Annotated[
         str | None,

@@ -10,7 +10,7 @@ import numpy as np
 from bmi_noahpy.forcing.accumulation import amounts, looks_accumulated, totals
 from bmi_noahpy.forcing.alignment import SHARES, aligned
 from bmi_noahpy.forcing.checks import check_times, check_values
-from bmi_noahpy.forcing.derived import with_longwave, with_pressure
+from bmi_noahpy.forcing.derived import not_derived, with_longwave, with_pressure
 from bmi_noahpy.forcing.gaps import fill, regular
 from bmi_noahpy.forcing.noise import clipped
 from bmi_noahpy.forcing.prepared import Biases, Period, combine, means_among, needed, widen
@@ -51,7 +51,8 @@ def build_table(
     axis, shifts = aligned(raw.times, labels, raw.source)
     interval = float((raw.times[1] - raw.times[0]) / np.timedelta64(1, "s")) if len(raw.times) > 1 else None
     first, last = needed(axis, period)
-    values, notes, problems = {}, [*raw.notes], []
+    values, problems = {}, []
+    notes = [*raw.notes, *(f"{raw.source}: {text}" for text in not_derived(derivations or {}, raw.fields))]
     for quantity, field in raw.fields.items():
         where = f"{raw.source}: {quantity}" + (f" ({field.name})" if field.name != quantity else "")
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -60,6 +60,15 @@ def check_wanted(wanted: Mapping[str, float | str]) -> None:
             raise ForcingError(f"forcing.derive.longwave_down: unknown parameterisation {value!r}. {remedy}")
         if name == "air_pressure" and not (isinstance(value, (int, float)) and -500.0 <= value <= 9000.0):
             raise ForcingError(f"forcing.derive.air_pressure: {value!r} is not the elevation of a site in m.")
+
+
+def not_derived(wanted: Mapping[str, float | str], there: Collection[str]) -> list[str]:
+    """A sentence for each quantity that is to be derived, but that the records have."""
+    return [
+        f"{name} is not derived: the file has its own, which is used. Remove forcing.derive.{name}"
+        for name in wanted
+        if name in there
+    ]
 
 
 def with_pressure(values: Mapping[str, Array], wanted: Mapping[str, float | str]) -> dict[str, Array]:

@@ -132,6 +132,10 @@ def choose_variables(
             raise ForcingError(
                 f"{source}: forcing.variables.{quantity}.name: no variable {name!r} among {', '.join(labels)}."
             )
+    for name in explicit.values():
+        of = [quantity for quantity, named in explicit.items() if named == name]
+        if len(of) > 1:
+            raise ForcingError(f"{source}: {name!r} is named for {' and for '.join(of)}. Correct forcing.variables.")
     declared = declared or {}
     found = _recognise({name: label for name, label in labels.items() if name not in declared}, explicit, source)
     _refuse_rain_beside_snow(found, labels, explicit, source)

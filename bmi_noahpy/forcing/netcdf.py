@@ -11,6 +11,7 @@ import numpy as np
 
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
+from bmi_noahpy.forcing.derived import not_derived
 from bmi_noahpy.forcing.gaps import regular
 from bmi_noahpy.forcing.names import NAMES, choose_variables, statistics_among
 from bmi_noahpy.forcing.netcdf_fields import NetcdfField, NetcdfRecords, OpenFiles, Part
@@ -102,6 +103,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     refuse_other_interval(spec, records.times, amounts, source)
     taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
     others = [*left_out(statistics_among(labels, declared, taken), chosen), *_of_labels(fields, spec)]
+    others += not_derived(spec.derive, fields)
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]
     told = [f"{source}: {text}" for text in (*others, *unsaid(spec.preset, list(labels), "netcdf", rates))]
     return dataclasses.replace(records, notes=(*records.notes, *told, *far_note(site, domain, source)))

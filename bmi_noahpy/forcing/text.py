@@ -137,6 +137,7 @@ def _values(table: TextTable, columns: tuple[str, ...], quantity: str, asked: st
         if total is None:
             total, first, assumed = values, units, stated is None
             continue
+        assumed = assumed or stated is None
         try:
             total = total + values * factor_in_sum(units, first, quantity)
         except ForcingError as error:

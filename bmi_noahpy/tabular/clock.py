@@ -32,6 +32,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "minute": ("minute", "min", "mi", "mn", "minutes"),
     "hhmm": ("hhmm", "hrmn", "hrmin", "time_hhmm", "hour_minute", "hourmin"),
 }
+FARTHEST_ZONE = 15.0
+"""No clock is further from UTC. [h]"""
 DAY_FIRST, MONTH_FIRST = ("day-first", "day first", "dmy"), ("month-first", "month first", "mdy")
 
 AGE = np.datetime64("1678-01-01", "s"), np.datetime64("2262-01-01", "s")
@@ -70,6 +72,14 @@ class TimeSpec:
     utc_offset: float | None = None
     zone: str | None = None
     label: Label | None = None
+
+    def __post_init__(self) -> None:
+        offset = self.utc_offset
+        if offset is not None and not -FARTHEST_ZONE <= offset <= FARTHEST_ZONE:
+            raise TableError(
+                f"time.utc_offset: {offset:g} is no local time minus UTC in hours. Give one from -{FARTHEST_ZONE:g} to "
+                f"{FARTHEST_ZONE:g}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -142,3 +142,16 @@ def test_the_place_of_a_sensor_is_no_unit(tmp_path):
     variables = {"air_temperature": {"name": "TA_1_1_1", "units": "degC"}, "relative_humidity": {"name": "RH_1_1_1"}}
     with pytest.raises(ForcingError, match=r"relative_humidity.*look like percent"):
         open_forcing({"file": table(tmp_path, **changes), "variables": variables})
+
+
+def test_what_is_asked_for_and_cannot_be_meant_is_refused_or_told_of(tmp_path):
+    path = table(tmp_path)
+    with pytest.raises(ValueError, match=r"time.utc_offset: 480 is no local time minus UTC in hours"):
+        open_forcing({"file": path, "time": {"utc_offset": 480.0}})
+    twice = {name: {"name": "Tair_K"} for name in ("air_temperature", "dewpoint_temperature")}
+    with pytest.raises(ForcingError, match="'Tair_K' is named for air_temperature and for dewpoint_temperature"):
+        open_forcing({"file": path, "variables": twice})
+    notes = open_forcing({"file": path, "derive": {"air_pressure": 3000.0}}).notes
+    assert notes == (
+        f"{path}: air_pressure is not derived: the file has its own, which is used. Remove forcing.derive.air_pressure",
+    )
