@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 from noahpy_core.physics.retention import PoreSpace, Unknown, pore_space
 from noahpy_core.physics.richards import UPTAKE_RANGE, Flow, System, equations, unknown_for
 from noahpy_core.physics.richards_start import starts
-from noahpy_core.physics.richards_strategies import LIMIT, STRATEGIES, advice
+from noahpy_core.physics.richards_strategies import LIMIT, STRATEGIES, Advice, advice
 from noahpy_core.recording import iterate_until
 from noahpy_core.roots import find_root
 
@@ -74,17 +75,11 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
     limits = kind(*values[unknowns:])
     eps = torch.finfo(flow.old.dtype).eps
     first_tolerance, late_tolerance = max(TOLERANCE, 64.0 * eps), max(LATE_TOLERANCE, 1024.0 * eps)
-    # No solution has more pressure than a pond on the surface gives; where it is not determined it must not run away.
     depth = torch.cumsum(flow.thickness, 0) - 0.5 * flow.thickness
-    highest = unknown.of_pressure(depth + PRESSURE, pores)
     start = starts(pores, flow, unknown, depth)
     # The step before leaves a dry layer with less than nothing by its tolerance, and no unknown gives that.
     lacking = 1.001 * flow.thickness * positive_part(-flow.old)
-    kinks = _kinks(pores, flow, unknown)
-    entries, leaves = _windows(pores, unknown)
-    hair = max(HAIR, 64.0 * eps)
-    every = (*kinks, unknown.of_head(-pores.suction / pores.immobile, pores), *entries, *leaves)
-    starting = [entry * (1.0 + hair) for entry in entries]
+    places = _places(pores, flow, unknown, depth)
 
     def round_of(u: Tensor, count: Tensor, upstream: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         given = advice(count)
@@ -93,15 +88,7 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
         tolerance = torch.where(count < STRATEGIES[0].rounds, first_tolerance, late_tolerance)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)
-        # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
-        lowest = torch.where(given.kinks, _stopped(u, torch.zeros_like(u), kinks), 0.0)
-        lowest = torch.where(given.down, _stopped(u, lowest, leaves), lowest)
-        lowest = torch.where(given.out, _stopped(u, lowest, starting), lowest)
-        top = torch.where(given.up, -_stopped(-u, -highest, [-entry for entry in starting]), highest)
-        proposal = torch.minimum(torch.maximum(u - given.share * change, lowest), top)
-        step = torch.minimum(torch.maximum(u - change, torch.zeros_like(u)), highest) - u
-        alike = u + torch.minimum(given.share, _until_kink(u, step, every, hair)) * step
-        proposal = torch.where(given.together, alike, proposal)
+        proposal = _proposal(u, change, given, places)
         proposal = torch.where(given.again, torch.where(given.pond, start.pond, start.just_full), proposal)
         solved = solved | fine
         # What is solved stays as it is: its digits must not depend on how long other columns take.
@@ -122,6 +109,62 @@ def _dominant(now: System) -> tuple[Tensor, Tensor, Tensor]:
     by_lower, by_upper = positive_part(now.upper[:-1]), positive_part(now.lower[1:])
     diagonal = now.diagonal + torch.cat([none, by_lower]) + torch.cat([by_upper, none])
     return torch.clamp(now.lower, max=0.0), diagonal, torch.clamp(now.upper, max=0.0)
+
+
+class Places(NamedTuple):
+    """Where a layer's equation has kinks, in its unknown, ``[layer, column]`` each."""
+
+    own: tuple[Tensor, ...]
+    """Its own on the way down: saturation, and the tops of the ranges of uptake."""
+    mobile: Tensor
+    """Where its own water begins to move."""
+    entries: list[Tensor]
+    """Where a neighbour's does."""
+    leaves: list[Tensor]
+    """Where a neighbour is full."""
+    highest: Tensor
+    """How far up the iteration may go."""
+    hair: float
+    """How far beyond a kink a step that meets it ends, relative to the unknown there."""
+
+    def every(self) -> tuple[Tensor, ...]:
+        """All kinks."""
+        return (*self.own, self.mobile, *self.entries, *self.leaves)
+
+
+def _places(pores: PoreSpace, flow: Flow, unknown: Unknown, depth: Tensor) -> Places:
+    entries, leaves = _windows(pores, unknown)
+    return Places(
+        own=_kinks(pores, flow, unknown),
+        mobile=unknown.of_head(-pores.suction / pores.immobile, pores),
+        entries=entries,
+        leaves=leaves,
+        # No solution has more pressure than a pond on the surface gives; where nothing fixes it, it must not run away.
+        highest=unknown.of_pressure(depth + PRESSURE, pores),
+        hair=max(HAIR, 64.0 * torch.finfo(depth.dtype).eps),
+    )
+
+
+def _proposal(u: Tensor, change: Tensor, given: Advice, places: Places) -> Tensor:
+    """Where a round leads: layers that stop by themselves, or all together at the first kink.
+
+    Parameters
+    ----------
+    u, change : Where the layers are, and the Newton step that is taken from it, ``[layer, column]``.
+    given : What the strategies say.
+    places : Of the kinks.
+    """
+    starting = [entry * (1.0 + places.hair) for entry in places.entries]
+    # Coming down over a kink where the slope grows, stop at it and go on with the slope from below.
+    lowest = torch.where(given.kinks, _stopped(u, torch.zeros_like(u), places.own), 0.0)
+    lowest = torch.where(given.down, _stopped(u, lowest, places.leaves), lowest)
+    lowest = torch.where(given.out, _stopped(u, lowest, starting), lowest)
+    top = torch.where(given.up, -_stopped(-u, -places.highest, [-entry for entry in starting]), places.highest)
+    alone = torch.minimum(torch.maximum(u - given.share * change, lowest), top)
+
+    step = torch.minimum(torch.maximum(u - change, torch.zeros_like(u)), places.highest) - u
+    together = u + torch.minimum(given.share, _until_kink(u, step, places.every(), places.hair)) * step
+    return torch.where(given.together, together, alone)
 
 
 def _kinks(pores: PoreSpace, flow: Flow, unknown: Unknown) -> tuple[Tensor, ...]:
