@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
+from bmi_noahpy.forcing.table import BOUNDS, UNITS, WATER, Array, ForcingError, Times
 from noahpy_core.likely_units import Likely, likely_units
 
 Place = Callable[[int], str]
@@ -94,9 +94,11 @@ def check_values(
 
 def remedy_for_values(quantity: str, values: Array, outside: int) -> str:
     """Other units when most values point to them, a code when one extreme repeats, else that values be corrected."""
-    share = outside / max(values.size, 1)
+    # Dry records are dry in any units.
+    told = values[values != 0.0] if quantity in WATER else values
+    share = outside / max(told.size, 1)
     if share >= MOST:
-        return _units_sentence(quantity, likely_units(quantity, lambda low, high: nearly_all(values, low, high)))
+        return _units_sentence(quantity, likely_units(quantity, lambda low, high: nearly_all(told, low, high)))
     extreme = _repeated_extreme(values, BOUNDS[quantity])
     if extreme is not None:
         return code_sentence(*extreme)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.forcing.checks import MOST, REPEATED, code_sentence, remedy_for_range
-from bmi_noahpy.forcing.table import BOUNDS, UNITS, Array, ForcingError, Times
+from bmi_noahpy.forcing.table import BOUNDS, UNITS, WATER, Array, ForcingError, Times
 from bmi_noahpy.region.domain import Domain
 
 Mask = NDArray[np.bool_]
@@ -71,11 +71,12 @@ class Findings:
         low, high = BOUNDS[quantity]
         # Missing values are neither below nor above; the common case costs two passes.
         smallest, largest = float(values.min()), float(values.max())
+        # Dry records are dry in any units.
+        count = int(np.count_nonzero(values)) if quantity in WATER else values.size
+        self._values[quantity] = self._values.get(quantity, 0) + count
         if low <= smallest and largest <= high:
             self._extend(quantity, smallest, largest)
-            self._values[quantity] = self._values.get(quantity, 0) + values.size
             return
-        self._values[quantity] = self._values.get(quantity, 0) + values.size
         missing = ~np.isfinite(values)
         if not missing.all():
             self._extend(quantity, float(values[~missing].min()), float(values[~missing].max()))

@@ -155,3 +155,19 @@ def test_what_is_asked_for_and_cannot_be_meant_is_refused_or_told_of(tmp_path):
     assert notes == (
         f"{path}: air_pressure is not derived: the file has its own, which is used. Remove forcing.derive.air_pressure",
     )
+
+
+def test_amounts_that_are_called_rates_are_told_by_the_wet_records(tmp_path):
+    path = table(tmp_path, Precip_mm=None, Precip_kg_m2_s=5.0 * RAIN)
+    with pytest.raises(ForcingError, match=r"precipitation .* The values look like mm h-1"):
+        open_forcing({"file": path})
+    frame = pd.read_csv(path)
+    columns = {
+        "Tair": "K", "PSurf": "Pa", "Wind": "m s-1", "SWdown": "W m-2", "LWdown": "W m-2", "Precip": "kg m-2 s-1"
+    }  # fmt: skip
+    written = [name for name in frame if name.split("_")[0] in columns]
+    fields = {name.split("_")[0]: ("time", frame[name], {"units": columns[name.split("_")[0]]}) for name in written}
+    fields["RH"] = ("time", frame["RH_percent"], {"units": "%"})
+    xr.Dataset(fields, {"time": TIMES.astype("datetime64[ns]")}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(ForcingError, match=r"precipitation .* The values look like mm h-1"):
+        open_forcing({"file": tmp_path / "a.nc"})
