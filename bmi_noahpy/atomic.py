@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import glob
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from pathlib import Path
 
 SUFFIX = ".partial"
 ON_WINDOWS = os.name == "nt"
+AT_WORKING_FOLDER, EXCHANGE = -100, 2
+"""Arguments of Linux's ``renameat2``: relative paths begin at the working folder; both paths change places."""
 PATIENCE = 10.0
 """How long a file that a reader has open on Windows is tried again. [s]"""
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.5
@@ -66,11 +70,15 @@ def partial_path(path: Path) -> Path:
 def replace_folder(partial: Path, path: Path) -> None:
     """Put a complete folder in the place of another one, or of none.
 
-    Folders cannot be exchanged in one move: the old one is moved aside first, and back if the new one cannot take its
-    place. At every moment a complete folder is beside the name or under it.
+    Where the system cannot exchange two folders in one move, the old one is moved aside first, and back if the new one
+    cannot take its place: at every moment a complete folder is beside the name or under it.
     """
     old = partial_path(path)
     if path.exists():
+        if _exchanged(partial, path):
+            bring_to_disk(path.parent)
+            shutil.rmtree(partial, ignore_errors=True)
+            return
         os.replace(path, old)
     try:
         os.replace(partial, path)
@@ -80,6 +88,15 @@ def replace_folder(partial: Path, path: Path) -> None:
         raise
     bring_to_disk(path.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two folders could be exchanged in one move: Linux, on most file systems."""
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if exchange is None:
+        return False
+    status: int = exchange(AT_WORKING_FOLDER, os.fsencode(one), AT_WORKING_FOLDER, os.fsencode(other), EXCHANGE)
+    return status == 0
 
 
 def clear_leftovers(folder: Path, name: str = "") -> None:

@@ -13,6 +13,7 @@ import torch
 from configurations import changed, read, write, write_weather
 from typer.testing import CliRunner
 
+from bmi_noahpy import atomic
 from bmi_noahpy.atomic import clear_leftovers, replace_folder, replaced
 from bmi_noahpy.cli import app
 from bmi_noahpy.files.lock import InUse, NoPlace, SoleWriter
@@ -193,12 +194,33 @@ def test_a_folder_takes_the_place_of_another_one_or_leaves_it(tmp_path, monkeypa
         move(source, target)
 
     with monkeypatch.context() as patch:
+        # As where the system cannot exchange two folders.
+        patch.setattr(atomic, "_exchanged", lambda one, other: False)
         patch.setattr(os, "replace", fails)
         with pytest.raises(OSError, match="Input/output"):
             replace_folder(new, old)
     assert (old / "zarr.json").read_text() == "old"
     replace_folder(new, old)
     assert (old / "zarr.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["store.zarr"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="folders are exchanged in one move on Linux only")
+def test_a_folder_is_under_its_name_at_every_moment(tmp_path, monkeypatch):
+    old, new = tmp_path / "store.zarr", tmp_path / ".store.zarr.2.partial"
+    for path, text in ((old, "old"), (new, "new")):
+        path.mkdir()
+        (path / "zarr.json").write_text(text)
+    if not atomic._exchanged(old, new):
+        pytest.skip("this file system cannot exchange folders")
+    assert (old / "zarr.json").read_text() == "new"
+
+    def never(*given):
+        raise AssertionError("moved aside")
+
+    monkeypatch.setattr(os, "replace", never)
+    replace_folder(new, old)
+    assert (old / "zarr.json").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["store.zarr"]
 
 
