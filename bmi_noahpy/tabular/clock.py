@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy.tabular.errors import AmbiguousDates, NoTime, TableError
 from bmi_noahpy.tabular.plain_times import carry_offset, plain_times
+
+if TYPE_CHECKING:
+    # Imported where it is first needed: many forcing files are no tables, and it takes a third of a second.
+    import pandas as pd
 
 Times = NDArray[np.datetime64]
 Label = Literal["start", "end", "middle", "instant"]
@@ -153,6 +156,8 @@ def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
     alike = carry_offset(texts[-1])
     if alike is not None:
         return np.full(len(texts[-1]), alike)
+    import pandas as pd
+
     plain = pd.Series(list(texts[-1]), dtype=object).astype(str).str.strip()
     return np.asarray(plain.str.contains(_OFFSET.pattern) & plain.str.contains(":"), dtype=np.bool_)
 
@@ -163,6 +168,8 @@ def runs_to_24(clock: Clock, columns: Sequence[Sequence[str]]) -> bool:
         return any("24:00" in text and _MIDNIGHT.search(text.strip()) is not None for text in columns[-1])
     if "hour" not in clock.parts:
         return False
+    import pandas as pd
+
     hours = pd.to_numeric(pd.Series(list(columns[clock.parts.index("hour")])), errors="coerce").max()
     return bool(hours in (24.0, 2400.0))
 
@@ -194,6 +201,8 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     alike = None if offset is None else plain_times(texts, offset=offset)
     if alike is not None:
         return _of_our_age(alike, variable) if offset else to_utc(_of_our_age(alike, variable), time, variable)
+    import pandas as pd
+
     plain = pd.Series(texts, dtype=object).astype(str).str.strip()
     late = plain.str.contains(_MIDNIGHT.pattern)
     if late.any():
@@ -244,6 +253,8 @@ def to_utc(times: Times, time: TimeSpec, variable: str) -> Times:
         return times - np.timedelta64(round((time.utc_offset or 0.0) * 3600), "s")
     if time.utc_offset is not None:
         raise TableError("forcing.time: zone and utc_offset are given. Keep one of them.")
+    import pandas as pd
+
     try:
         local = pd.DatetimeIndex(times.astype("datetime64[ns]")).tz_localize(time.zone, ambiguous="infer")
     except Exception as error:  # pandas raises errors of several packages here
@@ -259,6 +270,8 @@ def from_utc(times: Times, time: TimeSpec) -> Times:
     """What the clock of the file showed at times of UTC."""
     if time.zone is None:
         return times + np.timedelta64(round((time.utc_offset or 0.0) * 3600), "s")
+    import pandas as pd
+
     universal = pd.DatetimeIndex(times.astype("datetime64[ns]")).tz_localize("UTC")
     found: Times = universal.tz_convert(time.zone).tz_localize(None).to_numpy(dtype="datetime64[s]")
     return found
@@ -266,6 +279,8 @@ def from_utc(times: Times, time: TimeSpec) -> Times:
 
 def _moments(plain: pd.Series, own: pd.Series, time: TimeSpec, variable: str) -> pd.Series:
     """Naive moments: those with their own offset in UTC, the others as written; NaT for what is no time."""
+    import pandas as pd
+
     form = time.format
     if form is not None and form.lower() not in (*DAY_FIRST, *MONTH_FIRST):
         return _naive(pd.to_datetime(plain, format=form, errors="coerce", utc="%z" in form))
@@ -299,6 +314,8 @@ def _iso_date(match: re.Match[str]) -> str:
 
 def _parted(plain: pd.Series, form: str | None, variable: str) -> pd.Series:
     """Dates as 31/12/2019 or 12/31/2019: as said, else as the only way in which all of them can be read."""
+    import pandas as pd
+
     parts = plain.str.extract(rf"^{_PARTED.pattern}$")
     first, second = (pd.to_numeric(parts[column], errors="coerce") for column in (0, 1))
     if form is not None:

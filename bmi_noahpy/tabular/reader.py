@@ -7,9 +7,9 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bmi_noahpy.tabular.clock import Clock, TimeSpec, carry_offsets, local_by_name, offset_in_names
@@ -17,6 +17,10 @@ from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.errors import TableError
 from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
 from bmi_noahpy.tabular.lines import MISSING_MARKS, SPACES, fields_of, read_lines
+
+if TYPE_CHECKING:
+    # As in `bmi_noahpy.tabular.clock`.
+    import pandas as pd
 
 Array = NDArray[np.float64]
 
@@ -116,6 +120,8 @@ class TextTable:
 
     def coded(self, name: str) -> dict[float, int]:
         """How often each code of a missing value stands in a column."""
+        import pandas as pd
+
         texts = self.frame[name].str.strip().str.replace(self.layout.decimal, ".", regex=False)
         counts = pd.to_numeric(texts, errors="coerce").value_counts()
         return {code: int(counts[code]) for code in self.missing if code in counts}
@@ -201,6 +207,8 @@ def _frame(path: Path, lines: Sequence[str], layout: Layout) -> pd.DataFrame:
     ------
     TableError : a quote that is not closed in its line, which would join it with others.
     """
+    import pandas as pd
+
     try:
         frame = pd.read_csv(
             io.StringIO("\n".join(lines)),

@@ -48,6 +48,38 @@ def test_a_direction_costs_a_few_runs(report: Report, scheme: str, columns: int,
     assert both / alone <= most
 
 
+@pytest.mark.parametrize(("scheme", "columns", "most"), [
+    ("heat_limited", 1, 8.0), ("heat_limited", 1000, 12.0), ("enthalpy", 1, 8.0), ("enthalpy", 1000, 8.0),
+])  # fmt: skip
+def test_a_hessian_times_a_vector_costs_some_runs(report: Report, scheme: str, columns: int, most: float) -> None:
+    steps = STEPS[columns]
+    site = make_site(columns, steps, schemes={"phase_change": scheme})
+    porosity = site.parameters.soil.porosity
+    along = torch.ones_like(porosity)
+
+    def total(given: torch.Tensor = porosity) -> torch.Tensor:
+        soil = dataclasses.replace(site.parameters.soil, porosity=given)
+        parameters = dataclasses.replace(site.parameters, soil=soil)
+        path = run(
+            site.model, site.state, site.forcing, parameters, STEP, outputs=["soil.temperature"], execution="compiled"
+        )
+        return path.outputs["soil.temperature"].sum()
+
+    def gradient(again: bool = False) -> torch.Tensor:
+        leaf = porosity.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(total(leaf), leaf, create_graph=again)
+        return torch.autograd.grad(slope, leaf, along)[0] if again else slope
+
+    forward_over_reverse = lambda: torch.func.jvp(torch.func.grad(total), (porosity,), (along,))  # noqa: E731
+    actions = (total, gradient, lambda: gradient(again=True), forward_over_reverse)
+    alone, once, twice, mixed = side_by_side(*actions)
+    report.add(Row(f"Hessian times vector beside the gradient, {scheme}, {columns:,} columns", (twice - once) / alone,
+                   "runs", f"{most:g} runs"))  # fmt: skip
+    report.add(Row("    with run and gradient, double backward", twice / alone, "runs"))
+    report.add(Row("    with run and gradient, jvp of grad", mixed / alone, "runs"))
+    assert (twice - once) / alone <= most
+
+
 @pytest.fixture
 def component(tmp_path: Path) -> Any:
     model = BmiNoahPy()
