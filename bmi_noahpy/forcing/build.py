@@ -13,7 +13,16 @@ from bmi_noahpy.forcing.checks import check_times, check_values
 from bmi_noahpy.forcing.derived import not_derived, with_longwave, with_pressure
 from bmi_noahpy.forcing.gaps import fill, regular
 from bmi_noahpy.forcing.noise import clipped
-from bmi_noahpy.forcing.prepared import Biases, Period, combine, means_among, needed, widen
+from bmi_noahpy.forcing.prepared import (
+    Biases,
+    Period,
+    combine,
+    means_among,
+    needed,
+    rain_beyond_total,
+    rain_sentence,
+    widen,
+)
 from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, ForcingTable, RawField, RawRecords, Times
 from bmi_noahpy.forcing.units import convert, is_amount
@@ -73,6 +82,9 @@ def build_table(
         values[quantity] = used
     if problems:
         raise ForcingError("\n  ".join(problems))
+    beyond = rain_beyond_total(values)
+    if beyond:
+        notes.append(f"{raw.source}: {rain_sentence(beyond)}")
     table = with_longwave(combine(with_pressure(values, derivations or {})), derivations or {})
     origins = {
         quantity: (field.name, f"{field.units}, not stated" if field.assumed else field.units)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.forcing.checks import MOST, REPEATED, code_sentence, remedy_for_range
+from bmi_noahpy.forcing.prepared import rain_sentence
 from bmi_noahpy.forcing.table import BOUNDS, UNITS, WATER, Array, ForcingError, Times
 from bmi_noahpy.region.domain import Domain
 
@@ -47,6 +48,11 @@ class Findings:
         self._values: dict[str, int] = {}
         self._clipped: dict[tuple[str, str], int] = {}
         self._filled: list[str] = []
+        self._beyond = 0
+
+    def note_beyond_total(self, count: int) -> None:
+        """Count records with more rain than precipitation."""
+        self._beyond += count
 
     def note_filled(self, sentences: list[str]) -> None:
         """Keep sentences about gaps that are filled."""
@@ -63,6 +69,8 @@ class Findings:
             f"{self._source}: {quantity} ({name}): {count} small negative values are taken as zero"
             for (quantity, name), count in self._clipped.items()
         ]
+        if self._beyond:
+            clipped.append(f"{self._source}: {rain_sentence(self._beyond)}")
         more = [f"{self._source}: {len(self._filled) - MOST_TOLD} more gaps are filled"]
         return clipped + self._filled[:MOST_TOLD] + (more if len(self._filled) > MOST_TOLD else [])
 

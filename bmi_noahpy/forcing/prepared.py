@@ -68,6 +68,21 @@ def combine(values: Mapping[str, Array]) -> Window:
     return combined
 
 
+def rain_beyond_total(values: Mapping[str, Array]) -> int:
+    """Number of records whose rain exceeds the precipitation of which it is a part, by more than rounding."""
+    if "rainfall" not in values or "precipitation" not in values:
+        return 0
+    return int(np.count_nonzero(values["rainfall"] > 1.001 * values["precipitation"] + 1e-8))
+
+
+def rain_sentence(count: int) -> str:
+    """What is told of it."""
+    return (
+        f"rainfall exceeds precipitation in {count} records, where the precipitation counts and all of it is rain: if "
+        "precipitation is snow alone, name it snowfall"
+    )
+
+
 def means_among(labels: Mapping[str, str | None]) -> frozenset[str]:
     """Quantities, after `combine`, whose records are means over their interval.
 

@@ -16,7 +16,17 @@ from bmi_noahpy.forcing.findings import Findings
 from bmi_noahpy.forcing.gaps import fill, reach
 from bmi_noahpy.forcing.netcdf_fields import NetcdfField, NetcdfRecords, OpenFiles
 from bmi_noahpy.forcing.noise import clipped
-from bmi_noahpy.forcing.prepared import Biases, Period, Window, combine, combined_names, means_among, needed, widen
+from bmi_noahpy.forcing.prepared import (
+    Biases,
+    Period,
+    Window,
+    combine,
+    combined_names,
+    means_among,
+    needed,
+    rain_beyond_total,
+    widen,
+)
 from bmi_noahpy.forcing.spec import GapSpec
 from bmi_noahpy.forcing.table import Array, ForcingError, Times
 from bmi_noahpy.forcing.terrain import Lift, lifted
@@ -170,7 +180,9 @@ class StreamedTable:
         """Everything missing or physically impossible, window by window."""
         findings = Findings(self.source, domain)
         for begin, end in self._windows():
-            for quantity, values in self._raw(begin + self.first, end + self.first, findings).items():
+            read = self._raw(begin + self.first, end + self.first, findings)
+            findings.note_beyond_total(rain_beyond_total(read))
+            for quantity, values in read.items():
                 name = self.fields[quantity].name
                 factor, offset = self.biases.get(quantity, (1.0, 0.0))
                 checked = values if (factor, offset) == (1.0, 0.0) else values * factor + offset

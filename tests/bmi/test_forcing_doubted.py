@@ -29,6 +29,16 @@ AIR = {
 }
 
 
+NAMES = {
+    "air_temperature": "Tair_K",
+    "relative_humidity": "RH_percent",
+    "air_pressure": "PSurf_Pa",
+    "wind_speed": "Wind_m_s",
+    "shortwave_down": "SWdown_W_m2",
+    "longwave_down": "LWdown_W_m2",
+}
+
+
 def table(folder, dates="%Y-%m-%d %H:%M", **changes):
     columns = {name: values for name, values in (AIR | changes).items() if values is not None}
     frame = pd.DataFrame({"time": pd.DatetimeIndex(TIMES).strftime(dates), **columns})
@@ -95,6 +105,22 @@ def test_rain_beside_snowfall_may_be_two_things(tmp_path):
         open_forcing({"file": path})
     found = open_forcing({"file": path, "variables": {"rainfall": {"name": "Rain_mm"}}})
     np.testing.assert_allclose(found.values["precipitation"][:, 0] * 3600.0, RAIN, atol=1e-12)
+
+
+def test_more_rain_than_precipitation_is_told_of(tmp_path):
+    path = table(tmp_path, Precip_mm=0.5 * RAIN, Rain_mm=RAIN)
+    wet = int(np.count_nonzero(RAIN))
+    words = f"rainfall exceeds precipitation in {wet} records"
+    given = {"rainfall": {"name": "Rain_mm"}, "precipitation": {"name": "Precip_mm"}}
+    assert any(words in note for note in open_forcing({"file": path, "variables": given}).notes)
+    data = pd.read_csv(path, parse_dates=["time"]).set_index("time").to_xarray()
+    for name in data.data_vars:
+        data[name].attrs["units"] = {"Tair_K": "K", "RH_percent": "%", "PSurf_Pa": "Pa", "Wind_m_s": "m s-1"}.get(
+            str(name), "mm" if str(name).endswith("mm") else "W m-2"
+        )
+    data.to_netcdf(tmp_path / "a.nc")
+    found = open_forcing({"file": tmp_path / "a.nc", "variables": {k: v["name"] for k, v in given.items()} | NAMES})
+    assert any(words in note for note in found.findings(None).notes())
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path):
