@@ -23,6 +23,12 @@ TOLERANCE = 1.0e-12
 """Largest residual of a solved layer, relative to its storage and fluxes."""
 LATE_TOLERANCE = 1.0e-10
 """The same once the first strategy has failed: where round-off leaves no better. The balance closes in any case."""
+TOLERANCES = (TOLERANCE, TOLERANCE, LATE_TOLERANCE)
+STRICT = (2.0, 64.0, 1024.0)
+"""Smallest tolerances in single precision, in units of its round-off: at first, after some rounds, and late. What many
+layers are allowed to leave over adds up, and the first layer has to bear it."""
+STRICT_ROUNDS = 12.0
+"""Rounds with the first of them."""
 HAIR = 1.0e-9
 """How far beyond a kink a step that meets it ends, relative to the unknown there."""
 PRESSURE = 10.0
@@ -74,7 +80,7 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
     pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4:flows]), Unknown(*values[flows:unknowns])
     limits = kind(*values[unknowns:])
     eps = torch.finfo(flow.old.dtype).eps
-    first_tolerance, late_tolerance = max(TOLERANCE, 64.0 * eps), max(LATE_TOLERANCE, 1024.0 * eps)
+    strict, usual, late = (max(least, size * eps) for least, size in zip(TOLERANCES, STRICT, strict=True))
     depth = torch.cumsum(flow.thickness, 0) - 0.5 * flow.thickness
     start = starts(pores, flow, unknown, depth)
     # The step before leaves a dry layer with less than nothing by its tolerance, and no unknown gives that.
@@ -85,7 +91,8 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
         given = advice(count)
         upstream = torch.where(solved, upstream, torch.where(given.upstream, 1.0, 0.0).to(u.dtype))
         now = equations(u, pores, flow._replace(upstream=upstream), unknown, jacobian=True, limits=limits)
-        tolerance = torch.where(count < STRATEGIES[0].rounds, first_tolerance, late_tolerance)
+        tolerance = torch.where(count < STRICT_ROUNDS, strict, usual)
+        tolerance = torch.where(count < STRATEGIES[0].rounds, tolerance, late)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)
         proposal = _proposal(u, change, given, places)

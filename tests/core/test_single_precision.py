@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 import torch
 from random_columns import Case, layered, random_case
+from test_richards_accuracy import columns_of
 from torch import Tensor
+from water_columns import LAYERS, WaterCase
 
 from noahpy_core import NoahModel, preset
 from noahpy_core.physics.freezing import Koren1999, NiuYang2006
@@ -67,3 +69,27 @@ def test_every_column_near_freezing_is_solved_and_near_the_double(layers, column
     assert error.quantile(0.97) < 3.0e-3
     assert error.max() < 0.02
     assert fluxes.energy_residual.abs().max() < 1.0e-2
+
+
+def test_peat_that_drains_below_ice_does_not_take_the_water_from_its_first_layer():
+    """What each layer leaves over in a step adds up, and the first layer bears it: it once ran below nothing."""
+    case = columns_of((7,), LAYERS, 0.5, 0.6)
+    changes = {"porosity": 0.9, "clapp_hornberger_b": 4.0, "saturated_hydraulic_conductivity": 1.0e-4}
+    changes["saturated_diffusivity"] = 4.0e-6
+    case = case.with_soil(**{name: torch.full_like(case.liquid, value) for name, value in changes.items()})
+    wet = [0.239, 0.371, 0.398, 0.417, 0.432, 0.445, 0.457, 0.491]
+    liquid, ice = [0.021] + [0.05] * 11 + wet, [0.0] + [0.48] * 11 + [0.3] + [0.0] * 7
+    profile = [torch.tensor(values, dtype=torch.float64)[:, None] for values in (liquid, ice)]
+    exact, single = (
+        drained(dataclasses.replace(case, liquid=profile[0], ice=profile[1]).to(dtype), 24)
+        for dtype in (torch.float64, torch.float32)
+    )
+    assert (exact - single.double()).abs().max() < 5.0e-4
+
+
+def drained(case: WaterCase, steps: int) -> Tensor:
+    """Liquid water after steps of 5 minutes without anything given or asked. [m3 m-3]"""
+    with torch.no_grad():
+        for _ in range(steps):
+            case = dataclasses.replace(case, liquid=case.step().liquid, dt=torch.full_like(case.supply, 300.0))
+    return case.liquid
