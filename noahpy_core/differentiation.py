@@ -15,6 +15,18 @@ NO_SECOND_DERIVATIVE = (
     "the model with iterate()."
 )
 
+NO_THIRD_DERIVATIVE = (
+    "the root of an implicit equation (enthalpy of soil, Richards' equation, coupled heat) has derivatives up to the "
+    "second where torch goes back through a graph. For a third one use torch.func (grad, jvp, hessian within each "
+    "other), with execution 'eager'."
+)
+NO_BATCH = (
+    "run: kernels do not take a batch of derivatives from torch.autograd at once (is_grads_batched=True, "
+    "vectorize=True). Leave that out, or use torch.func (jacrev, jacfwd, hessian, vmap of vjp)."
+)
+SECOND = 2
+"""Order of the derivatives that are ready for whoever does not say how many are wanted."""
+
 
 def is_transformed() -> bool:
     """Whether a transformation of `torch.func`, or forward mode, is at work: it has to see every operation."""
@@ -60,6 +72,23 @@ def has_kernels(tensors: Iterable[Tensor]) -> bool:
     return under_way in IN_KERNELS
 
 
+def orders_under_way(tensor: Tensor) -> int:
+    """How often something is differentiated by transformations of `torch.func`, and by torch outside of them.
+
+    Parameters
+    ----------
+    tensor : What depends on whatever is differentiated by. Where it requires a gradient outside of all transformations,
+        torch may go back through what they leave, and once more through that.
+    """
+    return len(derivatives_under_way() or ()) + (SECOND if innermost(tensor).requires_grad else 0)
+
+
+def refuse_batch(tensors: Iterable[Tensor | None]) -> None:
+    """Raise RuntimeError for the batches of `torch.autograd`, whose numbers have no address."""
+    if any(tensor is not None and torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors):
+        raise RuntimeError(NO_BATCH)
+
+
 def innermost(tensor: Tensor) -> Tensor:
     """The numbers of a tensor under transformations of `torch.func`."""
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
@@ -94,3 +123,35 @@ class _Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, ...]:
         raise RuntimeError(NO_SECOND_DERIVATIVE)
+
+
+def differentiable_twice(value: Tensor) -> Tensor:
+    """A value that requires a gradient, whose third derivative is an error; not for transformations of `torch.func`."""
+    apply: Callable[..., Tensor] = _Counted.apply
+    return apply(value, 1)
+
+
+class _Counted(torch.autograd.Function):
+    """A value, or a derivative by it, that knows the order of its next derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, order: int) -> Tensor:
+        return value.view_as(value)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        value, ctx.order = inputs
+        ctx.save_for_backward(value)
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, None]:
+        if ctx.order > SECOND:
+            raise RuntimeError(NO_THIRD_DERIVATIVE)
+        (value,) = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return cotangents[0], None
+        # Zero that hangs on the value: whoever differentiates this derivative by what the value depends on passes it.
+        apply: Callable[..., Tensor] = _Counted.apply
+        return cotangents[0] + 0.0 * apply(value, ctx.order + 1), None

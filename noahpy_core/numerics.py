@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from noahpy_core.differentiation import is_transformed
+from noahpy_core.differentiation import (
+    SECOND,
+    derivatives_under_way,
+    differentiable_twice,
+    is_transformed,
+    orders_under_way,
+)
 from noahpy_core.recording import recorder
 
 TINY = 1.0e-30
@@ -65,12 +71,8 @@ def safe_divide(numerator: Tensor, denominator: Tensor, otherwise: float = 0.0) 
     return torch.where(usable, numerator / torch.where(usable, denominator, 1.0), otherwise)
 
 
-SECOND = 2
-"""Highest order of the derivatives of an implicit function."""
-
-
 def implicit_root(root: Tensor, change: Callable[[Tensor], Tensor], *, order: int = 0) -> Tensor:
-    """A root of F(x, p) = 0 with its first and second derivative; its value stays as it is.
+    """A root of F(x, p) = 0 with its derivatives; its value stays as it is.
 
     Parameters
     ----------
@@ -80,20 +82,24 @@ def implicit_root(root: Tensor, change: Callable[[Tensor], Tensor], *, order: in
 
     Notes
     -----
-    n such steps at the root give derivatives up to order n. The kernels take as many as they need, and eager torch two:
-    third derivatives are not right.
+    n such steps at the root give derivatives up to order n. Kernels and transformations of `torch.func` take as many as
+    they need. How often torch goes back through a graph is not known before: it gets two, and refuses a third time.
     """
     recording, transformed = recorder(), is_transformed()
     if recording is None and not transformed and not torch.is_grad_enabled():
         return root
-    for _ in range(order, SECOND if recording is None else recording.order):
+    wanted = SECOND if recording is None else recording.order
+    while order < wanted:
         step = change(root)
+        order += 1
         if recording is not None:
             root = recording.attach(root, step)
         elif transformed or step.requires_grad:
             # The step is round-off. Taken off again, it leaves its derivative and no change of the value.
             root = root + (step - step.detach())
-    return root
+            wanted = max(SECOND, orders_under_way(step))
+    graph_only = recording is None and not transformed and root.requires_grad
+    return differentiable_twice(root) if graph_only else root
 
 
 def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Tensor) -> Tensor:
@@ -117,8 +123,9 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
     if recording is not None:
         solution = recording.tridiagonal(*system)
         return _thomas(*system) if solution is None else solution
-    # A trace records operations, and cannot hold a function with a derivative of its own.
-    if torch._C._is_tracing():
+    # A trace records operations, and cannot hold a function with a derivative of its own. Of such a function torch
+    # loses a part of the second change where forward mode goes through forward mode, and says nothing.
+    if torch._C._is_tracing() or (derivatives_under_way() or ()).count("jvp") > 1:
         return _thomas(*system)
     apply: Callable[..., Tensor] = _Tridiagonal.apply
     return apply(*system)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +13,7 @@ from noahpy_core.numerics import (
     at_least,
     at_most,
     between,
+    implicit_root,
     positive_part,
     safe_divide,
     safe_power,
@@ -176,3 +180,55 @@ def test_building_blocks_keep_the_number_type(dtype):
         assert result.dtype == dtype
     system = [part.to(dtype) for part in random_system(4)]
     assert solve_tridiagonal(*system).dtype == dtype
+
+
+# --- derivatives of higher order --------------------------------------------------------------------------------------
+
+OneNumber = Callable[[Tensor], Tensor]
+MODES: dict[str, Callable[[OneNumber], OneNumber]] = {
+    "forward": lambda function: lambda x: torch.func.jvp(function, (x,), (torch.ones_like(x),))[1],
+    "reverse": torch.func.grad,
+}
+
+
+def through_a_system(x: Tensor) -> Tensor:
+    """A number of a tridiagonal solution all of whose coefficients change."""
+    parts = [torch.stack([x * k + shift, x * x + shift])[:, None] for k, shift in ((0.3, 1), (2, 5), (0.7, 1), (1, 2))]
+    return (solve_tridiagonal(*parts) ** 3).sum()
+
+
+def through_a_root(x: Tensor) -> Tensor:
+    """The root y of y^3 + y = x."""
+    root = x.detach()[None]
+    for _ in range(60):
+        root = root - (root**3 + root - x.detach()) / (3.0 * root**2 + 1.0)
+    slope = (3.0 * root**2 + 1.0).detach()
+    return implicit_root(root, lambda y: -(y**3 + y - x) / slope)[0]
+
+
+@pytest.mark.parametrize("modes", itertools.product(MODES, repeat=3), ids="-".join)
+@pytest.mark.parametrize("function", [through_a_system, through_a_root])
+def test_derivatives_to_the_third_are_right_in_any_order_of_modes(function: OneNumber, modes: tuple[str, ...]):
+    at, size = torch.tensor(0.4, dtype=torch.float64), 1.0e-4
+    derivative = function
+    for mode in modes:
+        lower, derivative = derivative, MODES[mode](derivative)
+        by_difference = (lower(at + size) - lower(at - size)) / (2.0 * size)
+        torch.testing.assert_close(derivative(at), by_difference, rtol=1e-6, atol=1e-9)
+
+
+def test_a_third_pass_back_through_a_root_is_refused_and_a_second_one_is_right():
+    x = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(through_a_root(x), x, create_graph=True)
+    (second,) = torch.autograd.grad(first, x, create_graph=True)
+    expected = torch.func.grad(torch.func.grad(through_a_root))(x.detach())
+    torch.testing.assert_close(second, expected, rtol=1e-12, atol=0.0)
+    with pytest.raises(RuntimeError, match=r"derivatives up to the second.*use torch\.func"):
+        torch.autograd.grad(second, x)
+
+
+def test_derivatives_outside_of_transformations_count_too():
+    x = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    second = torch.func.grad(torch.func.grad(through_a_root))
+    (third,) = torch.autograd.grad(second(x), x)
+    torch.testing.assert_close(third, torch.func.grad(second)(x.detach()), rtol=1e-12, atol=0.0)

@@ -22,11 +22,11 @@ from noahpy_core.compiled.execute.recipe import (
 from noahpy_core.compiled.execute.second import SecondSweep
 from noahpy_core.compiled.execute.shown import require_shown
 from noahpy_core.compiled.execute.sweep import Sweep
-from noahpy_core.differentiation import is_transformed
+from noahpy_core.differentiation import is_transformed, refuse_batch
 
 NO_THIRD = (
-    "run: derivatives in kernels go to the second. For a third one use execution 'eager' under torch.func; through the "
-    "roots of the enthalpy scheme and of Richards' equation even that is not right."
+    "run: derivatives in kernels go to the second. For a third one use torch.func (grad, jvp, hessian within each "
+    "other), with execution 'eager'."
 )
 NO_SECOND_OF_CUT = (
     "run: with truncate_every the derivative is cut in time, so it is no gradient, and a second one would not be its "
@@ -71,6 +71,7 @@ class Gradient(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
+        refuse_batch(directions)
         # The Hessian is symmetric: what comes in is the direction of its product with a vector.
         asked, leaves = ctx.asked, len(ctx.asked.needed)
         given = iter(directions)
@@ -147,6 +148,7 @@ class Second(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *directions: Tensor | None) -> tuple[Any, ...]:
         """By the changes, which the product is linear in; what else comes in has let through no derivative (`Last`)."""
+        refuse_batch(directions)
         asked, rows = ctx.asked, sum(ctx.asked.needed)
         given = iter(directions[:rows])
         changes = tuple(next(given) if need else None for need in asked.needed)

@@ -13,6 +13,7 @@ from noahpy_core.compiled.execute.plan import Plan, assembled, parts_of, spacing
 from noahpy_core.compiled.execute.recipe import Recipe, Tape
 from noahpy_core.compiled.execute.sweep import Sweep
 from noahpy_core.compiled.execute.transformed import taken_back
+from noahpy_core.differentiation import refuse_batch
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
@@ -55,6 +56,7 @@ class _CompiledRun(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
+        refuse_batch(cotangents)
         leaves, needed = ctx.saved_tensors, ctx.needs_input_grad[2:]
         if torch.is_grad_enabled():
             # With `create_graph`: the derivative is to be differentiated in its turn.

@@ -14,7 +14,7 @@ from noahpy_core.compiled.execute.plan import assembled, parts_of
 from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present
 from noahpy_core.compiled.execute.shown import Kind, require_shown
 from noahpy_core.compiled.execute.tangent import Push
-from noahpy_core.differentiation import Derivative, derivatives_under_way
+from noahpy_core.differentiation import Derivative, derivatives_under_way, refuse_batch
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
@@ -73,6 +73,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, _: Any, __: Any, *changes: Tensor | None) -> tuple[Tensor, ...]:
+        refuse_batch(changes)
         # A function of its own: under vmap its rule gets plain tensors, whose addresses a kernel can be given.
         apply: Callable[..., tuple[Tensor, ...]] = Push.apply
         return apply(ctx.recipe, mask_of(changes), *ctx.saved_tensors, *present(changes))

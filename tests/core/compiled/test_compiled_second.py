@@ -303,3 +303,17 @@ def test_products_through_the_equation_of_soil_water_are_those_of_torch():
     expected = forward_over_reverse(functional(model, case, "eager", 1), at, direction(at))
     found = reverse_over_reverse(functional(model, case, "compiled", 1), at, direction(at))
     assert_close(case, found, expected, few=0.1)
+
+
+@pytest.mark.slow
+def test_batches_of_derivatives_are_refused_with_what_to_use_instead():
+    case = random_case(2, 2, seed=709)
+    at, value = point(case), functional(NoahModel(case.column, Options()), case, "auto")
+    total = lambda temperature: value(temperature, *at[1:])[None]  # noqa: E731
+    jacobian = torch.autograd.functional.jacobian
+    with pytest.raises(RuntimeError, match=r"do not take a batch.*use torch\.func"):
+        jacobian(total, at[0], vectorize=True)
+    with pytest.raises(RuntimeError, match=r"do not take a batch.*use torch\.func"):
+        jacobian(total, at[0], vectorize=True, strategy="forward-mode")
+    with pytest.raises(RuntimeError, match=r"do not take a batch.*use torch\.func"):
+        torch.autograd.functional.hessian(lambda temperature: total(temperature)[0], at[0], vectorize=True)
