@@ -231,7 +231,8 @@ class FrameworkInputs:
         if field == "wind_speed" and not set(WIND) & set(self._in_force):
             return speed
         x = self._over("wind.x", speed)
-        y = self._over("wind.y", None if speed is None else torch.zeros_like(speed))
+        # Nought only beside a speed: where there is none, a component that nobody gave is missing.
+        y = self._over("wind.y", None if speed is None else torch.where(speed.isnan(), torch.nan, 0.0).to(speed))
         if field != "wind_speed":
             return x if field == "wind.x" else y
         return None if x is None or y is None else torch.hypot(x, y)

@@ -120,7 +120,9 @@ class SteppedRun:
                 self.last_call = (*self.last_call[-1:], taken) if number else (taken,)
                 if count > 1:
                     mean.add(fluxes)
-            self.values.end_call()
+            # A call that takes no step, as until now, uses up nothing.
+            if count:
+                self.values.end_call()
         finally:
             if mean.count > 1:
                 self.values.show_means(mean.value(), mean.count * self.run.step)

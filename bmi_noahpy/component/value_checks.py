@@ -60,8 +60,12 @@ def flat_values(variable: Variable, values: Any, size: int) -> Floats:
 
     Raises
     ------
-    ValueError : when they are not `size` numbers.
+    ValueError : when they are not `size` real numbers, all of them given.
     """
+    if np.ma.is_masked(values):
+        raise RefusedValue(variable.name, "some values are masked. Fill them, or set the others by their indices.")
+    if np.iscomplexobj(values):
+        raise RefusedValue(variable.name, "values must be real numbers, not complex ones.")
     try:
         flat = np.array(values, dtype=np.float64).ravel()
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,7 +21,10 @@ DEEPEST = 32
 """Lists and mappings within each other."""
 SHORT = 64
 """Scalars that are kept with their values. [character]"""
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 MERGE = "tag:yaml.org,2002:merge"
+ODD_NUMBER = re.compile(r"[-+]?0[0-7_]+|[^:]+(:[^:]+)+")
+"""017 and 12:30, which the old YAML takes to the bases of 8 and 60, and nobody who writes a configuration does."""
 MOST_VALUES = 500_000
 """With aliases counted as what they stand for, so that a short text cannot unfold into one without end."""
 
@@ -102,6 +106,12 @@ class _Loader(_reader()):  # type: ignore[misc]
         super().__init__(stream)
         self._depth = self._values = 0
         self._sizes: dict[int, int] = {}
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        """The tag of a value; 017 and 12:30 are texts, of which whoever expects a number reads 17 and refuses 12:30."""
+        tag: str = super().resolve(kind, value, implicit)
+        odd = tag in NUMBERS and kind is yaml.ScalarNode and ODD_NUMBER.fullmatch(value)
+        return self.DEFAULT_SCALAR_TAG if odd else tag
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
         """A node, unless it would be one too many or too deep."""

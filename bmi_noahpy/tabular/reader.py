@@ -80,8 +80,7 @@ class TextTable:
         if self.layout.decimal == ",":
             return None
         try:
-            # The parser of numpy is that of Python, which is exact to the last bit.
-            return np.asarray(self.frame[name], dtype=str).astype(np.float64)
+            return _as_numbers(self.frame[name])
         except ValueError:
             return None
 
@@ -93,7 +92,7 @@ class TextTable:
             self._refuse_thousands(name, texts)
             texts = texts.str.replace(",", ".", regex=False)
         try:
-            return np.asarray(texts, dtype=str).astype(np.float64)
+            return _as_numbers(texts)
         except ValueError:
             row = next(row for row, text in enumerate(texts) if not _is_float(text))
             raise TableError(
@@ -256,12 +255,21 @@ def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Lay
     raise TableError(f"{path}: record {number} has {found} values, the header {width} (line {row + 1}). Correct it.")
 
 
+def _as_numbers(texts: pd.Series[str]) -> Array:
+    """The numbers of texts; ValueError where one is none."""
+    # To Python 28_0 is 280; in a table it is a slip.
+    if "_" in "".join(texts):
+        raise ValueError("underscores")
+    # The parser of numpy is that of Python, which is exact to the last bit.
+    return np.asarray(texts, dtype=str).astype(np.float64)
+
+
 def _is_float(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
-    return True
+    return "_" not in text
 
 
 def first_of(names: Iterable[str], available: Iterable[str]) -> str | None:

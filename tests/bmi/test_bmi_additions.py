@@ -177,6 +177,13 @@ def test_a_value_for_one_call_counts_in_all_its_steps_and_then_the_one_held_agai
     assert air_of_step(column) == 288.0
 
 
+def test_a_call_without_a_step_does_not_use_up_a_value_for_one_call(column):
+    column.get_extension("inputs").set_input_lasting(AIR, "call")
+    column.set_value(AIR, [290.0])
+    column.update_until(column.get_current_time())
+    assert air_of_step(column) == 290.0
+
+
 def test_the_configuration_chooses_how_long_inputs_count(tmp_path):
     model = gradients.started(tmp_path, framework_inputs="call", **EAGER)
     assert model.get_extension("inputs").get_input_lasting(RAIN) == "call"
@@ -203,6 +210,22 @@ def test_without_a_file_an_input_for_one_call_is_missing_in_the_next(tmp_path):
     model.update()
     with pytest.raises(RuntimeError, match=r"no value for.*land_surface_air__temperature"):
         model.update()
+
+
+@pytest.mark.parametrize("given", [np.array, list], ids=["array", "list"])
+def test_without_a_file_one_component_of_the_wind_after_a_speed_is_not_enough(tmp_path, given):
+    model = gradients.started(tmp_path, forcing=None, **EAGER)
+    for name, field in cases.INPUT_OF.items():
+        model.set_value(name, cases.weather()[field][:1])
+    model.set_value(gradients.WIND_Y, [0.0])
+    model.update()
+    model.set_value("land_surface_wind__speed", given([3.0]))
+    model.set_value(gradients.WIND_X, given([2.0]))
+    with pytest.raises(RuntimeError, match=r"no value for.*y_component"):
+        model.update()
+    model.set_value(gradients.WIND_Y, given([1.5]))
+    model.update()
+    assert cases.read(model, "land_surface_wind__speed")[0] == 2.5
 
 
 def test_values_for_one_call_are_in_the_bytes_of_the_state(tmp_path):

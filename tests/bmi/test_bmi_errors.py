@@ -80,6 +80,8 @@ def model(tmp_path):
         ("snowpack__leq_depth", [101.0], r"snowpack__leq_depth: value 101 m at index 0 is outside 0 to 100 m"),
         ("soil__porosity", np.full(5, 1.2), r"soil__porosity: value 1.2 m3 m-3 at index 0 is outside 0.05 to 0.95"),
         ("land_surface_air__temperature", [np.nan], r"land_surface_air__temperature: value nan at index 0"),
+        ("land_surface_air__temperature", np.ma.masked_greater([285.0], 280.0), "some values are masked"),
+        ("land_surface_air__temperature", np.array([285.0 + 1.0j]), "must be real numbers"),
         ("land_surface_air__temperature", [12.0], r"value 12 K at index 0 is outside 150 to 350 K"),
         (
             "atmosphere_water__liquid_equivalent_precipitation_rate",

@@ -113,6 +113,7 @@ def test_two_columns_for_one_quantity_are_refused(tmp_path):
     ("columns", "options", "message"),
     [
         (ROWS | {"Tair_degC": [1.0, "x7", 2.0]}, {}, r"Tair_degC: record 2 .line 3. is 'x7', not a number"),
+        (ROWS | {"Tair_degC": [1.0, "2_0", 2.0]}, {}, r"Tair_degC: record 2 .line 3. is '2_0', not a number"),
         (ROWS | {"time": ["2020-01-01", "soon", "later"]}, {}, r"time: record 2 is 'soon', not a time in ISO 8601"),
         (without("time"), {}, r"no time among Tair_degC"),
         (ROWS, {"time": {"name": "clock"}}, r"forcing.time.name: no column 'clock' among time"),

@@ -83,3 +83,9 @@ def test_values_are_kept_only_of_short_texts_and_empty_is_told_from_null():
     long = "x" * (yaml_text.SHORT + 1)
     assert events_only(f"a: {long}") == {"a": long}
     assert yaml_text._known.cache_info().currsize <= before + 1
+
+
+def test_numbers_to_the_bases_of_8_and_60_are_texts():
+    text = "[017, -010, 12:30, +10:00, 3:00:00, 1:30.5, 0, -0, 0.5, 0x1F, 08.5]"
+    expected = ["017", "-010", "12:30", "+10:00", "3:00:00", "1:30.5", 0, 0, 0.5, 31, 8.5]
+    assert events_only(text) == yaml_text._from_nodes(text) == expected
