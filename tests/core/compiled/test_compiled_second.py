@@ -10,7 +10,7 @@ import pytest
 import torch
 from compiled_cases import COVER, DIFFERENTIATED, FLUXES, Setup, Values, differences, leaves_of, series, shape_of
 from network_cases import Conductivity, with_schemes
-from random_columns import Case, random_case
+from random_columns import Case, layered, random_case
 from torch import Tensor
 
 from noahpy_core.compiled.execute.program import Program
@@ -20,6 +20,7 @@ from noahpy_core.compiled.record.second_order import ORDER, second_step
 from noahpy_core.compiled.record.step_graph import CHANGE, STEP_LENGTH, THICKNESS, Wanted, record_step
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
+from noahpy_core.presets import preset
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import run
 
@@ -143,6 +144,17 @@ def test_products_with_the_hessian_are_those_of_torch_in_every_regime(setup: Set
     # In a column in a hundred round-off decides.
     assert_close(case, forward_over_reverse(compiled, at, direction(at)), expected, few=0.02)
     assert_close(case, reverse_over_reverse(compiled, at, direction(at)), expected, few=0.02)
+
+
+@pytest.mark.slow
+def test_products_of_the_coupled_column_are_those_of_torch():
+    case = random_case(5, 3, seed=41, regime="freeze_up")
+    case = dataclasses.replace(case, state=layered(case.state))
+    at, model = point(case), NoahModel(case.column, preset("conservative"))
+    expected = forward_over_reverse(functional(model, case, "eager"), at, direction(at))
+    assert all(bool((one != 0).any()) for one in expected)
+    for method in (forward_over_reverse, reverse_over_reverse):
+        assert_close(case, method(functional(model, case, "compiled"), at, direction(at)), expected)
 
 
 @pytest.mark.slow
