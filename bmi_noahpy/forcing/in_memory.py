@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
@@ -83,9 +84,36 @@ def _of_frame(frame: Any, units: Mapping[str, str], label: Label | None) -> RawR
     chosen = choose_variables(labels, {}, SOURCE)
     for quantity, name in chosen.items():
         stated = _stated(quantity, name, units.get(name) or split_units(name)[1])
-        fields[quantity] = RawField(frame[name].to_numpy(np.float64)[:, None], stated, name, label)
+        fields[quantity] = RawField(_numbers(name, frame[name])[:, None], stated, name, label)
     notes = _notes(labels, {}, chosen)
     return RawRecords(index.to_numpy(dtype="datetime64[s]"), fields, SOURCE, notes=notes)
+
+
+def _numbers(name: str, column: pd.Series[Any]) -> NDArray[np.float64]:
+    """A column as numbers; NaN where it has none.
+
+    Raises
+    ------
+    ForcingError : naming the first value that is no real number.
+    """
+    # Numbers need no look at each of them.
+    looked_at = () if column.dtype.kind in "fiub" else column
+    wrong = next(((row, value) for row, value in enumerate(looked_at, start=1) if not _is_real(value)), None)
+    if wrong is not None:
+        raise ForcingError(f"{SOURCE}: {name}: record {wrong[0]} is {str(wrong[1])[:60]!r}, not a number. Correct it.")
+    numbers: NDArray[np.float64] = column.to_numpy(np.float64, na_value=np.nan)
+    return numbers
+
+
+def _is_real(value: Any) -> bool:
+    if not isinstance(value, str):
+        return not np.iscomplexobj(value)
+    try:
+        float(value)
+    except ValueError:
+        return False
+    # To Python 28_0 is 280; in a table it is a slip.
+    return "_" not in value
 
 
 def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> RawRecords:

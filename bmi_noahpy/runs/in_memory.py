@@ -16,7 +16,7 @@ from bmi_noahpy.forcing.in_memory import table_of
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import execute
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.prepare import prepare, require_configuration
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def simulate(
     ConfigurationError : the records cannot drive the run.
     NonFiniteState, ConvergenceError : the run failed.
     """
+    require_configuration(configuration)
     run = prepare(configuration, records=None if records is None else _table(configuration, records, units, label))
     if run.forcing is None:
         raise ValueError("records: missing, and the configuration names no forcing file. Give a DataFrame or Dataset.")

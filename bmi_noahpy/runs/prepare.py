@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -68,7 +69,9 @@ def prepare(
     ConfigurationError : when the forcing does not fit the run, a scheme cannot be built, or the numbers are such that
         no run can begin with them.
     ValueError : for another execution.
+    TypeError : for something else than a configuration, such as the path of one.
     """
+    require_configuration(configuration)
     if execution is not None and execution not in get_args(Execution):
         raise ValueError(f"execution: unknown value {execution!r}. Use {', '.join(get_args(Execution))}.")
     place = _device(device or configuration.device)
@@ -101,6 +104,14 @@ def prepare(
     check_physics(run)
     warn_of_numbering(configuration)
     return run
+
+
+def require_configuration(given: Any) -> None:
+    """Raise TypeError for something else than a configuration."""
+    if isinstance(given, (str, Path)):
+        raise TypeError(f"configuration: {str(given)!r} is a path. Give load_configuration({str(given)!r}).")
+    if not isinstance(given, Configuration):
+        raise TypeError(f"configuration: a {type(given).__name__}. Give what load_configuration returns.")
 
 
 def _model(configuration: Configuration, dtype: torch.dtype, *, shared: bool) -> NoahModel:

@@ -65,4 +65,8 @@ def test_a_frame_without_times_and_a_run_without_records_are_refused():
         simulate(read({}), weather().reset_index(drop=True))
     with pytest.raises(ValueError, match="names no forcing file"):
         simulate(read({}))
+    with pytest.raises(TypeError, match=r"'site.yaml' is a path\. Give load_configuration\('site.yaml'\)"):
+        simulate("site.yaml", weather())
+    with pytest.raises(TypeError, match=r"configuration: a dict\. Give what load_configuration returns"):
+        bmi_noahpy.prepare({})
     assert "simulate" in bmi_noahpy.__all__

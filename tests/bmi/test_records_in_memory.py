@@ -68,6 +68,19 @@ def test_two_columns_of_one_name_are_refused():
         table_of(pd.concat([frame(), frame()[["Tair [K]"]]], axis=1))
 
 
+@pytest.mark.parametrize("value", ["276,96", "2_80", "cold", 280.0 + 1.0j])
+def test_what_is_no_number_is_named_with_its_record(value):
+    data = frame().astype(object)
+    data.iloc[3, 0] = value
+    with pytest.raises(ForcingError, match=r"Tair \[K\]: record 4 is '.*', not a number"):
+        table_of(data)
+
+
+def test_numbers_as_texts_are_numbers():
+    told, plain = (table_of(data).values for data in (frame().astype(str), frame()))
+    assert all(np.array_equal(told[name], values) for name, values in plain.items())
+
+
 @pytest.mark.parametrize("data", [{"Tair": [280.0]}, pd.Series([280.0])])
 def test_what_is_neither_a_frame_nor_a_dataset_is_named(data):
     with pytest.raises(ForcingError, match=r"records: a (dict|Series)\. Give a pandas DataFrame"):
