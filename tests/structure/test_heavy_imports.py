@@ -32,8 +32,6 @@ def test_modules_that_every_run_imports_import_nothing_heavy(folder):
     modules = sorted((PACKAGE / folder).rglob("*.py"))
     assert modules
     heavy = {
-        path.relative_to(PACKAGE).as_posix(): names
-        for path in modules
-        if (names := imported_at_once(path) & HEAVY)
+        path.relative_to(PACKAGE).as_posix(): names for path in modules if (names := imported_at_once(path) & HEAVY)
     }
     assert heavy.keys() - USERS == set(), heavy
