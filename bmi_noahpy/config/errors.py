@@ -108,6 +108,8 @@ def _sentence(details: Mapping[str, Any], model: type[BaseModel]) -> str:
         return "empty value. Give one, or remove the key."
     if kind == "value_error":
         return str(context["error"])
+    if kind == "invalid_key":
+        return f"the key is {value!r}, no text. {_remedy_for_key(value)}"
     if kind == "literal_error":
         return f"unknown value {value!r}. Use {context['expected']}."
     if kind == "string_type":
@@ -120,6 +122,15 @@ def _sentence(details: Mapping[str, Any], model: type[BaseModel]) -> str:
     if bound:
         return f"out of range, {value!r}. {details['msg'].replace('Input should be', 'It must be')}."
     return f"{details['msg'][:1].lower()}{details['msg'][1:]}, got {value!r}. Correct it."
+
+
+def _remedy_for_key(key: Any) -> str:
+    """What may be meant by a key that YAML reads as something else than text."""
+    if isinstance(key, bool):
+        return "YAML reads yes, no, on and off as true and false: put the key in quotes."
+    if isinstance(key, (int, float)):
+        return "Write decimals with a point, not a comma, and names before colons."
+    return "Put the name of a setting before the colon."
 
 
 def _remedy_for_unknown(location: Sequence[int | str], model: type[BaseModel]) -> str:

@@ -112,6 +112,22 @@ def test_empty_section_is_an_error_that_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("general: {deep_temperature: 270,9}", r"general\[9\]: the key is 9.*decimals with a point"),
+        ("output: {on: true}", r"output\[1\]: the key is True.*put the key in quotes"),
+        ("output: {2020-01-01: 1}", r"the key is datetime.*name of a setting before the colon"),
+    ],
+)
+def test_a_key_that_is_no_text_is_refused_with_what_may_be_meant(tmp_path, line, words):
+    path = tmp_path / "run.yaml"
+    plain = {name: section for name, section in VALID.items() if name not in ("general", "output")}
+    path.write_text(f"{yaml.safe_dump(plain)}\n{line}\n")
+    with pytest.raises(ConfigurationError, match=words):
+        load_configuration(path)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "words"),
     [
         ("domain.latitude", 91.0, "-90 to 90"),
