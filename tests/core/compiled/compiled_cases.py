@@ -111,7 +111,9 @@ COVER = [
         ),
         3, hydraulics="derived",
     ),
-    Setup(Options(phase_change="enthalpy", soil_water="richards"), 4),
+    Setup(
+        Options(phase_change="enthalpy", soil_water="richards", soil_thermal="cote_konrad2005_continuous"), 4
+    ),
 ]  # fmt: skip
 """Every scheme of every slot, and every number of layers that has code of its own, at least once."""
 ALONE = Setup(Options(), 3)

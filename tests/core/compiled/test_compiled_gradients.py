@@ -222,7 +222,7 @@ def test_a_run_without_leaves_that_want_gradients_has_no_graph():
     assert not path.outputs["skin_temperature"].requires_grad
 
 
-def test_a_second_way_back_gives_the_same_and_a_second_derivative_is_refused():
+def test_a_second_way_back_gives_the_same():
     case = SHORT.case(9, seed=213)
     start = case.state.soil.temperature.clone().requires_grad_()
     state = replace_quantity(case.state, "soil.temperature", start)
@@ -234,6 +234,3 @@ def test_a_second_way_back_gives_the_same_and_a_second_derivative_is_refused():
     (first,) = torch.autograd.grad(total, [start], retain_graph=True)
     (second,) = torch.autograd.grad(total, [start], retain_graph=True)
     assert torch.equal(first, second)
-    (differentiable,) = torch.autograd.grad(total, [start], create_graph=True)
-    with pytest.raises(RuntimeError, match="has no derivative of its own"):
-        differentiable.sum().backward()
