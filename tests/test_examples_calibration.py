@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.slow
 def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, capsys):
     short = ["--days", "40", "--starts", "3", "--layers", "2", "--iterations", "8", "--folder", str(tmp_path)]
     result = example("calibrate_twin").main([*short, "--data", str(shared / "data" / "tgl")])

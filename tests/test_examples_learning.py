@@ -56,6 +56,7 @@ def test_parameters_from_covariates_beat_the_tables_in_columns_never_seen(exampl
     assert_runs(result["configuration"])
 
 
+@pytest.mark.slow
 def test_a_conductivity_is_learned_on_real_forcing(example, shared, tmp_path):
     """The Tanggula site, when its data are there."""
     module = example("learn_thermal_conductivity")

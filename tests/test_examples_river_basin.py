@@ -28,6 +28,7 @@ def test_the_network_solve_is_that_of_the_whole_system_and_steady_flow_is_what_c
     assert discharge == pytest.approx(routing.upstream_cells(downstream) * 2e-5 * 2.5e7 / 1000.0, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_gradient_by_every_factor_equals_differences_of_the_coupled_run(example, tmp_path):
     basins = example("train_river_basin")
     basin = basins.open_basin(tmp_path, cells=30, steps=36)

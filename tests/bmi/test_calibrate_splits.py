@@ -211,6 +211,7 @@ def test_a_factor_of_the_forcing_is_kept_near_one_unless_told_otherwise(site):
     assert float((both.residuals**2).sum()) == pytest.approx(float(both.losses), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_organic_matter_is_calibrated_from_none_on_with_the_right_gradient(site):
     fit = Fit(load_calibration(write_calibration(site, {"parameters": {"soil.organic_matter": {"layers": "1-2"}}})))
     unknown = torch.tensor([[-0.4]], dtype=torch.float64)

@@ -115,6 +115,7 @@ def test_tiles_one_after_the_other_give_the_output_of_the_whole(folder, changes)
     assert (summary.steps_done, summary.interrupted) == (48, False)
 
 
+@pytest.mark.slow
 def test_the_largest_residual_is_that_of_the_whole_run(folder):
     whole = launch(configuration(folder, output__file="alone.nc"))
     tiles = launch_tiles(configuration(folder), tile_columns=16)
@@ -160,6 +161,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_tiles_that_are_left(folder, mon
     assert times == [before]
 
 
+@pytest.mark.slow
 def test_a_run_may_begin_with_the_state_of_another_and_leaves_one_to_go_on_from(folder):
     first = {"period__end": "2020-01-03T21:00", "restart__keep": 1}
     launch_tiles(configuration(folder, output__file="first.nc", **first), tile_columns=32)

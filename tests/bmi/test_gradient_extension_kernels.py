@@ -69,7 +69,7 @@ def typical_sizes(model: Any) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("framework", [False, True], ids=["file", "framework"])
-@pytest.mark.parametrize("phase_change", ["heat_limited", "enthalpy"])
+@pytest.mark.parametrize("phase_change", [pytest.param("heat_limited", marks=pytest.mark.slow), "enthalpy"])
 def test_a_window_in_kernels_has_the_adjoints_of_one_in_torch(tmp_path, phase_change, framework):
     changes: dict[str, Any] = {"schemes": {"phase_change": phase_change}}
     if framework:

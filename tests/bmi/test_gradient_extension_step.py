@@ -86,7 +86,8 @@ def by_units(model, outputs, columns):
     return {name: np.maximum(largest[model.get_var_units(name)], 1e-12) for name in outputs}
 
 
-@pytest.mark.parametrize("phase_change", [pytest.param("enthalpy", marks=pytest.mark.slow), "heat_limited"])
+@pytest.mark.slow
+@pytest.mark.parametrize("phase_change", ["enthalpy", "heat_limited"])
 def test_seed_times_tangent_equals_adjoint_times_direction_for_every_pair_of_names_in_every_regime(
     tmp_path, phase_change
 ):

@@ -194,7 +194,7 @@ def weather_around_freezing(case: Case, steps: int) -> Case:
     )
 
 
-@pytest.mark.parametrize("execution", ["eager", "compiled"])
+@pytest.mark.parametrize("execution", ["eager", pytest.param("compiled", marks=pytest.mark.slow)])
 def test_a_derivative_that_freezing_and_thawing_make_useless_is_warned_of(execution, monkeypatch):
     steps = 4 if execution == "eager" else 2000
     if execution == "eager":

@@ -51,7 +51,7 @@ def copy_of(source: Path, target: Path, **changes: np.ndarray | str) -> Path:
     return target
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [pytest.param("enthalpy", marks=pytest.mark.slow), "heat_limited"])
 def test_gradients_of_the_first_sixty_days_are_those_of_the_original(shared: Path, scheme: str) -> None:
     comparison = compare(shared, scheme, last_day=60)
     assert comparison.plain.sum() > 1000

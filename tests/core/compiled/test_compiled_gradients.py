@@ -55,7 +55,7 @@ def test_gradients_agree_with_eager_with_every_two_schemes(options, layers):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setup", [SHORT, COVER[0]], ids=str)
+@pytest.mark.parametrize("setup", [SHORT, pytest.param(COVER[0], marks=pytest.mark.slow)], ids=str)
 def test_gradients_of_single_columns_agree_with_eager(setup):
     case = setup.case(9, seed=203)
 
@@ -66,7 +66,7 @@ def test_gradients_of_single_columns_agree_with_eager(setup):
     assert_agreement(case, *(lambda case, way=way: one_by_one(case, way) for way in ("compiled", "eager")), few=0.12)
 
 
-@pytest.mark.parametrize("setup", COVER, ids=str)
+@pytest.mark.parametrize("setup", COVER_IN_TURN, ids=str)
 def test_gradients_are_finite_at_the_thresholds(setup):
     case = at_thresholds(setup.case(1800, seed=204), seed=1)
     for name, value in gradients(setup, case, "compiled").items():

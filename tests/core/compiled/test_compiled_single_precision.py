@@ -46,6 +46,7 @@ def test_single_precision_is_as_near_to_double_precision_compiled_as_it_is_eager
         assert ours <= 2.0 * theirs + 2.0e-7, name
 
 
+@pytest.mark.slow
 def test_the_gradient_in_single_precision_is_finite_and_agrees_with_eager_single_precision():
     """Where that one is finite: in a few columns the eager way back overflows."""
     setup = COVER[0]
