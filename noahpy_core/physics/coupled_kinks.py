@@ -100,8 +100,7 @@ def reach(start: Unknowns, found: Sweep, kinks: Kinks, length: Tensor, stops: Te
 
 def _freezing(curve: FreezingCurve, system: System) -> Freezing:
     point = curve.freezing_warmth(system.soil.store.total, system.soil.curve_parameters())
-    # A few units of round-off below the freezing point, which is below melting, the curve has its slope.
-    below = point * (1.0 + 4.0 * torch.finfo(point.dtype).eps)
+    below = curve.below_freezing(point)
     store, thawed_slope = soil_enthalpy(curve, system.soil, point)
     return Freezing(point, below, store, soil_enthalpy(curve, system.soil, below)[1], thawed_slope)
 

@@ -65,8 +65,22 @@ class FreezingCurve(ModelPart):
 
     def freezing_warmth(self, total: Tensor, soil: SoilParameters) -> Tensor:
         """The same less the melting point of pure water, with all its digits. [K]"""
+        if type(self).freezing_point is not FreezingCurve.freezing_point:
+            return self.freezing_point(total, soil) - FREEZING_POINT
         suction = scaled_suction(total, self.exponent(soil), soil)
         return -FREEZING_POINT * suction / (1.0 + suction)
+
+    def below_freezing(self, point: Tensor) -> Tensor:
+        """A few units of round-off below a freezing point, where the curve has the slope of frozen soil.
+
+        Parameters
+        ----------
+        point : As `freezing_warmth` gives it. [K]
+        """
+        few = 4.0 * torch.finfo(point.dtype).eps
+        # An equilibrium of one's own is asked by temperature, whose digits are fewer.
+        own = type(self).equilibrium is not FreezingCurve.equilibrium
+        return point - few * FREEZING_POINT if own else point * (1.0 + few)
 
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
         """Liquid water in equilibrium with temperature, and its slope.
