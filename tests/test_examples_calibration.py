@@ -19,7 +19,8 @@ def test_a_twin_is_found_again_from_random_starts(example, shared, tmp_path, cap
     assert " s\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("site", [pytest.param("yakou", marks=pytest.mark.slow), "toolik"])
+@pytest.mark.slow
+@pytest.mark.parametrize("site", ["yakou", "toolik"])
 def test_a_real_site_is_fitted_and_tested_on_other_days(example, shared, tmp_path, capsys, site):
     short = ["--days", "40", "--starts", "1", "--seeds", "1", "--iterations", "2", "--folder", str(tmp_path)]
     outcome, swapped = example("calibrate_sites").main([site, *short, "--data", str(shared / "data")])[site]

@@ -25,6 +25,7 @@ def example():
     return module
 
 
+@pytest.mark.slow
 def test_the_gradient_of_discharge_in_one_sweep_equals_differences_of_the_coupled_run(example, tmp_path):
     catchment = example.open_catchment(tmp_path, STEPS)
     found = example.compare(catchment)

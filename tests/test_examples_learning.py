@@ -47,6 +47,7 @@ def test_an_interrupted_example_goes_on_to_the_same_result(example, tmp_path):
     assert parts["scores"]["trained network"] == whole["scores"]["trained network"]
 
 
+@pytest.mark.slow
 def test_parameters_from_covariates_beat_the_tables_in_columns_never_seen(example, tmp_path, capsys):
     result = example("learn_parameters_from_covariates").main(["--short", "--folder", str(tmp_path)])
     scores, held_out = result["scores"], 1

@@ -273,6 +273,7 @@ def test_an_error_during_the_run_leaves_the_records_before_it(tmp_path):
         assert data.sizes["time"] == 4
 
 
+@pytest.mark.slow
 def test_compression_makes_the_file_smaller(tmp_path):
     run = made_up_run()
     sizes = [

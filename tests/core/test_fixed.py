@@ -88,6 +88,7 @@ def test_a_class_of_ones_own_has_constants_of_its_own():
     assert (model.supercooled_water.scheme.TOLERANCE, Koren1999.TOLERANCE) == (0.2, 0.005)
 
 
+@pytest.mark.slow
 def test_a_supplied_scheme_can_be_changed_and_the_steps_follow():
     class Scaled(CoteKonrad2005):
         factor = 1.0

@@ -71,7 +71,7 @@ def test_gradients_are_those_of_the_original_as_long_as_they_have_a_meaning(
     assert comparison.passed
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [pytest.param("enthalpy", marks=pytest.mark.slow), "heat_limited"])
 def test_forward_mode_gives_the_same_derivatives_as_reverse_mode(shared: Path, scheme: str) -> None:
     file, column = read_sensitivities(shared / "reference" / FILES[scheme]), tgl_run(shared, scheme)
     inputs = [find_input(name, column.configuration) for name in file.parameters]

@@ -47,6 +47,7 @@ def test_a_step_with_networks_in_all_slots_agrees_with_eager(phase_change, thres
     assert worst < 1.0e-12
 
 
+@pytest.mark.slow
 @PLACES
 @pytest.mark.parametrize("phase_change", HEAT_STEPS)
 def test_gradients_with_networks_in_all_slots_agree_with_eager(phase_change, threshold):
