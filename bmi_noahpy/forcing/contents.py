@@ -15,15 +15,48 @@ from bmi_noahpy.forcing.presets import before_reading
 from bmi_noahpy.forcing.site import middle_of, site_of
 from bmi_noahpy.forcing.spec import ForcingSpec
 from bmi_noahpy.forcing.table import AIR, Array, ForcingError, Times
-from bmi_noahpy.forcing.text import read_text
-from bmi_noahpy.tabular import TableError, find_clock, parse_clock, read_text_table, runs_to_24
+from bmi_noahpy.forcing.text import records_of
+from bmi_noahpy.tabular import TableError, TextOptions, TextTable, find_clock, parse_clock, read_text_table, runs_to_24
 from bmi_noahpy.tabular.clock import carry_offsets, offset_in_names, time_like
-from bmi_noahpy.tabular.reader import TextTable
 
 EVERYTHING: Mapping[str, float] = dict.fromkeys(AIR, 0.0)
 """So that nothing need be there to be looked at."""
 JUDGED = 96
 """Records of netCDF files that are looked at."""
+
+
+class Source:
+    """Files of records that are looked at several times, a table of which is read once.
+
+    Parameters
+    ----------
+    files : A text table, or netCDF files.
+    netcdf : Which of the two.
+    """
+
+    def __init__(self, files: Sequence[Path], netcdf: bool) -> None:
+        self.files, self.netcdf = files, netcdf
+        self._tables: dict[TextOptions, TextTable] = {}
+
+    @property
+    def name(self) -> str:
+        """The first file, for messages."""
+        return str(self.files[0])
+
+    def table(self, spec: ForcingSpec) -> TextTable:
+        """The text table, written as the specification and its preset say.
+
+        Raises
+        ------
+        ForcingError : it cannot be read so.
+        """
+        options = before_reading(spec).text
+        if options not in self._tables:
+            try:
+                self._tables[options] = read_text_table(self.files[0], options)
+            except TableError as error:
+                raise ForcingError(str(error)) from error
+        return self._tables[options]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,43 +97,39 @@ class Contents:
     cells: int = 0
 
 
-def contents(files: Sequence[Path], netcdf: bool, spec: ForcingSpec) -> Contents:
+def contents(source: Source, spec: ForcingSpec) -> Contents:
     """What is found in a text table or in netCDF files.
 
     Raises
     ------
     ForcingError : they cannot be read as the specification says.
     """
-    return _netcdf(files, spec) if netcdf else _table(files[0], spec)
+    return _netcdf(source.files, spec) if source.netcdf else _table(source.table(spec), spec)
 
 
-def _table(path: Path, spec: ForcingSpec) -> Contents:
-    raw = read_text(path, before_reading(spec))
+def _table(table: TextTable, spec: ForcingSpec) -> Contents:
+    raw = records_of(table, before_reading(spec))
     seen = {
         quantity: Seen(_names(field.name), field.units, field.label, field.accumulated, field.values, field.assumed)
         for quantity, field in raw.fields.items()
     }
-    try:
-        table = read_text_table(path, before_reading(spec).text)
-    except TableError as error:
-        raise ForcingError(str(error)) from error
     facts = table.layout.facts
     place = {name: float(facts[name]) for name in ("latitude", "longitude") if facts.get(name)}
-    clock = find_clock(table.names, spec.time, str(path))
+    clock = find_clock(table.names, spec.time, raw.source)
     times = {*time_like(table.names), *clock.columns}
     others = _others([name for name in table.names if name not in times], seen)
     ends = runs_to_24(clock, [table.texts(name) for name in clock.columns])
     return Contents(raw.times, seen, place, says_zone(table), others, ends)
 
 
-def spaced_by(path: Path, spec: ForcingSpec, form: str) -> bool:
+def spaced_by(source: Source, spec: ForcingSpec, form: str) -> bool:
     """Whether the times of a table are equally spaced when its dates are read in one of two ways."""
     time = dataclasses.replace(spec.time, format=form)
     try:
-        table = read_text_table(path, before_reading(spec).text)
-        clock = find_clock(table.names, time, str(path))
-        times = parse_clock(clock, [table.texts(name) for name in clock.columns], time, str(path))
-    except TableError:
+        table = source.table(spec)
+        clock = find_clock(table.names, time, source.name)
+        times = parse_clock(clock, [table.texts(name) for name in clock.columns], time, source.name)
+    except (ForcingError, TableError):
         return False
     return len(np.unique(np.diff(times))) == 1
 

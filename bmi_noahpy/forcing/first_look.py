@@ -12,9 +12,9 @@ import numpy as np
 from bmi_noahpy.files.netcdf import begins_as_netcdf
 from bmi_noahpy.forcing.accumulation import looks_accumulated
 from bmi_noahpy.forcing.alignment import aligned
-from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, contents, spaced_by
+from bmi_noahpy.forcing.contents import EVERYTHING, Contents, Seen, Source, contents, spaced_by
 from bmi_noahpy.forcing.convention import convention_of
-from bmi_noahpy.forcing.presets import before_reading, find_preset
+from bmi_noahpy.forcing.presets import find_preset
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.table import (
     UNITS,
@@ -28,7 +28,7 @@ from bmi_noahpy.forcing.table import (
 )
 from bmi_noahpy.forcing.units import is_amount
 from bmi_noahpy.forcing.unstated import likely_units
-from bmi_noahpy.tabular import AmbiguousDates, NoTime, read_text_table
+from bmi_noahpy.tabular import AmbiguousDates, NoTime
 from bmi_noahpy.tabular.time_columns import time_by_content
 
 DAY_FIRST, MONTH_FIRST = "day-first", "month-first"
@@ -75,19 +75,19 @@ def look_at(files: Sequence[Path], preset: str | None = None) -> FirstLook:
     path = files[0]
     netcdf = len(files) > 1 or path.suffix.lower() in NETCDF or begins_as_netcdf(path)
     spec = ForcingSpec(file=path if len(files) == 1 else tuple(files), preset=preset, derive=EVERYTHING)
+    source = Source(files, netcdf)
     guesses: list[str] = []
     if preset is None:
-        preset, guesses = convention_of(files, netcdf, spec)
+        preset, guesses = convention_of(source, spec)
         spec = dataclasses.replace(spec, preset=preset)
-    return _Look(files, netcdf, spec, guesses).taken()
+    return _Look(source, spec, guesses).taken()
 
 
 class _Look:
     """Reads again and again, each time with one more thing taken for granted."""
 
-    def __init__(self, files: Sequence[Path], netcdf: bool, spec: ForcingSpec, guesses: list[str]) -> None:
-        self._files, self._netcdf = files, netcdf
-        self._spec, self._guesses = spec, guesses
+    def __init__(self, source: Source, spec: ForcingSpec, guesses: list[str]) -> None:
+        self._source, self._spec, self._guesses = source, spec, guesses
         self._unstated: set[str] = set()
 
     def taken(self) -> FirstLook:
@@ -95,7 +95,7 @@ class _Look:
         if not found.seen:
             names = ", ".join(found.unused[:SHOWN])
             raise ForcingError(
-                f"{self._files[0]}: none of its variables ({names}) is recognised as weather. "
+                f"{self._source.name}: none of its variables ({names}) is recognised as weather. "
                 "Name them in forcing.variables, or set forcing.preset (`noahpy info presets` lists names)."
             )
         if found.ends and not any(seen.label for seen in found.seen.values()):
@@ -103,7 +103,7 @@ class _Look:
             self._spec = dataclasses.replace(self._spec, time=dataclasses.replace(self._spec.time, label="end"))
             found = self._read()
         labels = {quantity: seen.label for quantity, seen in found.seen.items()}
-        axis, _ = aligned(found.times, labels, str(self._files[0]))
+        axis, _ = aligned(found.times, labels, self._source.name)
         variables = self._variables(found)
         self._missing(found)
         if found.cells:
@@ -117,7 +117,7 @@ class _Look:
     def _read(self) -> Contents:
         for _ in range(4 * len(UNITS)):
             try:
-                return contents(self._files, self._netcdf, self._spec)
+                return contents(self._source, self._spec)
             except UnstatedUnits as error:
                 # Its values are looked at once everything can be read.
                 self._unstated.add(error.quantity)
@@ -137,18 +137,18 @@ class _Look:
                     self._guess_dates()
                 elif not isinstance(error.__cause__, NoTime) or not self._time_is_found():
                     raise
-        raise ForcingError(f"{self._files[0]}: nearly all of it would be a guess. Name its variables yourself.")
+        raise ForcingError(f"{self._source.name}: nearly all of it would be a guess. Name its variables yourself.")
 
     def _guess_dates(self) -> None:
         """Take the way of reading dates by which they are equally spaced, else the usual one."""
-        fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if spaced_by(self._files[0], self._spec, form)]
+        fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if spaced_by(self._source, self._spec, form)]
         form, why = (fitting[0], ", and is equally spaced") if len(fitting) == 1 else (DAY_FIRST, "")
         self._guesses.append(f"dates can be read with the day or the month first: {form} is a guess{why}")
         self._take(format=form)
 
     def _time_is_found(self) -> bool:
         """Whether a column that is called otherwise holds times."""
-        table = read_text_table(self._files[0], before_reading(self._spec).text)
+        table = self._source.table(self._spec)
         name = time_by_content(table.names, table.texts)
         if name is None or self._spec.time.name is not None:
             return False

@@ -49,6 +49,14 @@ def read_text(path: Path, spec: ForcingSpec) -> RawRecords:
     """
     try:
         table = read_text_table(path, spec.text)
+    except TableError as error:
+        raise ForcingError(str(error)) from error
+    return records_of(table, spec)
+
+
+def records_of(table: TextTable, spec: ForcingSpec) -> RawRecords:
+    """Records of a table that is at hand, as `read_text` gives them and with its errors."""
+    try:
         return _records(table, spec)
     except TableError as error:
         raise ForcingError(str(error)) from error
