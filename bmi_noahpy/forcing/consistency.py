@@ -8,6 +8,7 @@ import numpy as np
 
 from bmi_noahpy.forcing.derived import STEFAN_BOLTZMANN, pressure_at
 from bmi_noahpy.forcing.humidity import LARGEST_SATURATION, saturation_specific_humidity
+from bmi_noahpy.forcing.prepared import beyond_total
 from bmi_noahpy.forcing.table import Array
 
 OVERSATURATED, FEW = 1.15, 0.3
@@ -71,7 +72,7 @@ def _vapour(humidity: Array, temperature: Array, pressure: Array) -> Iterator[st
 
 
 def _snow(snowfall: Array, precipitation: Array) -> Iterator[str]:
-    more = int(np.count_nonzero(snowfall > 1.001 * precipitation + 1e-8))
+    more = beyond_total(snowfall, precipitation)
     if more:
         yield (
             f"snowfall exceeds precipitation in {more} records, where all of it is snow: if precipitation is rain "

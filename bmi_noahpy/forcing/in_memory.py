@@ -143,7 +143,7 @@ def _of_dataset(data: Any, units: Mapping[str, str], label: Label | None) -> Raw
 
 
 def _notes(labels: Mapping[str, str], declared: Mapping[str, str], chosen: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(f"{SOURCE}: {text}" for text in left_out(statistics_among(labels, declared, chosen), chosen))
+    return tuple(f"{SOURCE}: {text}" for text in left_out(statistics_among(labels, declared, chosen.values()), chosen))
 
 
 def _stated(quantity: str, name: str, units: Any) -> str:

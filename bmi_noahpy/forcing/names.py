@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bmi_noahpy.forcing.statistics import MEANS, left_out, other_statistic
 from bmi_noahpy.forcing.table import (
@@ -70,6 +70,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "leaf_area_index": ("leaf_area_index", "LAI"),
     "snow_free_albedo": ("snow_free_albedo", "surface_albedo_assuming_no_snow"),
 }
+
+_QUANTITIES: Mapping[str, str] = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
+"""Recognised name, in lower case -> quantity."""
 
 TIME_NAMES = ("time", "time_utc", "datetime", "datetime_utc", "timestamp", "date", "valid_time", "Times")
 
@@ -148,7 +151,7 @@ def choose_variables(
                 for name in names:
                     found.pop(name, None)
     found.update(explicit)
-    told = left_out(statistics_among(labels, declared, explicit))
+    told = left_out(statistics_among(labels, declared, explicit.values()))
     available = f"The file has {', '.join(labels)}. {''.join(f'{text}. ' for text in told)}"
     try:
         return {quantity: found[quantity] for quantity in required_quantities(set(found), source, available, given)}
@@ -168,18 +171,22 @@ def _accepted(missing: Sequence[str]) -> str:
 
 
 def statistics_among(
-    labels: Mapping[str, str], declared: Mapping[str, str] | None = None, explicit: Mapping[str, str] | None = None
+    labels: Mapping[str, str], declared: Mapping[str, str] | None = None, taken: Collection[str] = ()
 ) -> dict[str, tuple[str, str]]:
-    """Variables that are extremes or spreads of a quantity -> the quantity and which, by their names or as declared."""
-    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
+    """Variables that are extremes or spreads of a quantity -> the quantity and which, by their names or as declared.
+
+    Parameters
+    ----------
+    taken : Variables that are used all the same, which are none of them.
+    """
     found: dict[str, tuple[str, str]] = {}
     for name, label in labels.items():
-        if name in (explicit or {}).values():
+        if name in taken:
             continue
         parted = other_statistic(label)
         kind = (declared or {}).get(name) or (parted[1] if parted else None)
         stems = (label, *((parted[0], split_units(parted[0])[0]) if parted else ()))
-        quantity = next((known[stem.lower()] for stem in stems if stem.lower() in known), None)
+        quantity = next((_QUANTITIES[stem.lower()] for stem in stems if stem.lower() in _QUANTITIES), None)
         if kind is not None and quantity is not None:
             found[name] = (quantity, kind)
     return found
@@ -187,17 +194,16 @@ def statistics_among(
 
 def recognised(names: Iterable[str]) -> set[str]:
     """Quantities that some names are of, with or without units in them."""
-    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
-    return {known[label.lower()] for name in names for label in (split_units(name)[0],) if label.lower() in known}
+    labels = {split_units(name)[0].lower() for name in names}
+    return {_QUANTITIES[label] for label in labels if label in _QUANTITIES}
 
 
 def _recognise(labels: Mapping[str, str], explicit: Mapping[str, str], source: str) -> dict[str, str]:
     """Quantity -> variable by name, for quantities and variables that are not configured."""
-    known = {alias.lower(): quantity for quantity, aliases in NAMES.items() for alias in aliases}
     claimed = set(explicit.values())
     found: dict[str, str] = {}
     for name, label in labels.items():
-        quantity = known.get(label.lower())
+        quantity = _QUANTITIES.get(label.lower())
         if quantity is None or quantity in explicit or name in claimed:
             continue
         if quantity in found:

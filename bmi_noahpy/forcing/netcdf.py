@@ -101,7 +101,7 @@ def open_netcdf(paths: Sequence[Path], spec: ForcingSpec, domain: Domain | None 
     records = _on_one_axis(fields, spec, source)
     amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
     refuse_other_interval(spec, records.times, amounts, source)
-    taken = {name: name for field in fields.values() for name in (field.summed or (field.name,))}
+    taken = {name for field in fields.values() for name in (field.summed or (field.name,))}
     others = [*left_out(statistics_among(labels, declared, taken), chosen), *_of_labels(fields, spec)]
     others += not_derived(spec.derive, fields)
     rates = [field.label for quantity, field in fields.items() if quantity in RATES]

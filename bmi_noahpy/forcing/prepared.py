@@ -72,7 +72,12 @@ def rain_beyond_total(values: Mapping[str, Array]) -> int:
     """Number of records whose rain exceeds the precipitation of which it is a part, by more than rounding."""
     if "rainfall" not in values or "precipitation" not in values:
         return 0
-    return int(np.count_nonzero(values["rainfall"] > 1.001 * values["precipitation"] + 1e-8))
+    return beyond_total(values["rainfall"], values["precipitation"])
+
+
+def beyond_total(part: Array, total: Array) -> int:
+    """Number of values of a part that exceed their total, by more than rounding."""
+    return int(np.count_nonzero(part > 1.001 * total + 1e-8))
 
 
 def rain_sentence(count: int) -> str:

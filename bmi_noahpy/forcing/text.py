@@ -91,8 +91,7 @@ def _records(table: TextTable, spec: ForcingSpec) -> RawRecords:
     amounts = [quantity for quantity, field in fields.items() if is_amount(field.units, quantity)]
     refuse_other_interval(spec, stamps, amounts, source)
     taken = {column for name in chosen.values() for column in sums.get(name, (name,))}
-    extremes = {key: found for key, found in statistics_among(labels, kinds).items() if key not in taken}
-    told = [*left_out(extremes, chosen), *_of_stamps(table, clock, time, spec, fields)]
+    told = [*left_out(statistics_among(labels, kinds, taken), chosen), *_of_stamps(table, clock, time, spec, fields)]
     notes = tuple(f"{source}: {text}" for text in told)
     return RawRecords(stamps, fields, source, place=table.place, clock=time, site=_site(table), notes=notes)
 
