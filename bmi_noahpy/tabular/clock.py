@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from bmi_noahpy.tabular.errors import NoTime, TableError
 from bmi_noahpy.tabular.moments import Times, moments_of, moments_of_parts, of_our_age
 from bmi_noahpy.tabular.plain_times import carry_offset, plain_times
+
+if TYPE_CHECKING:
+    # As in `bmi_noahpy.tabular.moments`.
+    import pandas as pd
 
 Label = Literal["start", "end", "middle", "instant"]
 
@@ -149,7 +153,11 @@ def carry_offsets(texts: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
     import pandas as pd
 
     plain = pd.Series(list(texts[-1]), dtype=object).astype(str).str.strip()
-    return np.asarray(plain.str.contains(_OFFSET.pattern) & plain.str.contains(":"), dtype=np.bool_)
+    return np.asarray(_own_offsets(plain), dtype=np.bool_)
+
+
+def _own_offsets(plain: pd.Series[str]) -> pd.Series[bool]:
+    return plain.str.contains(_OFFSET.pattern) & plain.str.contains(":")
 
 
 def runs_to_24(clock: Clock, columns: Sequence[Sequence[str]]) -> bool:
@@ -197,7 +205,7 @@ def parse_times(texts: Sequence[str], time: TimeSpec, variable: str) -> Times:
     late = plain.str.contains(_MIDNIGHT.pattern)
     if late.any():
         plain = plain.where(~late, plain.str.replace(r"24:00((?::00)?)$", r"00:00\1", regex=True))
-    own = plain.str.contains(_OFFSET.pattern) & plain.str.contains(":")
+    own = _own_offsets(plain)
     try:
         moments = moments_of(plain, own, time.format, variable)
     except ValueError as error:

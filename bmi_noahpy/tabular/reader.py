@@ -19,7 +19,7 @@ from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
 from bmi_noahpy.tabular.lines import MISSING_MARKS, SPACES, fields_of, read_lines
 
 if TYPE_CHECKING:
-    # As in `bmi_noahpy.tabular.clock`.
+    # As in `bmi_noahpy.tabular.moments`.
     import pandas as pd
 
 Array = NDArray[np.float64]
@@ -257,11 +257,12 @@ def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Lay
 
 def _as_numbers(texts: pd.Series[str]) -> Array:
     """The numbers of texts; ValueError where one is none."""
+    plain = texts.tolist()
     # To Python 28_0 is 280; in a table it is a slip.
-    if "_" in "".join(texts):
+    if "_" in "".join(plain):
         raise ValueError("underscores")
-    # The parser of numpy is that of Python, which is exact to the last bit.
-    return np.asarray(texts, dtype=str).astype(np.float64)
+    # The parser of Python is exact to the last bit.
+    return np.array([float(text) for text in plain], dtype=np.float64)
 
 
 def _is_float(text: str) -> bool:
