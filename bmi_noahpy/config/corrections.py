@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bmi_noahpy.config.errors import Problem, Problems, suggest
+from bmi_noahpy.config.errors import Problem, Problems
 from bmi_noahpy.config.values import Reader, Values, refuse_empty
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.corrections import CORRECTABLE, KEEP, PAIRS, correctable_units
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from bmi_noahpy.files.brief import LONGEST, brief
+from bmi_noahpy.files.brief import LONGEST, brief, suggest
 
 EMPTY = object()
 """What an empty value of a YAML file is read as, to tell it from an explicit null."""
@@ -57,13 +57,6 @@ class ConfigurationError(ValueError):
 
 class ConfigurationWarning(UserWarning):
     """Something in a configuration that is computed otherwise than it may seem."""
-
-
-def suggest(name: str, valid: Iterable[str]) -> str:
-    """The nearest valid name as a question, or the list of all."""
-    names = list(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(names)}."
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bmi_noahpy.config.errors import ConfigurationError, Problem, suggest
+from bmi_noahpy.config.errors import ConfigurationError, Problem
 from bmi_noahpy.config.namelist_text import parse_namelist
+from bmi_noahpy.files.brief import suggest
 
 KEYS = {
     "startdate": "period.start",

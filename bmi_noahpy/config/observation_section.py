@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from bmi_noahpy.config.errors import ConfigurationError, Problem, explain, suggest
+from bmi_noahpy.config.errors import ConfigurationError, Problem, explain
 from bmi_noahpy.config.forcing_section import Label, TextSource, TimeSource, read_codes
 from bmi_noahpy.config.merging import with_settings
 from bmi_noahpy.config.sections import Section
 from bmi_noahpy.config.values import Reader
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.spec import ColumnSpec, ReadingSpec
 from bmi_noahpy.tabular import TextOptions, TimeSpec

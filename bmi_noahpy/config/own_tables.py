@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import ValidationInfo, WithJsonSchema
 
 from bmi_noahpy.config.classic_text import ClassSection, Row, TableTextError, read_general, read_sections
-from bmi_noahpy.config.errors import suggest
 from bmi_noahpy.config.values import refuse_empty
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.files.reading import UnreadableFile, expanded, read_text
 from noahpy_core.class_tables import ClassTable, GeneralTable, soil_rows
 from noahpy_core.parameters import Parameters

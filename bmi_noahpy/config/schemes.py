@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationInfo
 
-from bmi_noahpy.config.errors import Problem, Problems, suggest
+from bmi_noahpy.config.errors import Problem, Problems
 from bmi_noahpy.config.values import read_path, refuse_empty
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.files.trust import own_code
 from noahpy_core.errors import SchemeError
 from noahpy_core.options import Options, OwnScheme

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationInfo
 
-from bmi_noahpy.config.errors import EMPTY, Problem, Problems, suggest
+from bmi_noahpy.config.errors import EMPTY, Problem, Problems
 from bmi_noahpy.config.maps import read_map
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.files.reading import expanded
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.file import Region

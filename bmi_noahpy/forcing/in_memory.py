@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.build import build_table
 from bmi_noahpy.forcing.calendars import is_foreign, on_our_days
 from bmi_noahpy.forcing.names import choose_variables, split_units, statistics_among
@@ -65,9 +65,7 @@ def _refuse_unknown(units: Mapping[str, str], names: Sequence[str]) -> None:
     """Refuse units of a variable that there is not, and names that are there twice."""
     for name in units:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            remedy = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
-            raise ForcingError(f"{SOURCE}: units: no variable {name!r}. {remedy}")
+            raise ForcingError(f"{SOURCE}: units: no variable {name!r}. {suggest(name, names)}")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ForcingError(f"{SOURCE}: two columns are called {twice!r}. Keep one of them.")

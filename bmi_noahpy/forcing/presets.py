@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.spec import ForcingSpec, VariableSpec
 from bmi_noahpy.forcing.table import ForcingError, PresetUnits, Times
 from bmi_noahpy.forcing.units import same_units
@@ -75,9 +75,7 @@ def find_preset(name: str) -> Preset:
     """
     known = presets()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"Use one of {', '.join(known)}."
-        raise ForcingError(f"forcing.preset: unknown preset {name!r}. {remedy}")
+        raise ForcingError(f"forcing.preset: unknown preset {name!r}. {suggest(name, known)}")
     return known[name]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.table import UNITS, ForcingError, MissingForcing
 from bmi_noahpy.tabular import TextOptions, TimeSpec
 from bmi_noahpy.tabular.clock import Label
@@ -118,7 +118,7 @@ class ForcingSpec:
             raise ForcingError(f"forcing.fill: {self.fill!r} is not available. Use 'error' and forcing.gaps.")
         for quantity in self.variables:
             if quantity not in UNITS:
-                raise ForcingError(f"forcing.variables: unknown quantity {quantity!r}. {_nearest(quantity, UNITS)}")
+                raise ForcingError(f"forcing.variables: unknown quantity {quantity!r}. {suggest(quantity, UNITS)}")
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> ForcingSpec:
@@ -198,9 +198,4 @@ def _entry(entry: Any, keys: tuple[str, ...], where: str) -> dict[str, Any]:
 def _known(options: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
     for key in options:
         if key not in keys:
-            raise ForcingError(f"{where}: unknown key {key!r}. {_nearest(key, keys)}")
-
-
-def _nearest(name: str, valid: Any) -> str:
-    close = difflib.get_close_matches(name, list(valid), n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(valid)}."
+            raise ForcingError(f"{where}: unknown key {key!r}. {suggest(key, keys)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from bmi_noahpy import units as scalar_units
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.simulated import PlotError
 from bmi_noahpy.tabular import TextOptions, TimeSpec
@@ -39,7 +39,7 @@ class ColumnSpec:
 
     def __post_init__(self) -> None:
         if self.quantity is not None and self.quantity not in QUANTITIES:
-            raise PlotError(f"variables: unknown quantity {self.quantity!r}. {_nearest(self.quantity, QUANTITIES)}")
+            raise PlotError(f"variables: unknown quantity {self.quantity!r}. {suggest(self.quantity, QUANTITIES)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,10 +124,4 @@ def _refuse_other_keys(options: Mapping[str, Any], kind: type[Any], where: str) 
     known = [field.name for field in dataclasses.fields(kind)]
     for key in options:
         if key not in known:
-            raise PlotError(f"{where}: unknown key {key!r}. {_nearest(key, known)}")
-
-
-def _nearest(name: str, valid: Iterable[str]) -> str:
-    names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(names)}."
+            raise PlotError(f"{where}: unknown key {key!r}. {suggest(key, known)}")

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from bmi_noahpy.config.errors import suggest
 from bmi_noahpy.config.observation_section import ObservationReading
 from bmi_noahpy.config.run_sections import DURATION
 from bmi_noahpy.config.sections import File, Instant, Section
 from bmi_noahpy.config.values import SpanReader
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.observations.quantities import LABELS, QUANTITIES
 
 DEFAULT_ERRORS = {

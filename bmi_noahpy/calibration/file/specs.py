@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from bmi_noahpy.calibration.intervals import Interval
-from bmi_noahpy.config.errors import EMPTY, Problem, Problems, explain, suggest
+from bmi_noahpy.config.errors import EMPTY, Problem, Problems, explain
 from bmi_noahpy.config.sections import Section
 from bmi_noahpy.config.values import Reader, refuse_empty
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.corrections import CORRECTABLE, SNOWFALL
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
