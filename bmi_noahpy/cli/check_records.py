@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.table import Table
@@ -11,27 +11,37 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
+    from bmi_noahpy.forcing.table import Array
     from bmi_noahpy.runs.run import Run
 
 YEAR = 365.25 * 86400.0
-FREEZING_POINT = 273.15
 
 
-def lines_of_records(configuration: Configuration, run: Run) -> Iterator[str]:
-    """Where the records come from, how many there are, their precipitation and their sun."""
+def lines_of_records(configuration: Configuration, run: Run, window: Mapping[str, Array]) -> Iterator[str]:
+    """Where the records come from, how many there are, their precipitation and their sun.
+
+    Parameters
+    ----------
+    window : Records of the first column, as many as are judged.
+    """
     assert run.forcing is not None
     table = run.forcing.table
     interval = "" if table.interval is None else f", every {table.interval / np.timedelta64(1, 's'):g} s"
     yield f"Forcing: {table.source}"
-    yield f"  {table.records} records from {table.times[0]} to {table.times[-1]}{interval}, {_gaps(configuration, run)}"
-    yield f"  {_precipitation(run)}"
-    sun = _sun(run)
+    yield f"  {table.records} records from {table.times[0]} to {table.times[-1]}{interval}, {_gaps(configuration)}"
+    yield f"  {_precipitation(run, window)}"
+    sun = _sun(run, window)
     if sun is not None:
         yield f"  sun highest at {sun[0]:.1f} h UTC, expected {sun[1]:.1f} h"
 
 
-def table_of_records(run: Run) -> Table:
-    """Mean and range of each quantity in the model's units, and what the file has it from."""
+def table_of_records(run: Run, window: Mapping[str, Array]) -> Table:
+    """Mean and range of each quantity in the model's units, and what the file has it from.
+
+    Parameters
+    ----------
+    window : Records of the first column, as many as are judged.
+    """
     from bmi_noahpy.forcing.table import UNITS
 
     table = Table(title="Records of the first column", title_justify="left", title_style="bold")
@@ -39,7 +49,7 @@ def table_of_records(run: Run) -> Table:
         table.add_column(header)
     assert run.forcing is not None
     means, origins = run.forcing.table.means, run.forcing.table.origins
-    for name, values in _window(run).items():
+    for name, values in window.items():
         kind = "mean of its interval" if name in means else "at the beginning of its interval"
         numbers = (f"{value:.6g}" for value in (values.mean(), values.min(), values.max()))
         table.add_row(*(Text(cell) for cell in (name, UNITS[name], *numbers, kind, _origin(name, origins))))
@@ -59,19 +69,18 @@ def _origin(quantity: str, origins: Mapping[str, tuple[str, str]]) -> str:
     return "derived" if way is None else ", ".join("{} [{}]".format(*origins[name]) for name in way)
 
 
-def _gaps(configuration: Configuration, run: Run) -> str:
-    assert run.forcing is not None
+def _gaps(configuration: Configuration) -> str:
     asked = None if configuration.forcing is None else configuration.forcing.gaps
     if asked is None:
         return "no gaps"
     return f"gaps up to {asked.longest / 3600.0:g} h filled ({asked.method})"
 
 
-def _precipitation(run: Run) -> str:
+def _precipitation(run: Run, window: Mapping[str, Array]) -> str:
     """Precipitation of a year, and its share of snow: by the records where they say, else by the scheme of the run."""
     from bmi_noahpy.runs.snow_share import snow_share
+    from noahpy_core.constants import FREEZING_POINT
 
-    window = _window(run)
     fallen = window["precipitation"]
     year = f"{float(fallen.mean()) * YEAR:.0f} mm of precipitation a year"
     total = float(fallen.sum())
@@ -86,7 +95,7 @@ def _precipitation(run: Run) -> str:
     return frost if share is None else f"{frost}; {100.0 * share[0]:.0f} % of it snow ({share[1]})"
 
 
-def _sun(run: Run) -> tuple[float, float] | None:
+def _sun(run: Run, window: Mapping[str, Array]) -> tuple[float, float] | None:
     """Hour of the highest sun in the records, and the expected one."""
     from bmi_noahpy.forcing.sun import expected_hour, hour_of_maximum
 
@@ -95,15 +104,7 @@ def _sun(run: Run) -> tuple[float, float] | None:
     if table.interval is None or table.interval > np.timedelta64(3, "h"):
         return None
     latitude, longitude = (float(side.flat[0]) for side in (run.domain.latitude, run.domain.longitude))
-    times = table.times[: len(_window(run)["shortwave_down"])]
-    found = hour_of_maximum(times, _window(run)["shortwave_down"], table.interval, latitude)
+    sunlight = window["shortwave_down"]
+    times = table.times[: len(sunlight)]
+    found = hour_of_maximum(times, sunlight, table.interval, latitude)
     return None if found is None else (found, expected_hour(times, longitude))
-
-
-def _window(run: Run) -> dict[str, Any]:
-    """Records of the first column, as many as are judged."""
-    from bmi_noahpy.forcing.judgement import RECORDS
-
-    assert run.forcing is not None
-    table = run.forcing.table
-    return {name: values[:, 0] for name, values in table.window(0, min(table.records, RECORDS)).items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from bmi_noahpy.cli.check_records import lines_of_records, table_of_records
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
+    from bmi_noahpy.forcing.table import Array
     from bmi_noahpy.runs.run import Run
 
 MEBIBYTE = 2.0**20
@@ -26,31 +27,33 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
     ConfigurationError : as a run would.
     """
     from bmi_noahpy.config import load_configuration
+    from bmi_noahpy.forcing.judgement import first_column
     from bmi_noahpy.runs.prepare import prepare
     from bmi_noahpy.runs.scheme_warnings import warn_before
 
     configuration = load_configuration(path, settings)
     run = prepare(configuration)
     warn_before(run)
-    for line in _lines(configuration, run):
+    window = None if run.forcing is None else first_column(run.forcing.table)
+    for line in _lines(configuration, run, window):
         console.print(line, markup=False)
-    if run.forcing is not None:
-        console.print(table_of_records(run))
+    if window is not None:
+        console.print(table_of_records(run, window))
 
 
-def _lines(configuration: Configuration, run: Run) -> Iterator[str]:
+def _lines(configuration: Configuration, run: Run, window: Mapping[str, Array] | None) -> Iterator[str]:
     from noahpy_core.presets import described
 
     period = configuration.period
     yield f"{configuration.name}: {run.domain.columns} column{'s' if run.domain.columns > 1 else ''}"
     yield f"Period: {period.start} to {period.end} UTC, {run.steps} steps of {run.step:g} s"
-    if run.forcing is None:
+    if window is None:
         yield "Forcing: none; a framework has to supply it"
     else:
-        yield from lines_of_records(configuration, run)
+        yield from lines_of_records(configuration, run, window)
         yield from _corrections(configuration)
-    yield f"Soil: {_soil(configuration, run)}"
-    yield f"Vegetation: {_vegetation(configuration, run)}"
+    yield f"Soil: {_soil(configuration)}"
+    yield f"Vegetation: {_vegetation(configuration)}"
     yield f"Schemes: {described(configuration.schemes)}"
     yield from _output(configuration, run)
 
@@ -73,7 +76,7 @@ def _corrections(configuration: Configuration) -> Iterator[str]:
             yield from (f"    {rule}" for rule in rules)
 
 
-def _soil(configuration: Configuration, run: Run) -> str:
+def _soil(configuration: Configuration) -> str:
     from bmi_noahpy.config.values import column_values
     from noahpy_core.tables import soil_class_names
 
@@ -87,7 +90,7 @@ def _soil(configuration: Configuration, run: Run) -> str:
     return f"{layers} layers to {sum(soil.thickness):g} m; classes of table {soil.table}: {shown}"
 
 
-def _vegetation(configuration: Configuration, run: Run) -> str:
+def _vegetation(configuration: Configuration) -> str:
     from noahpy_core.tables import vegetation_class_names
 
     vegetation = configuration.vegetation

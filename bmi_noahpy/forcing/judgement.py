@@ -44,15 +44,21 @@ def implausible(
     domain : Where the columns are; None: the sun is not judged.
     elevation : Of the first column above the sea, where it is known. [m]
     """
-    last = min(table.records, RECORDS)
-    if last < ENOUGH:
+    if table.records < ENOUGH:
         return []
-    window = {name: values[:, 0] for name, values in table.window(0, last).items()}
-    times = table.times[:last]
+    window = first_column(table)
+    times = table.times[:RECORDS]
     place = None if domain is None else (float(domain.latitude.flat[0]), float(domain.longitude.flat[0]))
     told = [*_Judged(window, times, table.interval, place).sentences(), *far_values(window)]
     told += inconsistent(window, elevation)
     return [f"{table.source}: {text}" for text in told]
+
+
+def first_column(table: ForcingTable | StreamedTable) -> dict[str, Array]:
+    """The records that are judged, ``[time]`` by quantity: of the first column, `RECORDS` at most."""
+    # So many of all columns may not fit into memory.
+    one = table if table.columns == 1 else table.choose([0])
+    return {name: values[:, 0] for name, values in one.window(0, min(table.records, RECORDS)).items()}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,9 @@ from regions import (
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, PrescribedVegetation, open_forcing
+from bmi_noahpy.forcing.judgement import implausible
 from bmi_noahpy.forcing.placement import NearestCell
+from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.region import Domain
 from bmi_noahpy.runs.prepare import prepare
 
@@ -55,6 +57,20 @@ def test_records_are_the_same_however_they_are_stored_and_however_little_memory_
         block = streamed.block(first, last)
         np.testing.assert_array_equal(block.air_temperature, data["Tair"].values[first:last].reshape(last - first, -1))
         np.testing.assert_array_equal(block.precipitation, expected.precipitation[first:last])
+
+
+def test_records_of_one_column_are_read_to_be_judged_and_not_those_of_all(tmp_path, monkeypatch):
+    table = open_forcing({"file": write(tmp_path, forcing_data(48))})
+    read, window = [], StreamedTable.window
+
+    def noted(one, first, last):
+        read.append(one.columns)
+        return window(one, first, last)
+
+    monkeypatch.setattr(StreamedTable, "window", noted)
+    implausible(table)
+    assert table.columns > 1
+    assert read == [1]
 
 
 @pytest.mark.parametrize(("hours", "steps"), [(1.0, 144), (3.0, 48), (6.0, 24)])
