@@ -67,8 +67,8 @@ class FrameworkInputs:
         self._in_force = self._held
         self._everywhere: set[str] = set()
         """Fields that have a value in every column, as far as that is known."""
-        self._combined: tuple[dict[str, Tensor | None], Forcing] | None = None
-        """The forcing made last, of what is in force still, and of these defaults alone."""
+        self._combined: tuple[dict[str, Tensor], dict[str, Tensor | None], Forcing] | None = None
+        """The forcing made last without a file: of these values in force, and of these defaults."""
 
     def copy(self) -> FrameworkInputs:
         """The same values, independent of later changes."""
@@ -109,7 +109,6 @@ class FrameworkInputs:
         values, where : Values ``[column]``, or ``[layer, column]``, and those of bool that count.
         """
         given = _Given(field, values, where)
-        self._combined = None
         self._everywhere.difference_update(_REPLACED_BY.get(field, ()))
         if self.lasting(field) == "call":
             self._once.append(given)
@@ -124,13 +123,14 @@ class FrameworkInputs:
         ----------
         field, values : As in `set`.
         """
-        if self._once or self.lasting_of.get(field, self._lasting) == "call":
+        if self._once or self.lasting(field) == "call":
             return False
         for name in _REPLACED_BY.get(field, ()):
             self._held.pop(name, None)
             self._everywhere.discard(name)
         self._held[field] = values
         self._everywhere.add(field)
+        # Everything else makes new values to be in force.
         self._combined = None
         return True
 
@@ -138,7 +138,7 @@ class FrameworkInputs:
         """What was for one call is in force no more. Returns whether there was any."""
         ended = bool(self._once)
         if ended:
-            self._once, self._in_force, self._combined = [], self._held, None
+            self._once, self._in_force = [], self._held
         return ended
 
     def release(self, field: str) -> None:
@@ -172,8 +172,9 @@ class FrameworkInputs:
         ------
         MissingInput : naming the fields of `Forcing` that have no value in some column.
         """
-        if base is None and self._combined is not None and self._combined[0] is defaults:
-            return self._combined[1]
+        known = self._combined
+        if base is None and known is not None and known[0] is self._in_force and known[1] is defaults:
+            return known[2]
         found: dict[str, Tensor | None] = {}
         missing = []
         for field in WEATHER:
@@ -192,7 +193,7 @@ class FrameworkInputs:
             raise MissingInput(tuple(missing))
         found |= self._added(found["air_temperature"])
         forcing = Forcing(**found)  # type: ignore[arg-type]
-        self._combined = (defaults, forcing) if base is None else None
+        self._combined = (self._in_force, defaults, forcing) if base is None else None
         return forcing
 
     def _hold(self, given: _Given) -> None:
@@ -202,7 +203,7 @@ class FrameworkInputs:
 
     def _put_in_force(self) -> None:
         """What is for one call goes before what is held."""
-        self._in_force, self._combined = self._held, None
+        self._in_force = self._held
         for given in self._once:
             self._in_force = _with(self._in_force, given)
 
