@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,9 +11,8 @@ from bmi_noahpy.forcing import PrescribedVegetation
 from bmi_noahpy.forcing.corrections import Correction
 from bmi_noahpy.forcing.judgement import RECORDS
 from bmi_noahpy.runs.run import Run
-from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import diagnose_air
-from noahpy_core.state import Forcing
+from noahpy_core.state import Forcing, map_tensors
 
 
 def snow_share(run: Run) -> tuple[float, str] | None:
@@ -37,7 +35,7 @@ def snow_share(run: Run) -> tuple[float, str] | None:
         corrections={name: _of_first(correction) for name, correction in run.forcing.corrections.items()},
     )
     block = series.block(0, min(run.steps, RECORDS))
-    forcing = dataclasses.replace(block, **_first_column(block))
+    forcing = map_tensors(lambda value: value[:, 0], block)
     total = float(forcing.precipitation.sum())
     if total == 0.0:
         return None
@@ -51,22 +49,9 @@ def _snowfall(run: Run, forcing: Forcing) -> Tensor:
         # The skin decides where rain freezes, not what falls as snow.
         fallen: Tensor = snow.precipitation(forcing, forcing.air_temperature).snow
         return fallen
-    general = run.parameters.general
-    air = diagnose_air(forcing, dataclasses.replace(general, **_first_of(general)))
+    air = diagnose_air(forcing, run.parameters.general.select(0))
     layered: Tensor = snow.snowfall(forcing, air)
     return layered
-
-
-def _first_column(block: Forcing) -> dict[str, Any]:
-    """Steps ``[time]`` of ``[time, column]``."""
-    values = {field.name: getattr(block, field.name) for field in dataclasses.fields(block)}
-    return {name: None if value is None else value[:, 0] for name, value in values.items()}
-
-
-def _first_of(general: GeneralParameters) -> dict[str, Any]:
-    """Those of the first column, as numbers for all steps."""
-    values = {field.name: getattr(general, field.name) for field in dataclasses.fields(general)}
-    return {name: value.reshape(-1)[0] for name, value in values.items() if isinstance(value, Tensor)}
 
 
 def _layered(run: Run) -> bool:

@@ -137,10 +137,8 @@ def _prepared(configurations: Sequence[Configuration]) -> list[Run]:
     runs: list[Run] = []
     for configuration in configurations:
         # Where records differ, those alike mostly follow each other, or begin with the first.
-        near = [*runs[:1], *runs[-1:]]
-        series = [run.forcing for run in near if _read_alike(run.configuration, configuration)]
-        tables = [one.table for one in series if one is not None]
-        records = tables[0] if tables else None
+        near = (run for run in (*runs[:1], *runs[-1:]) if _read_alike(run.configuration, configuration))
+        records = next((run.forcing.table for run in near if run.forcing is not None), None)
         runs.append(_of_one_column(prepare(configuration, records=records)))
     return runs
 
