@@ -155,21 +155,16 @@ def spans_of(mapping: dict[str, Any], split: str, judged: tuple[str, str] | None
     return {"calibration": fitted, "validation": dict(zip(("start", "end"), judged, strict=True)) if judged else tested}
 
 
-def judged_together(name: str, outcomes: dict[str, list[Outcome]], options: argparse.Namespace) -> list[Outcome]:
-    """The starts of all seeds as one ensemble, by split."""
-    mapping = calibration_of(name, 0, options)
-    return [
-        judge(read_calibration({**mapping, **spans_of(mapping, split)}, options.folder), together(found))
-        for split, found in outcomes.items()
-    ]
-
-
-def judged_untouched(
-    name: str, years: tuple[str, str], outcomes: dict[str, list[Outcome]], options: argparse.Namespace
+def judged_together(
+    name: str,
+    outcomes: dict[str, list[Outcome]],
+    options: argparse.Namespace,
+    years: tuple[str, str] | None = None,
 ) -> list[Outcome]:
-    """The same on years that no choice has looked at, by a run on to their end."""
-    longer = SITES[name].run(options.data.resolve() / name, end=f"{years[1]}T09:00")
-    mapping = {**calibration_of(name, 0, options), "run": longer}
+    """The starts of all seeds as one ensemble, by split; on other years, if they are given, by a run to their end."""
+    mapping = calibration_of(name, 0, options)
+    if years is not None:
+        mapping["run"] = SITES[name].run(options.data.resolve() / name, end=f"{years[1]}T09:00")
     return [
         judge(read_calibration({**mapping, **spans_of(mapping, split, years)}, options.folder), together(found))
         for split, found in outcomes.items()
@@ -195,7 +190,7 @@ def report_together(
     judged = {"all seeds together": judged_together(name, outcomes, options)}
     for years in () if options.days else SITES[name].untouched:
         text = f"years that no choice has looked at: {' to '.join(years)}"
-        judged[text] = judged_untouched(name, years, outcomes, options)
+        judged[text] = judged_together(name, outcomes, options, years)
     for text, found in judged.items():
         console.rule(f"{name}, {text}")
         print_split_scores(found, console)

@@ -98,9 +98,10 @@ def _mapping(
 
 def _output(path: Path, files: list[Path]) -> str:
     """A name for the results that is none of the records, which may be beside the configuration."""
-    taken = {file.resolve() for file in files}
-    if any(file.parent.resolve() == path.absolute().parent.resolve() and len(files) > 1 for file in files):
-        # A pattern of records would find the results the next time.
-        return f"output/{path.stem}.nc"
+    folder = path.absolute().parent
     name = f"{path.stem}.nc"
-    return f"{path.stem}_out.nc" if (path.absolute().parent / name).resolve() in taken else name
+    if len(files) > 1 and any(file.parent.resolve() == folder.resolve() for file in files):
+        # A pattern of records would find the results the next time.
+        return f"output/{name}"
+    taken = {file.resolve() for file in files}
+    return f"{path.stem}_out.nc" if (folder / name).resolve() in taken else name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,16 +95,21 @@ def _undecoded_time(path: Path) -> str | None:
     try:
         with xarray.open_dataset(path, decode_times=False) as data:
             dated = [name for name, held in data.variables.items() if " since " in str(held.attrs.get("units", ""))]
-            for name in dated:
-                try:
-                    xarray.decode_cf(
-                        data[[name]].drop_vars(set(data[[name]].variables) - {name}), decode_timedelta=False
-                    )
-                except Exception:
-                    return _of_time(str(name), data[name])
+            wrong = [name for name in dated if not _is_decodable(data, name)]
+            return _of_time(str(wrong[0]), data[wrong[0]]) if wrong else None
     except Exception:  # it cannot be opened at all, which is told already
         return None
-    return None
+
+
+def _is_decodable(data: xarray.Dataset, name: Hashable) -> bool:
+    import xarray
+
+    alone = data[[name]]
+    try:
+        xarray.decode_cf(alone.drop_vars(set(alone.variables) - {name}), decode_timedelta=False)
+    except Exception:  # of whatever kind: the file is refused for it
+        return False
+    return True
 
 
 def _of_time(name: str, variable: xarray.DataArray) -> str:
