@@ -14,7 +14,6 @@ from noahpy_core.compiled.execute.recipe import (
     Recipe,
     Tape,
     mask_of,
-    numbers_of,
     one_after_another,
     present,
     unpacked,
@@ -57,7 +56,7 @@ class Gradient(torch.autograd.Function):
         given = iter(tensors)
         leaves = [next(given) for _ in asked.needed]
         plan, kept = tape.read(recipe, leaves)
-        found = Sweep(plan, leaves, asked.needed, numbers_of(unpacked(asked.seeded, given))).take(kept)
+        found = Sweep(plan, leaves, asked.needed, unpacked(asked.seeded, given)).take(kept)
         # Parts of one tensor are not what a function may return under forward mode.
         return tuple(part.clone() for part in present(found))
 
@@ -130,9 +129,7 @@ class Second(torch.autograd.Function):
             raise RuntimeError(NO_SECOND_OF_CUT)
         given = iter(tensors)
         leaves = [next(given) for _ in asked.needed]
-        seeds, changes, of_seeds = (
-            numbers_of(unpacked(mask, given)) for mask in (asked.seeded, asked.moved, asked.seeds_moved)
-        )
+        seeds, changes, of_seeds = (unpacked(mask, given) for mask in (asked.seeded, asked.moved, asked.seeds_moved))
         plan = tape.plan(recipe, leaves)
         require_shown(plan.case.program.shape, "second derivatives", leaves[0].device)
         sweep = SecondSweep(plan, leaves, changes, seeds, of_seeds, asked.needed)

@@ -90,11 +90,6 @@ def unpacked(mask: Mask, tensors: Iterator[Tensor]) -> list[Tensor | None]:
     return [next(tensors) if there else None for there in mask]
 
 
-def numbers_of(tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
-    """The tensors whose memory holds their numbers: zeros that take no memory have no address either."""
-    return [None if tensor is None or tensor._is_zerotensor() else tensor.resolve_neg() for tensor in tensors]
-
-
 def one_after_another(
     function: Callable[..., tuple[Tensor, ...]], size: int, dims: Sequence[Any], arguments: Sequence[Any]
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.plan import Plan, raise_failure
-from noahpy_core.compiled.execute.sweep import by_leaves, room_for, wanted_of
+from noahpy_core.compiled.execute.sweep import by_leaves, room_for, seeded, wanted_of
+from noahpy_core.compiled.execute.tables import numbers_of
 from noahpy_core.compiled.record.step_graph import Source
 
 
@@ -34,20 +35,14 @@ class SecondSweep:
     ) -> None:
         self.plan, self.case, self.leaves, self.needed = plan, plan.case, leaves, needed
         self.program, self.columns = self.case.program, self.case.columns
-        given = zip(self.case.sources, changes, strict=True)
+        given = zip(self.case.sources, numbers_of(changes), strict=True)
         self.changes = {source: change for source, change in given if change is not None}
-        self.rows, states = self.program.row_count, len(self.program.rows)
+        self.rows = self.program.row_count
         self.room = room_for(self.case, leaves, needed)
-        self.seeds = [
-            {name: seed for name, seed in zip(plan.outputs, group[states:], strict=True) if seed is not None}
-            for group in (cotangents, their_changes)
-        ]
         self.adjoint = leaves[0].new_zeros((2 * self.rows, self.columns))
-        halves = (self.adjoint[: self.rows], self.adjoint[self.rows :])
-        for half, group in zip(halves, (cotangents, their_changes), strict=True):
-            for part, seed in zip(self.case.state_parts(half), group[:states], strict=True):
-                if seed is not None:
-                    part += seed
+        halves = self.adjoint.split(self.rows)
+        groups = (cotangents, their_changes)
+        self.seeds = [seeded(plan, half, numbers_of(group)) for half, group in zip(halves, groups, strict=True)]
         self.wanted = wanted_of(self.case, {*self.seeds[0], *self.seeds[1]}, self.room)
 
     def take(self, outputs: Sequence[str]) -> tuple[list[Tensor | None], list[Tensor]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.case import Case
 from noahpy_core.compiled.execute.plan import Plan
+from noahpy_core.compiled.execute.tables import numbers_of
 from noahpy_core.compiled.record.step_graph import Source, Wanted, group_of
 from noahpy_core.run_checks import warn_of_growth
 
@@ -44,7 +45,7 @@ def wanted_of(case: Case, given: Iterable[str], room: Iterable[Source]) -> Wante
 def by_leaves(
     case: Case, leaves: Sequence[Tensor], needed: Sequence[bool], flat: Tensor, room: dict[Source, Tensor]
 ) -> list[Tensor | None]:
-    """The derivative by each leaf, None where it is not needed.
+    """The derivative by each leaf, summed over the columns that shared it; None where it is not needed.
 
     Parameters
     ----------
@@ -63,6 +64,22 @@ def by_leaves(
     return found
 
 
+def seeded(plan: Plan, adjoint: Tensor, cotangents: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """Let a way back begin: the derivatives by outputs, by name; those by the final state are added to `adjoint`.
+
+    Parameters
+    ----------
+    adjoint : Derivative by the final state in flat form, ``[row, column]``.
+    cotangents : By the parts of the final state and by the outputs, None where there are none.
+    """
+    parts = plan.case.state_parts(adjoint)
+    for part, cotangent in zip(parts, cotangents[: len(parts)], strict=True):
+        if cotangent is not None:
+            part += cotangent
+    of_outputs = zip(plan.outputs, cotangents[len(parts) :], strict=True)
+    return {name: cotangent for name, cotangent in of_outputs if cotangent is not None}
+
+
 class Sweep:
     """The way back through a run.
 
@@ -78,17 +95,10 @@ class Sweep:
     ) -> None:
         self.plan, self.case, self.leaves, self.needed = plan, plan.case, leaves, needed
         program, columns = self.case.program, self.case.columns
-        count = len(program.rows)
         self.adjoint = torch.zeros((program.row_count, columns), dtype=program.shape.dtype, device=program.device)
-        for part, cotangent in zip(self.case.state_parts(self.adjoint), cotangents[:count], strict=True):
-            if cotangent is not None:
-                part += cotangent
-        given = {
-            name: cotangent
-            for name, cotangent in zip(plan.outputs, cotangents[count:], strict=True)
-            if cotangent is not None
-        }
-        self.cotangents, self.seeds = given, cotangents
+        # They are kept: the table has no more than their addresses.
+        self.cotangents = numbers_of(cotangents)
+        given = seeded(plan, self.adjoint, self.cotangents)
         self.room = room_for(self.case, leaves, needed)
         self.wanted = wanted_of(self.case, given, self.room)
         self.inputs = self.case.table(leaves)
@@ -104,7 +114,7 @@ class Sweep:
         """
         for steps, states in zip(self.plan.stretches()[::-1], kept[::-1], strict=True):
             self._stretch(steps, states)
-        return self._gradients()
+        return by_leaves(self.case, self.leaves, self.needed, self.adjoint, self.room)
 
     def _stretch(self, steps: range, kept: Tensor) -> None:
         """Take a stretch of steps back."""
@@ -121,11 +131,7 @@ class Sweep:
                 states[piece.start - steps.start :],
                 self.adjoint,
             )
-            warn_of_growth(self.plan.model, self.seeds, [self.adjoint])
+            warn_of_growth(self.plan.model, self.cotangents, [self.adjoint])
             if every and piece.start and piece.start % every == 0:
                 # A cut: what comes after it does not reach the steps before.
                 self.adjoint.zero_()
-
-    def _gradients(self) -> list[Tensor | None]:
-        """Derivative with respect to each leaf, summed over the columns that shared it."""
-        return by_leaves(self.case, self.leaves, self.needed, self.adjoint, self.room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ def address_of(value: Any) -> int:
     if isinstance(value, np.ndarray):
         return value.ctypes.data
     return int(value)
+
+
+def numbers_of(tensors: Iterable[Tensor | None]) -> list[Tensor | None]:
+    """The tensors whose memory holds their numbers: zeros that take no memory have no address either."""
+    return [None if tensor is None or tensor._is_zerotensor() else tensor.resolve_neg() for tensor in tensors]
 
 
 def entry(tensor: Tensor, layers: int, columns: int, *, timed: bool, name: str) -> tuple[int, int, int, int]:

@@ -13,7 +13,8 @@ from torch import Tensor
 from noahpy_core.compiled.execute.case import Case
 from noahpy_core.compiled.execute.plan import raise_failure
 from noahpy_core.compiled.execute.program import Program
-from noahpy_core.compiled.execute.recipe import Mask, Recipe, apart, one_after_another
+from noahpy_core.compiled.execute.recipe import Mask, Recipe, apart, one_after_another, unpacked
+from noahpy_core.compiled.execute.tables import numbers_of
 from noahpy_core.compiled.record.step_graph import Source
 
 MEMORY = 64 * 2**20
@@ -26,7 +27,8 @@ class Push(torch.autograd.Function):
     @staticmethod
     def forward(recipe: Recipe, given: Mask, *tensors: Tensor) -> tuple[Tensor, ...]:
         leaves, changes = tensors[: len(recipe.sources)], iter(tensors[len(recipe.sources) :])
-        directions = {source: next(changes) for source, has in zip(recipe.sources, given, strict=True) if has}
+        of_leaves = zip(recipe.sources, numbers_of(unpacked(given, changes)), strict=True)
+        directions = {source: change for source, change in of_leaves if change is not None}
         case = recipe.case(leaves)
         return apart(_pushed(recipe, case, leaves, directions), len(case.program.rows))
 
@@ -87,11 +89,9 @@ def _pushed(recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: di
         for name in recipe.outputs
     }
     final = like.new_empty((2, program.row_count, columns))
-    # A zero that takes no memory has no address either.
-    moved = {source: change for source, change in directions.items() if not change._is_zerotensor()}
     failures = program.tangent(
         case.table(leaves),
-        program.input_table(moved, columns, own=False),
+        program.input_table(directions, columns, own=False),
         change_table(program, series, columns),
         columns,
         case.steps,
