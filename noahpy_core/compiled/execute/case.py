@@ -57,9 +57,17 @@ class Case:
     def empty_state(self, steps: int | None = None) -> Tensor:
         """Room for one state in flat form, or for several."""
         # Not zeros: every row is written before anything reads it.
-        program, size = self.program, (self.program.row_count, self.columns)
-        whole = size if steps is None else (steps, *size)
-        return torch.empty(whole, dtype=program.shape.dtype, device=program.device)
+        size = (self.program.row_count, self.columns)
+        return self._empty(size if steps is None else (steps, *size))
+
+    def empty_series(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Room for series of results, ``[time, ..., column]`` each, by name."""
+        layers = dict(self.program.results)
+        shapes = {name: (layers[name], self.columns) if layers[name] else (self.columns,) for name in names}
+        return {name: self._empty((self.steps, *shape)) for name, shape in shapes.items()}
+
+    def _empty(self, size: tuple[int, ...]) -> Tensor:
+        return torch.empty(size, dtype=self.program.shape.dtype, device=self.program.device)
 
     def flat(self, leaves: Sequence[Tensor]) -> Tensor:
         """The state among the leaves, in flat form."""

@@ -73,24 +73,21 @@ class Gradient(torch.autograd.Function):
         refuse_batch(directions)
         # The Hessian is symmetric: what comes in is the direction of its product with a vector.
         asked, leaves = ctx.asked, len(ctx.asked.needed)
-        given = iter(directions)
-        changes = tuple(next(given) if need else None for need in asked.needed)
+        changes = unpacked(asked.needed, iter(directions))
         wanted, given_before = ctx.needs_input_grad[3:], ctx.saved_tensors
         if not is_transformed():
             given_before = [Last.apply(tensor) for tensor in given_before]  # type: ignore[no-untyped-call]
         again = AskedTwice(wanted[:leaves], asked.seeded, mask_of(changes), (False,) * len(asked.seeded), True)
         found = iter(_second(ctx.recipe, ctx.tape, again, *given_before, *present(changes)))
-        by_leaves = [next(found) if need else None for need in wanted[:leaves]]
+        by_leaves = unpacked(wanted[:leaves], found)
         # By the derivatives that come in: the changes of what they are derivatives by.
-        of_results = unpacked((True,) * len(asked.seeded), found)
-        by_seeds = [change for change, seeded in zip(of_results, asked.seeded, strict=True) if seeded]
+        by_seeds = [change for change, seeded in zip(found, asked.seeded, strict=True) if seeded]
         return (None, None, None, *by_leaves, *by_seeds)
 
     @staticmethod
     def jvp(ctx: Any, _: Any, __: Any, ___: Any, *changes: Tensor | None) -> Results:
         asked, leaves = ctx.asked, len(ctx.asked.needed)
-        given = iter(changes[leaves:])
-        of_seeds = [next(given) if seeded else None for seeded in asked.seeded]
+        of_seeds = unpacked(asked.seeded, iter(changes[leaves:]))
         of_leaves = changes[:leaves]
         again = AskedTwice(asked.needed, asked.seeded, mask_of(of_leaves), mask_of(of_seeds), False)
         return _second(ctx.recipe, ctx.tape, again, *ctx.saved_tensors, *present(of_leaves), *present(of_seeds))
@@ -147,8 +144,7 @@ class Second(torch.autograd.Function):
         """By the changes, which the product is linear in; what else comes in has let through no derivative (`Last`)."""
         refuse_batch(directions)
         asked, rows = ctx.asked, sum(ctx.asked.needed)
-        given = iter(directions[:rows])
-        changes = tuple(next(given) if need else None for need in asked.needed)
+        changes = unpacked(asked.needed, iter(directions[:rows]))
         # The leaves and the derivatives that came into the run.
         first = len(asked.needed) + sum(asked.seeded)
         tensors = ctx.saved_tensors[:first]

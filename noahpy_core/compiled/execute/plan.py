@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.case import Case, build
@@ -17,29 +16,31 @@ from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
 
-def assembled(
-    rows: Sequence[str], names: Sequence[str], outputs: Sequence[str], results: Sequence[Tensor]
-) -> tuple[State, list[Tensor]]:
+def assembled(rows: Sequence[str], outputs: Sequence[str], results: Sequence[Tensor]) -> tuple[State, list[Tensor]]:
     """The final state and the outputs asked for, from parts of the state and series in a row.
 
     Parameters
     ----------
     rows : Paths of the parts of the state.
-    names : Results the series are of.
-    outputs : What was asked for, some of it a sum of results (`parts_of`).
-    results : Parts of the state, then series, ``[time, ..., column]``.
+    outputs : What was asked for, some of it a sum of results.
+    results : Parts of the state, then series of `results_for` the outputs, ``[time, ..., column]``.
     """
     final = dict(zip(rows, results[: len(rows)], strict=True))
-    series = dict(zip(names, results[len(rows) :], strict=True))
+    series = dict(zip(results_for(outputs), results[len(rows) :], strict=True))
     chosen = []
     for name in outputs:
         # Moisture is no result of its own: the sum hands its derivative to both parts.
-        first, *more = (series[part] for part in parts_of(name))
+        first, *more = (series[part] for part in _parts_of(name))
         chosen.append(first + more[0] if more else first)
     return build(State, final), chosen
 
 
-def parts_of(name: str) -> tuple[str, ...]:
+def results_for(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Results of steps that outputs are made of, each once."""
+    return tuple(dict.fromkeys(part for name in outputs for part in _parts_of(name)))
+
+
+def _parts_of(name: str) -> tuple[str, ...]:
     """Results an output is the sum of."""
     return ("soil.liquid_water", "soil.ice") if name == "soil.moisture" else (name,)
 
@@ -76,15 +77,7 @@ class Plan:
         With a spacing of 1 these are all states in one tensor, otherwise one state at the start of each stretch.
         """
         case = self.case
-        layers = dict(case.program.results)
-        series = {
-            name: torch.empty(
-                (case.steps, *([layers[name]] if layers[name] else []), case.columns),
-                dtype=case.program.shape.dtype,
-                device=case.program.device,
-            )
-            for name in self.outputs
-        }
+        series = case.empty_series(self.outputs)
         inputs, outputs = case.table(leaves), case.program.output_table(series, case.columns)
         final = case.empty_state()
         if kept is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -44,7 +44,10 @@ class Recipe:
 
     def plan(self, leaves: Sequence[Tensor]) -> Plan:
         """The plan of a run of leaves that are plain tensors."""
-        case = self.case(leaves)
+        return self.plan_of(self.case(leaves))
+
+    def plan_of(self, case: Case) -> Plan:
+        """The plan of a run of a case."""
         spacing = self.checkpoint_every or spacing_for(case, self.memory)
         return Plan(case, self.outputs, spacing, self.truncate_every, self.model)
 
@@ -73,6 +76,7 @@ class Tape:
 
 
 Mask = tuple[bool, ...]
+Member = TypeVar("Member")
 
 
 def mask_of(tensors: Iterable[Tensor | None]) -> Mask:
@@ -85,7 +89,7 @@ def present(tensors: Iterable[Tensor | None]) -> list[Tensor]:
     return [tensor for tensor in tensors if tensor is not None]
 
 
-def unpacked(mask: Mask, tensors: Iterator[Tensor]) -> list[Tensor | None]:
+def unpacked(mask: Mask, tensors: Iterator[Member]) -> list[Member | None]:
     """As many members as the mask has, those that are there taken in order."""
     return [next(tensors) if there else None for there in mask]
 

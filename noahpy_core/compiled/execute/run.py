@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.case import Trees, make_case
-from noahpy_core.compiled.execute.plan import Plan, assembled, parts_of, spacing_for
+from noahpy_core.compiled.execute.plan import assembled, results_for
 from noahpy_core.compiled.execute.recipe import Recipe, Tape
 from noahpy_core.compiled.execute.sweep import Sweep
 from noahpy_core.compiled.execute.transformed import taken_back
@@ -31,15 +31,14 @@ def compiled_run(
     """The state after all steps and the outputs of each, ``[time, ...]``; arguments as for `noahpy_core.run`."""
     case, leaves = make_case(model, trees, dt, timed=True, back=torch.is_grad_enabled())
     wanted = torch.is_grad_enabled() and any(leaf.requires_grad for leaf in leaves)
-    names = tuple(dict.fromkeys(part for name in outputs for part in parts_of(name)))
-    plan = Plan(case, names, checkpoint_every or spacing_for(case, memory), truncate_every, model)
+    recipe = Recipe(model, case.sources, results_for(outputs), memory, checkpoint_every, truncate_every)
+    plan = recipe.plan_of(case)
     if wanted:
-        recipe = Recipe(model, case.sources, names, memory, checkpoint_every, truncate_every)
         apply: Callable[..., Sequence[Tensor]] = _CompiledRun.apply
         results = apply(recipe, Tape(plan), *leaves)
     else:
         results = plan.forward([leaf.detach() for leaf in leaves], None)
-    return assembled([path for path, _, _ in case.program.rows], names, outputs, results)
+    return assembled([path for path, _, _ in case.program.rows], outputs, results)
 
 
 class _CompiledRun(torch.autograd.Function):

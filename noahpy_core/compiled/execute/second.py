@@ -52,11 +52,7 @@ class SecondSweep:
         ----------
         outputs : Those whose changes are wanted.
         """
-        layers = dict(self.program.results)
-        series = {
-            name: self.leaves[0].new_empty((self.case.steps, *([layers[name]] if layers[name] else []), self.columns))
-            for name in outputs
-        }
+        series = self.case.empty_series(outputs)
         pair, starts, pairs = self._first(), list[Tensor](), None
         stretches = self.plan.stretches()
         for steps in stretches:

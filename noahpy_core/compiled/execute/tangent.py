@@ -83,12 +83,7 @@ def _side_by_side(tensor: Tensor, dim: int | None, size: int, columns: int) -> T
 def _pushed(recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor]) -> list[Tensor]:
     """Changes of the parts of the final state, and of the series of outputs."""
     program, columns = case.program, case.columns
-    layers, like = dict(program.results), leaves[0]
-    series = {
-        name: like.new_empty((case.steps, *([layers[name]] if layers[name] else []), columns))
-        for name in recipe.outputs
-    }
-    final = like.new_empty((2, program.row_count, columns))
+    series, final = case.empty_series(recipe.outputs), case.empty_state(2)
     failures = program.tangent(
         case.table(leaves),
         program.input_table(directions, columns, own=False),

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.case import Trees, collect
 from noahpy_core.compiled.execute.gradient import Asked, gradient
-from noahpy_core.compiled.execute.plan import assembled, parts_of
-from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present
+from noahpy_core.compiled.execute.plan import assembled, results_for
+from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present, unpacked
 from noahpy_core.compiled.execute.shown import Kind, require_shown
 from noahpy_core.compiled.execute.tangent import Push
 from noahpy_core.differentiation import Derivative, derivatives_under_way, refuse_batch
@@ -40,12 +40,11 @@ def transformed_run(
     under_way = derivatives_under_way() or ()
     for kind in under_way:
         require_shown(shape, KERNELS[kind], leaves[0].device)
-    names = tuple(dict.fromkeys(part for name in outputs for part in parts_of(name)))
-    recipe = Recipe(model, tuple(sources), names, memory, checkpoint_every, truncate_every)
+    recipe = Recipe(model, tuple(sources), results_for(outputs), memory, checkpoint_every, truncate_every)
     apply: Callable[..., tuple[Tensor, ...]] = _Run.apply
     results = apply(recipe, Tape() if "grad" in under_way else None, *leaves)
     rows = [path for container, path in sources if container == "state"]
-    return assembled(rows, names, outputs, results)
+    return assembled(rows, outputs, results)
 
 
 class _Run(torch.autograd.Function):
@@ -98,6 +97,6 @@ def taken_back(ctx: Any, needed: tuple[bool, ...], cotangents: Sequence[Tensor |
     needed : By which leaves.
     cotangents : Derivatives by parts of the final state and by outputs.
     """
-    asked = Asked(tuple(needed), mask_of(cotangents))
-    found = iter(gradient(ctx.recipe, ctx.tape, asked, *ctx.saved_tensors, *present(cotangents)))
-    return [next(found) if need else None for need in needed]
+    asked = Asked(needed, mask_of(cotangents))
+    found = gradient(ctx.recipe, ctx.tape, asked, *ctx.saved_tensors, *present(cotangents))
+    return unpacked(needed, iter(found))
