@@ -74,11 +74,15 @@ class KernelBuilder:
         self.rows = state_rows(step.shape)
         self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
         self.rows_of_a_step = self.row_count
-        self.slots = {path: self.writer.arena.reserve(max(layers, 1)) for path, layers, _ in self.rows}
+        self.slots = self.room_for_state()
         self.inputs: dict[Source, list[Node]] = {}
         for node in needed(self.roots):
             if node.op == "input":
                 self.inputs.setdefault(node.attribute[0], []).append(node)
+
+    def room_for_state(self) -> dict[str, int]:
+        """Offsets in scratch memory of room for a state, or for what is like one, by path."""
+        return {path: self.writer.arena.reserve(max(layers, 1)) for path, layers, _ in self.rows}
 
     # --- access to memory of the caller -----------------------------------------------------------------------------
 
@@ -279,11 +283,18 @@ class KernelBuilder:
         """Code that runs if the caller gave an address."""
         return self.writer.unless(self.writer.put(f"icmp eq ptr {address}, null"))
 
-    def replace_state(self, results: dict[str, Node], slots: dict[str, int]) -> None:
-        """New values in place of the old ones. A result that is itself another old value would be read too late."""
+    def replace_state(self, results: dict[str, Node], slots: dict[str, int], container: str = "state") -> None:
+        """New values in place of the old ones. A result that is itself another old value would be read too late.
+
+        Parameters
+        ----------
+        results : New values by path.
+        slots : Place of the old ones in scratch memory.
+        container : Of the inputs that have the old ones.
+        """
         for path, layers, _ in self.rows:
             base, _ = base_of(results[path])
-            if base.op == "input" and base.attribute[0] != ("state", path) and layers:
+            if base.op == "input" and base.attribute[0] != (container, path) and layers:
                 raise NotImplementedError(f"{path} is a copy of {base.attribute[0]}")
             self.writer.fill(slots[path], [(results[path], max(layers, 1))])
 

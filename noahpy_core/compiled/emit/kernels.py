@@ -93,11 +93,7 @@ def reverse_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kerne
         for (_, derivative), offset in zip(back.carried, b.sums, strict=True):
             b.clear(offset, derivative)
 
-        with w.counting("%first_step", "%last_step", "1") as time:
-            # The loop counts up, the steps are taken from the last one to the first.
-            ahead = w.put(f"sub i64 {time.index}, %first_step")
-            now = w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
-
+        with b.back_in_time() as now:
             b.move_states("states", b.slots, out=False, step=w.put(f"sub i64 {now}, %first_step"))
             b.add_cotangents(now, results, b.adjoint)
 

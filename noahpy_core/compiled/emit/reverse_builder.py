@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from noahpy_core.compiled.emit.builder import KernelBuilder
 from noahpy_core.compiled.emit.instructions import CodeTarget
@@ -23,7 +24,7 @@ class ReverseBuilder(KernelBuilder):
         super().__init__(step, target, name, roots)
         self.back = back
         reserve = self.writer.arena.reserve
-        self.adjoint = {path: reserve(max(layers, 1)) for path, layers, _ in self.rows}
+        self.adjoint = self.room_for_state()
         self.sums = [reserve(max(derivative.length, 1)) for _, derivative in back.carried]
         nodes = needed(roots)
         # What follows from sums over time must wait until the last step back is taken.
@@ -47,6 +48,15 @@ class ReverseBuilder(KernelBuilder):
         with w.counting("0", str(max(node.length, 1)), "1") as count:
             place = count.index if self.target.columns == 1 else w.put(f"mul i64 {count.index}, {self.target.columns}")
             w.store(kind, kind.number(0.0), offset, place)
+
+    @contextmanager
+    def back_in_time(self) -> Iterator[str]:
+        """The loop over steps, from the last one to the first; gives the name of the number of the step."""
+        w = self.writer
+        with w.counting("%first_step", "%last_step", "1") as time:
+            # It counts up.
+            ahead = w.put(f"sub i64 {time.index}, %first_step")
+            yield w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
 
     def add_cotangents(self, step: str, results: dict[str, int], adjoint: dict[str, int]) -> None:
         """Derivatives with respect to states that were asked for join that of the state.

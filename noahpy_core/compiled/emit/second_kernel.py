@@ -38,10 +38,7 @@ def second_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kernel
         for summed, offset in sums:
             b.clear(offset, summed)
 
-        with w.counting("%first_step", "%last_step", "1") as time:
-            # The loop counts up, the steps are taken from the last one to the first.
-            ahead = w.put(f"sub i64 {time.index}, %first_step")
-            now = w.put(f"sub i64 {w.put(f'sub i64 %last_step, {ahead}')}, 1")
+        with b.back_in_time() as now:
             b.move_pair("states", b.slots, b.changes, out=False, step=w.put(f"sub i64 {now}, %first_step"))
             b.add_cotangents(now, results, b.adjoint)
             b.add_cotangents(now, changed, b.adjoint_changes)
@@ -74,10 +71,8 @@ class _SecondBuilder(ReverseBuilder):
 
     def __init__(self, step: StepGraph, target: CodeTarget, roots: list[Node], second: SecondGraph) -> None:
         super().__init__(step, target, roots, second.back, "steps_second")
-        reserve = self.writer.arena.reserve
-        self.changes = {path: reserve(max(layers, 1)) for path, layers, _ in self.rows}
-        self.adjoint_changes = {path: reserve(max(layers, 1)) for path, layers, _ in self.rows}
-        self.sums_of_changes = [reserve(max(node.length, 1)) for node in second.carried]
+        self.changes, self.adjoint_changes = self.room_for_state(), self.room_for_state()
+        self.sums_of_changes = [self.writer.arena.reserve(max(node.length, 1)) for node in second.carried]
         self.rows_of_a_step = 2 * self.row_count
         count = len(self.sources)
         self.sources |= {

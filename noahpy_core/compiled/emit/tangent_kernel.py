@@ -58,7 +58,7 @@ def tangent_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
 
             # Last of all: results and changes of this step may still read the old state and its change.
             b.replace_state({path: step.results[path] for path, _, _ in b.rows}, b.slots)
-            b.replace_changes(changes)
+            b.replace_state(changes, b.changes, "state" + CHANGE)
 
         with b.if_wanted("%final"):
             b.move_states("final", b.slots, out=True)
@@ -72,13 +72,8 @@ class _TangentBuilder(KernelBuilder):
 
     def __init__(self, step: StepGraph, target: CodeTarget, roots: list[Node]) -> None:
         super().__init__(step, target, "steps_tangent", roots)
-        self.changes = {path: self.writer.arena.reserve(max(layers, 1)) for path, layers, _ in self.rows}
+        self.changes = self.room_for_state()
 
     def load_change(self, source: tuple[str, str], step: str | None = None) -> None:
         """Read the change of an input."""
         self.load_input((source[0] + CHANGE, source[1]), step, table="gradients", of=source)
-
-    def replace_changes(self, changes: dict[str, Node]) -> None:
-        """The change of the state after the step takes the place of that before."""
-        for path, layers, _ in self.rows:
-            self.writer.fill(self.changes[path], [(changes[path], max(layers, 1))])
