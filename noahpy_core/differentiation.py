@@ -40,8 +40,8 @@ IN_KERNELS: frozenset[tuple[Derivative, ...]] = frozenset({("grad",), ("jvp",), 
 """Derivatives, the outermost first, that runs in kernels have."""
 
 
-def derivatives_under_way() -> tuple[Derivative, ...] | None:
-    """Transformations of `torch.func` that differentiate, the outermost first; None where there is another kind.
+def derivatives_under_way() -> tuple[Derivative, ...]:
+    """Transformations of `torch.func` that differentiate, the outermost first; empty where there is another kind.
 
     Dual numbers outside of `torch.func` are forward mode too.
     """
@@ -52,7 +52,7 @@ def derivatives_under_way() -> tuple[Derivative, ...] | None:
     names: dict[Any, Derivative | None] = {of.Grad: "grad", of.Jvp: "jvp", of.Vmap: None}
     kinds = [level.key() for level in stack]
     if any(kind not in names for kind in kinds):
-        return None
+        return ()
     return tuple(name for kind in kinds if (name := names[kind]) is not None)
 
 
@@ -80,7 +80,7 @@ def orders_under_way(tensor: Tensor) -> int:
     tensor : What depends on whatever is differentiated by. Where it requires a gradient outside of all transformations,
         torch may go back through what they leave, and once more through that.
     """
-    return len(derivatives_under_way() or ()) + (SECOND if innermost(tensor).requires_grad else 0)
+    return len(derivatives_under_way()) + (SECOND if innermost(tensor).requires_grad else 0)
 
 
 def refuse_batch(tensors: Iterable[Tensor | None]) -> None:

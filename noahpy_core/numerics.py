@@ -125,7 +125,7 @@ def solve_tridiagonal(lower: Tensor, diagonal: Tensor, upper: Tensor, right: Ten
         return _thomas(*system) if solution is None else solution
     # A trace records operations, and cannot hold a function with a derivative of its own. Of such a function torch
     # loses a part of the second change where forward mode goes through forward mode, and says nothing.
-    if torch._C._is_tracing() or (derivatives_under_way() or ()).count("jvp") > 1:
+    if torch._C._is_tracing() or derivatives_under_way().count("jvp") > 1:
         return _thomas(*system)
     apply: Callable[..., Tensor] = _Tridiagonal.apply
     return apply(*system)

@@ -224,7 +224,10 @@ def run(
     check_interval("truncate_every", truncate_every)
 
     trees, steps = (state, forcing, parameters), forcing.air_temperature.shape[0]
-    compiled = is_compiled(model, execution, transformed=has_kernels([*leaves_of(*trees), *_other_leaves(model, dt)]))
+    transformed = is_transformed()
+    # Only there: an ordinary run need not look through all that enters it.
+    served = transformed and has_kernels([*leaves_of(*trees), *_other_leaves(model, dt)])
+    compiled = is_compiled(model, execution, transformed=served)
     if steps == 0:
         return Trajectory({name: _no_records(state, name) for name in outputs}, state)
 
@@ -232,7 +235,7 @@ def run(
         from noahpy_core.compiled import NotCompiled, compiled_run, transformed_run
 
         try:
-            final, series = (transformed_run if is_transformed() else compiled_run)(
+            final, series = (transformed_run if transformed else compiled_run)(
                 model,
                 trees,
                 dt,

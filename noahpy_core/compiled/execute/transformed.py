@@ -37,7 +37,7 @@ def transformed_run(
     and a gradient in forward or reverse mode, the product of a Hessian with a vector, another.
     """
     shape, sources, leaves = collect(model, trees, dt)
-    under_way = derivatives_under_way() or ()
+    under_way = derivatives_under_way()
     for kind in under_way:
         require_shown(shape, KERNELS[kind], leaves[0].device)
     recipe = Recipe(model, tuple(sources), results_for(outputs), memory, checkpoint_every, truncate_every)
