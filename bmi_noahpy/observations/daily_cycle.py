@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bmi_noahpy.observations.observed import DAY_SECONDS, Pairs
-from bmi_noahpy.observations.simulated import SECOND
+from bmi_noahpy.observations.observed import Pairs
+from bmi_noahpy.observations.simulated import DAY_SECONDS, SECOND
 
 ALLOWED: Mapping[str, float] = {
     "net_radiation": 1.75,

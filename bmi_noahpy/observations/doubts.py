@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from bmi_noahpy.observations.columns import UNITS
-from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
-from bmi_noahpy.observations.simulated import Times
+from bmi_noahpy.observations.observed import Array, Observed
+from bmi_noahpy.observations.simulated import DAY_SECONDS, Times
 
 FEWEST: Mapping[str, tuple[float, str]] = {
     "soil_liquid_water": (0.02, "are they fractions, and not per cent?"),

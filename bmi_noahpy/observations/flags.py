@@ -11,11 +11,10 @@ from bmi_noahpy.observations.columns import ENDINGS
 from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.observed import Array
 from bmi_noahpy.observations.spec import ColumnSpec
+from bmi_noahpy.observations.words import FLAGS
 from bmi_noahpy.tabular.header_units import split_name
 
-WORDS = frozenset({"qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test"})
-"""Words in the name of a column of flags, beside the name of the column that they are of."""
-NOT_APPLIED = "the flags beside are not applied; variables.NAME.flag, and good, leave out what is not good"
+_NOT_APPLIED = "the flags beside are not applied; variables.NAME.flag, and good, leave out what is not good"
 
 
 def flag_of(name: str, names: Iterable[str]) -> str | None:
@@ -27,10 +26,17 @@ def flag_of(name: str, names: Iterable[str]) -> str | None:
     unnumbered = [word for word in plain if not word.isdigit()]
     for other in names:
         words = _words(other)
-        rest = [word for word in words if word not in WORDS]
+        rest = [word for word in words if word not in FLAGS]
         if other != name and len(rest) < len(words) and rest in (plain, unnumbered):
             return other
     return None
+
+
+def note_unused_flags(name: str, names: Iterable[str], notes: Notes) -> None:
+    """Tell of flags beside a column that are not asked for."""
+    other = flag_of(name, names)
+    if other is not None:
+        notes.of_columns(f"{name} ({other})", _NOT_APPLIED)
 
 
 def without_flagged(values: Array, flags: Sequence[object], asked: ColumnSpec, name: str, notes: Notes) -> Array:

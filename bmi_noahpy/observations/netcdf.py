@@ -14,19 +14,18 @@ from bmi_noahpy.forcing.calendars import is_foreign
 from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, name_of_time, read_times
 from bmi_noahpy.forcing.table import ForcingError
 from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, note_assumptions, read_name
-from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
+from bmi_noahpy.observations.flags import note_unused_flags, without_flagged
 from bmi_noahpy.observations.netcdf_depths import depths_along, is_level, metres, scalar_depth
 from bmi_noahpy.observations.notes import Notes
-from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
+from bmi_noahpy.observations.observed import Array, Observed, as_labelled
 from bmi_noahpy.observations.quantities import QUANTITIES
-from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
-from bmi_noahpy.observations.spec import ReadingSpec
+from bmi_noahpy.observations.simulated import DAY_SECONDS, SECOND, PlotError, Times
+from bmi_noahpy.observations.spec import ReadingSpec, in_our_keys
 from bmi_noahpy.observations.values import Records, finished, in_own_units
 from bmi_noahpy.tabular import TextOptions
 from bmi_noahpy.tabular.clock import from_utc
 from bmi_noahpy.tabular.reader import MISSING_CODES
 
-WINDOWS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
 CODE_PRECISION = 1e-6
 """How near to a code a number of single precision is taken for it, as a share of it."""
 
@@ -51,8 +50,7 @@ def read_netcdf(path: Path, reading: ReadingSpec) -> list[Observed]:
     except NotNetcdf as error:
         raise PlotError(str(error)) from error
     except ForcingError as error:
-        # The keys of observations are those of the forcing.
-        raise PlotError(str(error).replace("forcing.", "")) from error
+        raise in_our_keys(error) from error
     if is_foreign(times):
         raise PlotError(f"{path}: {time_name}: observations of the calendar {times[0].calendar!r}. Give our calendar.")
     reading.refuse_unknown(map(str, data.data_vars), str(path))
@@ -176,8 +174,7 @@ class _File:
         asked = self.reading.variables.get(name)
         label = (asked.label if asked else None) or self.reading.time.label
         if label is not None:
-            moved = float(np.median(np.diff(np.sort(times)) / SECOND)) if label == "end" and times.size > 1 else 0.0
-            return times - np.timedelta64(round(moved * 1e9), "ns"), WINDOWS[label], moved
+            return as_labelled(times, label)
         instants = "time: point" in str(self.data[name].attrs.get("cell_methods", ""))
         window = "instant" if instants else None
         bounds = _attribute(self.data[self.time_name], "bounds") or "time_bnds"
@@ -198,9 +195,7 @@ class _File:
         """The numbers of a variable without those with a flag that is not good, where that is asked for."""
         values, asked = self._plain(variable.values), self.reading.variables.get(name)
         if asked is None or asked.flag is None:
-            other = flag_of(name, map(str, self.data.data_vars))
-            if other is not None:
-                self.notes.of_columns(f"{name} ({other})", NOT_APPLIED)
+            note_unused_flags(name, map(str, self.data.data_vars), self.notes)
             return values
         flags = self.data[asked.flag]
         flags = flags.squeeze([dim for dim in flags.dims if dim not in variable.dims and flags.sizes[dim] == 1])

@@ -7,16 +7,28 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from bmi_noahpy.observations.simulated import DAY, SECOND, ColumnOutput, PlotError, Series, Times, TooSeldom, too_seldom
+from bmi_noahpy.observations.simulated import (
+    DAY,
+    DAY_SECONDS,
+    SECOND,
+    ColumnOutput,
+    PlotError,
+    Series,
+    Times,
+    TooSeldom,
+    too_seldom,
+)
 
 Array = NDArray[np.float64]
 
-DAY_SECONDS = 86400.0
 WINDOWS = ("auto", "start", "centre", "instant")
 """What an observation's time stamp is: the start or the centre of the interval it is the mean of, or an instant.
 
 "auto" takes daily and coarser observations as means from their stamp on, finer ones as instants.
 """
+
+_OF_LABELS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
+"""What stamps are called in a file's specification -> what the times of its series are."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +139,21 @@ def pair(series: Series, observed: Observed, window: str = "auto") -> Pairs:
     begin = times - duration(spacing / 2 if window == "centre" else 0.0)
     simulated = window_means(series.middle, series.values, begin, begin + duration(spacing))
     return Pairs(begin + duration(spacing / 2), simulated, observed.values)
+
+
+def as_labelled(stamps: Times, label: str | None) -> tuple[Times, str | None, float]:
+    """The times of a series, what they are, and how far they lie before its stamps. [s]
+
+    Parameters
+    ----------
+    stamps : In UTC, in the order of the file.
+    label : What they are (see `TimeSpec`); None: nothing says it.
+    """
+    window = None if label is None else _OF_LABELS[label]
+    if label != "end" or stamps.size < 2:
+        return stamps, window, 0.0
+    interval = float(np.median(np.diff(np.sort(stamps)) / SECOND))
+    return stamps - duration(interval), window, interval
 
 
 def duration(seconds: float) -> np.timedelta64:

@@ -18,6 +18,7 @@ Times = NDArray[np.datetime64]
 
 DAY = np.timedelta64(1, "D")
 SECOND = np.timedelta64(1, "s")
+DAY_SECONDS = 86400.0
 FINEST_NEEDED = 10800.0
 """Instants this far apart still give the mean of a day with a daily cycle. [s]"""
 SAMPLES_NEEDED = 4
@@ -90,11 +91,11 @@ class Series:
         The series itself when its intervals are not shorter than a day, or when it holds instants too far apart for a
         mean of the day.
         """
-        return self.by_day() if self.gives_means_over(86400.0) else self
+        return self.by_day() if self.gives_means_over(DAY_SECONDS) else self
 
     def by_day(self) -> Series:
         """Means of what there is of each calendar day; the series itself when its intervals are not shorter."""
-        if self.length >= 86400.0 or self.values.shape[0] == 0:
+        if self.length >= DAY_SECONDS or self.values.shape[0] == 0:
             return self
         days = self.middle.astype("datetime64[D]")
         first = np.flatnonzero(np.r_[True, days[1:] != days[:-1]])

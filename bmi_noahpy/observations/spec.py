@@ -67,6 +67,11 @@ class ReadingSpec:
                     raise PlotError(f"{source}: variables{key}: {text}")
 
 
+def in_our_keys(error: Exception) -> PlotError:
+    """The same as an error about observations, whose keys are those of the forcing."""
+    return PlotError(str(error).replace("forcing.", ""))
+
+
 def reading_of(
     time: TimeSpec | Mapping[str, Any] | None,
     text: TextOptions | Mapping[str, Any] | None,

@@ -6,24 +6,20 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from bmi_noahpy import units as scalar_units
 from bmi_noahpy.observations.columns import Column, as_asked, depth_of_bare_number, note_assumptions, read_name
-from bmi_noahpy.observations.flags import NOT_APPLIED, flag_of, without_flagged
+from bmi_noahpy.observations.flags import note_unused_flags, without_flagged
 from bmi_noahpy.observations.notes import Notes
-from bmi_noahpy.observations.observed import Array, Observed
+from bmi_noahpy.observations.observed import Array, Observed, as_labelled
 from bmi_noahpy.observations.simulated import PlotError, Times
-from bmi_noahpy.observations.spec import ReadingSpec
+from bmi_noahpy.observations.spec import ReadingSpec, in_our_keys
 from bmi_noahpy.observations.values import Records, finished, in_own_units
 from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, find_clock, parse_clock, read_text_table
 from bmi_noahpy.tabular.clock import Clock, from_utc, time_like
 
-WINDOWS = {"start": "start", "middle": "centre", "instant": "instant", "end": "start"}
 LEFT_OUT = ("a maximum", "a minimum", "a standard deviation")
 WHOLE = 2
 """Depths that are whole numbers from here on may be cm."""
-SECONDS = np.timedelta64(1, "s")
 
 
 def read_text(path: Path, reading: ReadingSpec) -> list[Observed]:
@@ -53,8 +49,7 @@ def read_text(path: Path, reading: ReadingSpec) -> list[Observed]:
         label = spec.label or clock.label or table.layout.label
         found = _Reader(table, reading, notes, stamps, spec, label).series(clock)
     except TableError as error:
-        # The keys of observations are those of the forcing.
-        raise PlotError(str(error).replace("forcing.", "")) from error
+        raise in_our_keys(error) from error
     notes.tell()
     return found
 
@@ -158,16 +153,8 @@ class _Reader:
             text = f"{name}: {doubtful} of {len(numbers)} values are flagged as not good, and left out"
             self.notes.add(text)
         label = (asked.label if asked else None) or table.label(name, self.label)
-        moved = _interval(self.stamps) if label == "end" else 0
-        series = Observed(
-            name,
-            column.quantity,
-            column.depth,
-            self.stamps - moved * SECONDS,
-            numbers,
-            window=WINDOWS.get(label or ""),
-            moved=float(moved),
-        )
+        times, window, moved = as_labelled(self.stamps, label)
+        series = Observed(name, column.quantity, column.depth, times, numbers, window=window, moved=moved)
         units = column.units if asked and asked.units else self._units(name, column.units)
         values = in_own_units(numbers, units, series, where, self.notes)
         records = Records(name, numbers, from_utc(self.stamps, self.time), table.rows)
@@ -177,9 +164,7 @@ class _Reader:
         """The numbers of a column; those with a flag that is not good are missing, where that is asked for."""
         numbers, asked = self.table.numbers(name), self.reading.variables.get(name)
         if asked is None or asked.flag is None:
-            other = flag_of(name, self.table.names)
-            if other is not None:
-                self.notes.of_columns(f"{name} ({other})", NOT_APPLIED)
+            note_unused_flags(name, self.table.names, self.notes)
             return numbers
         return without_flagged(numbers, self.table.texts(asked.flag), asked, name, self.notes)
 
@@ -207,10 +192,3 @@ def _same(units: str, others: str) -> bool:
         )
     except ValueError:
         return False
-
-
-def _interval(stamps: Times) -> int:
-    """Time from one record to the next. [s]"""
-    if stamps.size < 2:
-        return 0
-    return int(np.median(np.diff(np.sort(stamps)).astype("timedelta64[s]").astype(np.int64)))

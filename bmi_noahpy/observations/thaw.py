@@ -16,7 +16,7 @@ from bmi_noahpy.observations.depths import LENGTHS
 from bmi_noahpy.observations.doubts import codes
 from bmi_noahpy.observations.notes import Notes
 from bmi_noahpy.observations.simulated import PlotError
-from bmi_noahpy.observations.spec import ColumnSpec, ReadingSpec
+from bmi_noahpy.observations.spec import ColumnSpec, ReadingSpec, in_our_keys
 from bmi_noahpy.tabular import TableError, TextTable, TimeSpec, read_text_table
 from bmi_noahpy.tabular.header_units import split_name
 
@@ -73,7 +73,7 @@ def read_thaw_depths(path: str | Path, reading: ReadingSpec | None = None) -> pd
         file = _File(table, reading, notes)
         found = _by_rows(file) or _by_columns(file)
     except TableError as error:
-        raise PlotError(str(error).replace("forcing.", "")) from error
+        raise in_our_keys(error) from error
     if not found:
         raise PlotError(
             f"{path}: no depths of thaw among {', '.join(table.names)}. Name columns like year and ALT_cm, or have a "

@@ -11,8 +11,8 @@ from bmi_noahpy import units as scalar_units
 from bmi_noahpy.observations.columns import BOUNDS, UNITS
 from bmi_noahpy.observations.doubts import OFTEN, code_like, doubts, odd_stamps
 from bmi_noahpy.observations.notes import Notes
-from bmi_noahpy.observations.observed import DAY_SECONDS, Array, Observed
-from bmi_noahpy.observations.simulated import SECOND, PlotError, Times
+from bmi_noahpy.observations.observed import Array, Observed
+from bmi_noahpy.observations.simulated import DAY_SECONDS, SECOND, PlotError, Times
 
 KINDS = {"soil_moisture": ("volumes", "percent"), "soil_liquid_water": ("volumes", "percent"), "albedo": ("percent",)}
 """What ratios a quantity without dimension may be given as."""

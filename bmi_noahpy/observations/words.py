@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-NOT_VALUES = frozenset({
-    "qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test",
+FLAGS = frozenset({"qc", "qa", "qf", "quality", "flag", "flags", "ssitc", "test"})
+"""Words in the name of a column of flags, beside the name of the column that they are of."""
+NOT_VALUES = FLAGS | frozenset({
     "n", "num", "count", "counts", "nsamples",
     "std", "stdev", "stddev", "sd", "sigma", "var", "variance", "cov", "se", "sem", "skew", "kurt", "range", "rng",
     "err", "error", "uncertainty", "unc", "randunc", "joinunc",

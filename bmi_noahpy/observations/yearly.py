@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.simulated import (
+    DAY_SECONDS,
     ColumnOutput,
     PlotError,
     SamplingWarning,
@@ -26,7 +27,6 @@ from bmi_noahpy.output.permafrost import SNOW_ON_THE_GROUND
 
 Floats = NDArray[np.float64]
 
-DAY_SECONDS = 86400.0
 FREEZING_POINT = 273.15
 DEPTHS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Depths of which dates are given. [m]"""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.observations.simulated import (
+    DAY_SECONDS,
     ColumnOutput,
     PlotError,
     SamplingWarning,
@@ -26,7 +27,6 @@ from bmi_noahpy.plot.panels import common_range, plot_section, plot_series, writ
 
 Values = NDArray[np.float64]
 
-DAY_SECONDS = 86400.0
 DEPTHS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Where soil variables are compared. [m]"""
 SOIL = ("soil_temperature", "soil_liquid_water")
