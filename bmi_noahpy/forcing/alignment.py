@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.forcing.table import ForcingError, Times
 
 SHARES = {"start": 0.0, "instant": 0.0, "middle": 0.5, "end": 1.0}
@@ -20,8 +21,11 @@ def aligned(times: Times, labels: Mapping[str, str | None], source: str) -> tupl
 
     Raises
     ------
-    ForcingError : half intervals beside whole ones, or a single record whose interval is not known.
+    ForcingError : an unknown label, half intervals beside whole ones, or a single record whose interval is not known.
     """
+    for name, label in labels.items():
+        if label is not None and label not in SHARES:
+            raise ForcingError(f"{source}: {name}: label {label!r} is unknown. {suggest(label, SHARES)}")
     shares = {name: SHARES[label or "start"] for name, label in labels.items()}
     lowest, highest = min(shares.values(), default=0.0), max(shares.values(), default=0.0)
     if highest == 0.0:

@@ -72,6 +72,7 @@ ENDINGS: Mapping[str, str] = {
     "mm": "mm", "cm": "cm", "m": "m", "mm_we": "mm", "mmwe": "mm", "inch": "inch", "inches": "inch",
 }  # fmt: skip
 """What may stand after an underscore at the end of a name, in lower case -> units."""
+NOT_THE_VALUES = "quality, spread, extremes or numbers of values, not the values"
 SCREEN = 1.5
 """From this height on a temperature of nothing in particular is as well one of the air. [m]"""
 
@@ -104,11 +105,15 @@ class Column:
     note: str = dataclasses.field(default="", compare=False)
 
 
-def read_name(name: str) -> Column | str | None:
+def read_name(name: str, *, depth_elsewhere: bool = False) -> Column | str | None:
     """What a name says; a sentence when it says too little, or something else; None when it says nothing.
 
     A depth carries its unit (``Tsoil_5cm``, ``theta_0.10m_m3_m3``, ``soil_temperature_50mm [degC]``), a word may stand
     before or after it. Of a layer (``theta_0-10cm``) the depth is the middle.
+
+    Parameters
+    ----------
+    depth_elsewhere : Whether a name of soil may lack its depth, as the file may say it otherwise.
     """
     plain, units = split_name(_STATISTICS.sub("", name.strip()), ENDINGS, any_case=True)
     rest, depth = find_depth(plain)
@@ -119,7 +124,7 @@ def read_name(name: str) -> Column | str | None:
     if quantity is None:
         return None
     if len(spoken) < len(words) or _CORRECTED_PERCENTILE.search(plain):
-        return "quality, spread, extremes or numbers of values, not the values"
+        return NOT_THE_VALUES
     others = _others(plain, quantity)
     if (reason := _another_thing(others, plain, quantity)) is not None:
         return reason
@@ -132,6 +137,8 @@ def read_name(name: str) -> Column | str | None:
         return Column(quantity, None, units, words=kept)
     if isinstance(depth, str):
         return depth
+    if depth is None and depth_elsewhere:
+        return Column(quantity, None, units, words=kept)
     if depth is None:
         return f"no depth with its unit in its name (write {name.split()[0]}_0.10m)"
     if words[0] == "t" and depth.metres >= SCREEN and "soil" not in words:
@@ -168,12 +175,13 @@ def as_asked(read: Column | str | None, name: str, asked: ColumnSpec, where: str
     quantity = asked.quantity or (known.quantity if known else None)
     if quantity is None:
         raise PlotError(f"{where}: its name says no quantity. Add variables.{name}.quantity: {', '.join(QUANTITIES)}.")
-    named = find_depth(split_name(name.strip(), ENDINGS, any_case=True)[0])[1]
+    plain, named_units = split_name(name.strip(), ENDINGS, any_case=True)
+    named = find_depth(plain)[1]
     depth = asked.depth if asked.depth is not None else known.depth if known else None
     layer = None if asked.depth is not None or known is None else known.layer
     if depth is None and isinstance(named, Depth):
         depth, layer = named.metres, named.layer
-    units = asked.units or (known.units if known else split_name(name.strip(), ENDINGS, any_case=True)[1])
+    units = asked.units or (known.units if known else named_units)
     if quantity not in AT_DEPTHS:
         return Column(quantity, None, units)
     if depth is None and not has_depths:

@@ -13,7 +13,15 @@ from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
 from bmi_noahpy.forcing.calendars import is_foreign
 from bmi_noahpy.forcing.netcdf_times import declared_statistics, dimension_of_time, name_of_time, read_times
 from bmi_noahpy.forcing.table import ForcingError
-from bmi_noahpy.observations.columns import AT_DEPTHS, NAMES, Column, as_asked, note_assumptions, read_name
+from bmi_noahpy.observations.columns import (
+    AT_DEPTHS,
+    NAMES,
+    NOT_THE_VALUES,
+    Column,
+    as_asked,
+    note_assumptions,
+    read_name,
+)
 from bmi_noahpy.observations.flags import note_unused_flags, without_flagged
 from bmi_noahpy.observations.netcdf_depths import depths_along, is_level, metres, scalar_depth
 from bmi_noahpy.observations.notes import Notes
@@ -223,15 +231,12 @@ def _read(name: str, variable: xr.DataArray) -> Column | str | None:
     """What a variable is by its own name as in an output file, by its standard name, else by the words of its name."""
     standard = str(variable.attrs.get("standard_name", "")).lower()
     quantity = next((key for key, names in NAMES.items() if standard in names), None)
-    words = read_name(name)
-    if isinstance(words, str) and words.startswith("quality"):
+    words = read_name(name, depth_elsewhere=True)
+    if words == NOT_THE_VALUES:
         return words
     if name in QUANTITIES or quantity is not None:
         depth = words.depth if isinstance(words, Column) else None
         return Column(name if name in QUANTITIES else str(quantity), depth, None)
-    if isinstance(words, str) and words.startswith("no depth"):
-        known = read_name(f"{name}_1m")
-        return dataclasses.replace(known, depth=None) if isinstance(known, Column) else words
     return words
 
 

@@ -10,8 +10,8 @@ from bmi_noahpy import units as scalar_units
 from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.observations.quantities import QUANTITIES
 from bmi_noahpy.observations.simulated import PlotError
-from bmi_noahpy.tabular import TextOptions, TimeSpec
-from bmi_noahpy.tabular.clock import Label
+from bmi_noahpy.tabular import TableError, TextOptions, TimeSpec
+from bmi_noahpy.tabular.clock import Label, refuse_unknown_label
 
 Spec = TypeVar("Spec", TimeSpec, TextOptions)
 
@@ -40,6 +40,10 @@ class ColumnSpec:
     def __post_init__(self) -> None:
         if self.quantity is not None and self.quantity not in QUANTITIES:
             raise PlotError(f"variables: unknown quantity {self.quantity!r}. {suggest(self.quantity, QUANTITIES)}")
+        try:
+            refuse_unknown_label(self.label, "variables.label")
+        except TableError as error:
+            raise PlotError(str(error)) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,10 @@ def _made(kind: type[Spec], given: Spec | Mapping[str, Any] | None, where: str) 
         return given
     options = dict(given or {})  # type: ignore[arg-type]
     _refuse_other_keys(options, kind, where)
-    return kind(**options)
+    try:
+        return kind(**options)
+    except TableError as error:
+        raise PlotError(str(error)) from error
 
 
 def _column(name: str, entry: Mapping[str, Any]) -> ColumnSpec:

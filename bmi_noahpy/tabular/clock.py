@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,13 @@ class TimeSpec:
                 f"time.utc_offset: {offset:g} is no local time minus UTC in hours. Give one from -{FARTHEST_ZONE:g} to "
                 f"{FARTHEST_ZONE:g}."
             )
+        refuse_unknown_label(self.label, "time.label")
+
+
+def refuse_unknown_label(label: str | None, key: str) -> None:
+    """Raise TableError, naming its key, for what no stamp is called."""
+    if label is not None and label not in get_args(Label):
+        raise TableError(f"{key}: {label!r} is unknown. Use one of {', '.join(get_args(Label))}.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -100,6 +100,16 @@ def test_a_variable_of_netcdf_is_read_with_what_is_said_of_it(tmp_path):
     assert (series.times[0], series.window) == (np.datetime64("2020-07-01T11:00"), "start")
 
 
+@pytest.mark.parametrize("name", ["theta_m3_m3", "theta_0", "theta"])
+def test_a_name_with_units_in_it_is_read_beside_depths_of_the_file(tmp_path, name):
+    times = np.datetime64("2020-07-01", "ns") + np.arange(2) * np.timedelta64(1, "D")
+    depths = {"time": times, "depth": ("depth", [5.0, 10.0], {"units": "cm"})}
+    xr.Dataset({name: (("time", "depth"), [[0.1, 0.3], [0.2, 0.4]])}, depths).to_netcdf(tmp_path / "obs.nc")
+    upper, lower = read_observations(tmp_path / "obs.nc")
+    assert (upper.quantity, upper.depth, lower.depth) == ("soil_liquid_water", 0.05, 0.1)
+    assert (upper.values.tolist(), lower.values.tolist()) == ([0.1, 0.2], [0.3, 0.4])
+
+
 FLUXES = "time,LE_F_MDS,LE_F_MDS_QC\n2020-01-01T00:00,10,0\n2020-01-01T00:30,20,1\n2020-01-01T01:00,30,2\n"
 
 
@@ -159,6 +169,11 @@ def test_flags_of_depths_are_met_whatever_the_order_of_their_dimensions(tmp_path
         ({"variables": {"x": {"quantity": "soil_temperature"}}}, "no depth in its name. Add variables.x.depth"),
         ({"variables": {"x": {"quantity": "soil_temp"}}}, "unknown quantity 'soil_temp'. Did you mean"),
         ({"variables": {"x": {"quantity": "albedo", "depth": "deep"}}}, "variables.x.depth: 'deep' is no depth"),
+        ({"time": {"label": "begin"}}, "time.label: 'begin' is unknown. Use one of start, end, middle, instant"),
+        (
+            {"variables": {"x": {"label": "ending"}}},
+            "variables.label: 'ending' is unknown. Use one of start, end, middle",
+        ),
         ({"time": {"name": "clock"}}, "obs.csv: time.name: no column 'clock'"),
         ({"time": {"utc_offset": 1, "zone": "Asia/Tokyo"}}, "time: zone and utc_offset are given"),
     ],

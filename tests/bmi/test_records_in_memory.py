@@ -63,6 +63,11 @@ def test_units_of_a_variable_that_there_is_not_are_refused():
         table_of(dataset(), units={"Tiar": "degC"})
 
 
+def test_a_label_that_no_stamp_has_is_refused():
+    with pytest.raises(ForcingError, match=r"label 'ends' is unknown\. Did you mean 'end'"):
+        table_of(frame(), label="ends")
+
+
 def test_two_columns_of_one_name_are_refused():
     with pytest.raises(ForcingError, match=r"two columns are called 'Tair \[K\]'"):
         table_of(pd.concat([frame(), frame()[["Tair [K]"]]], axis=1))
