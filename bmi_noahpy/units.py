@@ -91,6 +91,17 @@ def convert(number: float, units: str, target: str) -> float:
     return float(quantity.to(goal).magnitude)
 
 
+def linear(units: str, target: str) -> tuple[float, float]:
+    """Offset and factor of a conversion: ``value * factor + offset`` is a value in `target` units.
+
+    Raises
+    ------
+    ValueError : as `convert`.
+    """
+    offset = convert(0.0, units, target)
+    return offset, convert(1.0, units, target) - offset
+
+
 def _wanted(target: str) -> str:
     return "plain numbers or %." if target in ("1", "m3 m-3", "kg kg-1") else f"{target}."
 

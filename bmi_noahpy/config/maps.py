@@ -13,7 +13,7 @@ from bmi_noahpy.config.errors import Problem, Problems
 from bmi_noahpy.region.cell_map import CellMap
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.region.file import Region
-from bmi_noahpy.units import convert
+from bmi_noahpy.units import linear
 
 Mask = NDArray[np.bool_]
 
@@ -41,8 +41,8 @@ def read_map(
     if months and values.shape[0] not in (1, 12):
         raise ValueError(f"{given!r} has {values.shape[0]} months. Give twelve, January first, or no such dimension.")
     if given.units is not None and given.units != units:
-        offset = convert(0.0, given.units, units)
-        values = values * (convert(1.0, given.units, units) - offset) + offset
+        offset, factor = linear(given.units, units)
+        values = values * factor + offset
     _refuse(~np.isfinite(values), f"{given!r} is missing", given)
     if whole:
         _refuse(values != np.rint(values), f"{given!r} holds no whole number", given)

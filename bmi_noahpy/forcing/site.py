@@ -28,25 +28,22 @@ def site_of(data: Any) -> Site | None:
 
 def middle_of(data: Any) -> tuple[Site, int] | None:
     """The place of the cell in the middle, and how many there are; None where a dataset has no such coordinates."""
+    # A dataset is at hand, so that the library is loaded.
+    from xarray import broadcast
+
     sides = []
-    for names in (LATITUDES, LONGITUDES):
+    for names in (LONGITUDES, LATITUDES):
         found = next((data[name] for name in data.variables if str(name).lower() in names), None)
         if found is None:
             return None
         sides.append(found.isel({key: 0 for key in found.dims if str(key).lower() == "time"}))
-    latitude, longitude = (side.values.reshape(-1) for side in _crossed(*sides))
+    longitude, latitude = (side.values.reshape(-1) for side in broadcast(*sides))
     known = np.isfinite(latitude) & np.isfinite(longitude)
     if not known.any():
         return None
     away = distance(latitude, longitude, float(np.median(latitude[known])), float(np.median(longitude[known])))
     middle = int(np.nanargmin(away))
     return (float(latitude[middle]), (float(longitude[middle]) + 180.0) % 360.0 - 180.0), int(known.sum())
-
-
-def _crossed(latitude: Any, longitude: Any) -> tuple[Any, Any]:
-    return latitude.broadcast_like(longitude), longitude.broadcast_like(latitude).transpose(
-        *latitude.broadcast_like(longitude).dims
-    )
 
 
 def far_note(site: Site | None, domain: Domain | None, source: str) -> tuple[str, ...]:

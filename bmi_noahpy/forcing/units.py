@@ -52,7 +52,7 @@ def convert(values: Array, units: str, quantity: str, interval: float | None) ->
             f"vapour_mole_fraction), or correct forcing.variables.{quantity}.units."
         ) from error
     try:
-        offset, factor = _linear(spelled, target)
+        offset, factor = scalar_units.linear(spelled, target)
     except ValueError as error:
         amount = _amount_factor(spelled, target, interval) if quantity in RATES else None
         if amount is None and interval is None and is_amount(units, quantity):
@@ -112,12 +112,6 @@ def factor_in_sum(units: str, of_first: str, quantity: str) -> float:
             "variables of the sum in one unit."
         )
     return factors[0] / factors[1]
-
-
-def _linear(units: str, target: str) -> tuple[float, float]:
-    """Offset and factor of a conversion."""
-    offset = scalar_units.convert(0.0, units, target)
-    return offset, scalar_units.convert(1.0, units, target) - offset
 
 
 def _amount_factor(units: str, target: str, interval: float | None) -> float | None:

@@ -187,8 +187,7 @@ class _Reader:
 def _same(units: str, others: str) -> bool:
     first, second = scalar_units.spelling(units), scalar_units.spelling(others)
     try:
-        return first == second or all(
-            abs(scalar_units.convert(number, first, second) - number) < 1e-9 for number in (0.0, 1.0)
-        )
+        offset, factor = (0.0, 1.0) if first == second else scalar_units.linear(first, second)
     except ValueError:
         return False
+    return abs(offset) < 1e-9 and abs(factor - 1.0) < 1e-9

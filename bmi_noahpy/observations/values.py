@@ -82,10 +82,10 @@ def in_own_units(values: Array, units: str | None, series: Observed, where: str,
         return values
     try:
         scalar_units.refuse_other_kind(units, KINDS.get(series.quantity))
-        offset = scalar_units.convert(0.0, spelled, target)
-        return values * (scalar_units.convert(1.0, spelled, target) - offset) + offset
+        offset, factor = scalar_units.linear(spelled, target)
     except ValueError as error:
         raise PlotError(f"{where}: {error}") from error
+    return values * factor + offset
 
 
 def _without_units(values: Array, series: Observed, where: str, notes: Notes) -> Array:
@@ -171,8 +171,9 @@ def _remedy(quantity: str, records: Records, outside: NDArray[np.bool_], number:
     if np.isfinite(number) and 2 * int(outside.sum()) >= present.size:
         low, high = BOUNDS[quantity]
         for units in LIKELY_UNITS.get(quantity, ()):
-            zero, one = (scalar_units.convert(value, units, UNITS[quantity]) for value in (0.0, 1.0))
-            inside = np.count_nonzero((present * (one - zero) + zero >= low) & (present * (one - zero) + zero <= high))
+            offset, factor = scalar_units.linear(units, UNITS[quantity])
+            converted = present * factor + offset
+            inside = np.count_nonzero((converted >= low) & (converted <= high))
             if inside >= NEARLY_ALL * present.size:
                 return f"The values look like {units}: say so (variables.{records.name}.units: {units})."
         return "Correct the units, or the values."
