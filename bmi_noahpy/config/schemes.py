@@ -81,7 +81,7 @@ def _entries(options: Options) -> Iterator[tuple[str, Any]]:
 
 def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
     if isinstance(given, Mapping):
-        return _read_own(slot, given, info)
+        return _read_own(given, info)
     if not isinstance(refuse_empty(given), str):
         raise ValueError(f"{given!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
     check_scheme(slot, given)
@@ -91,7 +91,7 @@ def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
     return found
 
 
-def _read_own(slot: str, given: Mapping[str, Any], info: ValidationInfo) -> OwnScheme:
+def _read_own(given: Mapping[str, Any], info: ValidationInfo) -> OwnScheme:
     _check_trust(str(given.get("class")))
     problems = [Problem(str(key), f"unknown key. {suggest(str(key), KEYS)}") for key in given if key not in KEYS]
     name, arguments, weights = given.get("class"), given.get("arguments"), given.get("weights")

@@ -94,25 +94,21 @@ class Reader:
             if set(value) != {"values", "units"}:
                 raise ValueError(f"has the keys {', '.join(map(str, value))}. Give numbers, or {{values, units}}.")
             value, units = value["values"], str(value["units"])
-        plain = self._plain(value) if units is None else None
+        plain = self._plain_list(value) if units is None and type(value) is list else None
         if plain is not None:
             return plain
         read = self._read(value, units, ())
         self._check_shape(read)
         return read
 
-    def _plain(self, value: Any) -> Values | None:
-        """A number, or a list of them, in the units of the model, which nearly all are; None: look more closely."""
-        listed = type(value) is list
-        numbers = value if listed else (value,)
+    def _plain_list(self, numbers: list[Any]) -> tuple[float, ...] | None:
+        """Numbers in the units of the model, which nearly all lists are, at once; None: look more closely."""
         if self.whole or self.bounds is None or not numbers or not _NUMBERS.issuperset(map(type, numbers)):
             return None
-        if listed and (1 not in _SHAPES[self.leading] or (self.leading == "month" and len(value) != MONTHS)):
+        if 1 not in _SHAPES[self.leading] or (self.leading == "month" and len(numbers) != MONTHS):
             return None
         low, high = max(self.bounds[0], -LARGEST), min(self.bounds[1], LARGEST)
-        if not all(low <= number <= high for number in numbers):
-            return None
-        return tuple(map(float, numbers)) if listed else float(value)
+        return tuple(map(float, numbers)) if all(low <= number <= high for number in numbers) else None
 
     def _read(self, value: Any, units: str | None, place: tuple[int, ...]) -> Values:
         if isinstance(value, (list, tuple)):

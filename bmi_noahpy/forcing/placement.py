@@ -125,7 +125,7 @@ def place_on(
     if regrid is not None and domain is not None and layout:
         return _regridded(variables, layout, sizes, domain, source, regrid)
     if domain is not None and layout and domain.kind != "column":
-        layout = _ordered(layout, sizes, domain)
+        layout = _ordered(layout, domain)
         _check_shape(tuple(sizes[name] for name in layout), layout, domain, source)
         _check_coordinates(first, layout, domain, source)
     shape = tuple(sizes[name] for name in layout)
@@ -174,7 +174,7 @@ def _regridded(
     return _each(variables, Placement(layout, shape, used, weights=shares[:, used].tocsr()))
 
 
-def _ordered(layout: tuple[str, ...], sizes: Mapping[str, int], domain: Domain) -> tuple[str, ...]:
+def _ordered(layout: tuple[str, ...], domain: Domain) -> tuple[str, ...]:
     """Dimensions of the file in the order of the domain, by their names where these tell."""
     roles = {"lat": 0, "latitude": 0, "y": 0, "lon": 1, "longitude": 1, "x": 1}
     if len(layout) == 2 and len(domain.shape) == 2:

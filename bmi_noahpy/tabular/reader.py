@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,14 +116,6 @@ class TextTable:
             return np.zeros(len(self.frame), dtype=np.bool_)
         good: NDArray[np.bool_] = self.frame[flag].str.strip().str.upper().str.startswith("G").to_numpy(dtype=np.bool_)
         return ~good
-
-    def coded(self, name: str) -> dict[float, int]:
-        """How often each code of a missing value stands in a column."""
-        import pandas as pd
-
-        texts = self.frame[name].str.strip().str.replace(self.layout.decimal, ".", regex=False)
-        counts = pd.to_numeric(texts, errors="coerce").value_counts()
-        return {code: int(counts[code]) for code in self.missing if code in counts}
 
     def time(self, asked: TimeSpec, clock: Clock) -> TimeSpec:
         """How the times of a clock are read: as asked for, else with the offset that the header declares."""
@@ -271,9 +263,3 @@ def _is_float(text: str) -> bool:
     except ValueError:
         return False
     return "_" not in text
-
-
-def first_of(names: Iterable[str], available: Iterable[str]) -> str | None:
-    """The first of some names that a table has, whatever their case."""
-    known = {name.strip().lower(): name for name in available}
-    return next((known[name.lower()] for name in names if name.lower() in known), None)
