@@ -59,13 +59,17 @@ class FreezingCurve(ModelPart):
         """df/d(ice). [1]"""
         raise NotImplementedError
 
+    def has_own(self, method: str) -> bool:
+        """Whether a method of this class has another in its place; one by temperature has fewer digits near melting."""
+        return getattr(type(self), method) is not getattr(FreezingCurve, method)
+
     def freezing_point(self, total: Tensor, soil: SoilParameters) -> Tensor:
         """Temperature at which ice-free soil holding `total` water starts to freeze. [K]"""
         return FREEZING_POINT / (1.0 + scaled_suction(total, self.exponent(soil), soil))
 
     def freezing_warmth(self, total: Tensor, soil: SoilParameters) -> Tensor:
         """The same less the melting point of pure water, with all its digits. [K]"""
-        if type(self).freezing_point is not FreezingCurve.freezing_point:
+        if self.has_own("freezing_point"):
             return self.freezing_point(total, soil) - FREEZING_POINT
         suction = scaled_suction(total, self.exponent(soil), soil)
         return -FREEZING_POINT * suction / (1.0 + suction)
@@ -78,9 +82,7 @@ class FreezingCurve(ModelPart):
         point : As `freezing_warmth` gives it. [K]
         """
         few = 4.0 * torch.finfo(point.dtype).eps
-        # An equilibrium of one's own is asked by temperature, whose digits are fewer.
-        own = type(self).equilibrium is not FreezingCurve.equilibrium
-        return point - few * FREEZING_POINT if own else point * (1.0 + few)
+        return point - few * FREEZING_POINT if self.has_own("equilibrium") else point * (1.0 + few)
 
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
         """Liquid water in equilibrium with temperature, and its slope.
@@ -116,7 +118,7 @@ class FreezingCurve(ModelPart):
         total : Liquid and ice. [m3 m-3]
         soil : Parameters ``[layer, column]``, derived ones filled in.
         """
-        if type(self).equilibrium is not FreezingCurve.equilibrium:
+        if self.has_own("equilibrium"):
             return self.equilibrium(FREEZING_POINT + warmth, total, soil)
         freezing = warmth < self.freezing_warmth(total, soil)
         # As above: any cold has a logarithm.

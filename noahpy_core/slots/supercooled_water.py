@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot, by_layer
-from noahpy_core.numerics import between, positive_part
+from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
 from noahpy_core.slots.acceptance import Unfit, called, check_tensor
@@ -56,6 +57,10 @@ class LimitedCurve(FreezingCurve, Limited):
         self.smallest = scheme.smallest
         self.ITERATIONS = scheme.ITERATIONS
 
+    def has_own(self, method: str) -> bool:
+        """What the scheme has, not this class around it."""
+        return self.scheme.has_own(method)
+
     def exponent(self, soil: SoilParameters) -> Tensor:
         return between(self.scheme.exponent(soil), *CURVE_EXPONENT)
 
@@ -64,6 +69,18 @@ class LimitedCurve(FreezingCurve, Limited):
 
     def ice_term_slope(self, ice: Tensor) -> Tensor:
         return self.scheme.ice_term_slope(ice)
+
+    def freezing_point(self, total: Tensor, soil: SoilParameters) -> Tensor:
+        """As for any freezing curve; a scheme that says it itself keeps it, up to the melting point.
+
+        Parameters
+        ----------
+        total : Liquid and frozen water, ``[layer, column]``. [m3 m-3]
+        soil : Parameters ``[layer, column]``, derived ones filled in.
+        """
+        if not self.has_own("freezing_point"):
+            return super().freezing_point(total, soil)
+        return at_most(self.scheme.freezing_point(total, soil), FREEZING_POINT)
 
     def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
         """As for any freezing curve; a scheme with an `equilibrium` of its own keeps it, within 0 and total.
@@ -74,7 +91,7 @@ class LimitedCurve(FreezingCurve, Limited):
         total : Liquid and frozen water, ``[layer, column]``. [m3 m-3]
         soil : Parameters ``[layer, column]``, derived ones filled in.
         """
-        if type(self.scheme).equilibrium is FreezingCurve.equilibrium:
+        if not self.has_own("equilibrium"):
             return super().equilibrium(temperature, total, soil)
         liquid, slope = self.scheme.equilibrium(temperature, total, soil)
         return between(liquid, 0.0, total), positive_part(slope)
