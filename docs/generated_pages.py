@@ -133,7 +133,7 @@ def parameters() -> Iterator[str]:
 def classes() -> Iterator[str]:
     """The classes of soil and land cover."""
     for kind, names, choices in (
-        ("Soil classes", noahpy_core.tables.soil_class_names, noahpy_core.tables.SOIL_TABLES),
+        ("Soil classes", noahpy_core.tables.soil_class_names, noahpy_core.class_values.SOIL_TABLES),
         ("Land cover classes", noahpy_core.tables.vegetation_class_names, ("usgs", "modis")),
     ):
         for choice in choices:

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from noahpy_core.differentiation import differentiable_once, is_transformed
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Forcing, State
+from noahpy_core.trees import TreeSpec, tree_flatten, tree_unflatten
 
 REPEATED = 1.0e3
 """By how many units of round-off a step may differ when it is taken again."""

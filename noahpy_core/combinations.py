@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from noahpy_core.contract import Limited, LimitedScheme
 from noahpy_core.errors import SchemeError
-from noahpy_core.options import SLOTS
+from noahpy_core.limited import Limited, LimitedScheme
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.exchange_louis import Louis1979
 from noahpy_core.physics.freezing import FreezingCurve
@@ -23,7 +22,8 @@ from noahpy_core.physics.surface import NoahSurface
 from noahpy_core.physics.surface_resistance import NoSoilResistance
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.physics.turbulence import Zilitinkevich1995
-from noahpy_core.steps.conservative import ConservativeStep
+from noahpy_core.slot_list import SLOTS
+from noahpy_core.steps.conservative.step import ConservativeStep
 from noahpy_core.steps.noah import NoahStep
 
 

@@ -1,24 +1,33 @@
-"""What all containers of quantities can do: be shown, moved, cut into columns and joined again."""
+"""What all containers of quantities can do: be shown, moved, cut into columns and joined again.
+
+Their names and units are wanted where nothing is computed, so torch is imported where tensors are made.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
-
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data._utils.collate import default_collate_fn_map
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from noahpy_core.quantities import quantities
 
-Columns = int | slice | Sequence[int] | Tensor | NDArray[Any]
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Columns: TypeAlias = "int | slice | Sequence[int] | Tensor | NDArray[Any]"
 Self = TypeVar("Self", bound="Container")
 
 
 class Container:
     """A dataclass of tensors whose last dimension is the column."""
+
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        # In another process nothing else may have told torch of containers. By name, as that module imports this one.
+        importlib.import_module("noahpy_core.trees")
+        self.__dict__.update(values)
 
     def __len__(self) -> int:
         """Number of columns."""
@@ -48,6 +57,8 @@ class Container:
         IndexError : There is no such column.
         ValueError : What is given chooses none: None, a truth value, a text, numbers that are not whole.
         """
+        import torch
+
         number = len(self)
         chosen = torch.arange(number)[_choice(columns, number)].reshape(-1)
 
@@ -76,11 +87,15 @@ class Container:
                 yield path, holder, metadata
 
     def _tensors(self) -> Iterator[tuple[str, Tensor, dict[str, Any]]]:
+        from torch import Tensor
+
         return ((path, value, metadata) for path, value, metadata in self._members() if isinstance(value, Tensor))
 
 
 def _choice(columns: Any, number: int) -> Any:
     """What columns are chosen by, as torch understands it."""
+    import torch
+
     remedy = "Give a number, a slice, whole numbers, or a truth value for each column."
     if isinstance(columns, slice):
         return columns
@@ -117,6 +132,8 @@ def join_columns(containers: Sequence[Self]) -> Self:
     ------
     ValueError : There is none, they are of several classes, or a quantity is absent in some of them only.
     """
+    import torch
+
     if not containers:
         raise ValueError("join_columns: no container. Give at least one.")
     kinds = sorted({type(container).__name__ for container in containers})
@@ -141,20 +158,15 @@ def join_columns(containers: Sequence[Self]) -> Self:
     return dataclasses.replace(containers[0], **changed)  # type: ignore[type-var]
 
 
-def _collate(batch: Sequence[Container], *, collate_fn_map: Any = None) -> Container:
-    return join_columns(batch)
-
-
-default_collate_fn_map[Container] = _collate
-
-
 def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(value: Any) -> tuple[str, str]:
     """Shape and range of a tensor, or what else stands in its place."""
-    if not isinstance(value, Tensor):
+    import torch
+
+    if not isinstance(value, torch.Tensor):
         return type(value).__name__, "not a tensor"
     shape = str(tuple(value.shape))
     if value.numel() == 0:

@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-
 from noahpy_core.numerics import at_least, at_most
+from noahpy_core.options import BUILT_IN
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from noahpy_core.column import SoilColumn
     from noahpy_core.slots.trial_columns import TrialColumns
 
@@ -90,11 +91,7 @@ class Slot:
     name : Of its option.
     contract : Protocol of its schemes: arguments and result with shapes, units and ranges.
     returns : The tensors a scheme returns, in order, with the ranges the model enforces.
-    schemes : The built-in ones by name. An argument of their constructors that is called `column`, or like a slot that
-        is built before, is filled in by the model.
-    default : Name of the scheme of the standard permafrost setup.
-    trial : The arguments a scheme is tried with when the model is built; None where only built-in schemes can stand,
-        because the budget of the step is theirs.
+    trial : The arguments a scheme is tried with when the model is built; None where only built-in schemes can stand.
     container : Named tuple that holds what is returned, if it is one.
     unpack : (what a scheme returned) -> what of it is read.
     limit : (what is returned within its ranges, the arguments) -> what the model takes of it.
@@ -107,8 +104,6 @@ class Slot:
     name: str
     contract: type
     returns: tuple[Values, ...]
-    schemes: Mapping[str, Callable[..., nn.Module]]
-    default: str
     trial: Callable[[TrialColumns], tuple[Any, ...]] | None = None
     container: Callable[..., Any] | None = None
     unpack: Callable[[Any], Any] | None = None
@@ -123,15 +118,28 @@ class Slot:
         return _slot_beside, (self.contract.__module__,)
 
     @property
+    def schemes(self) -> Mapping[str, Callable[..., nn.Module]]:
+        """The built-in schemes by name.
+
+        An argument of their constructors that is called `column`, or like a slot that is built before, is filled in by
+        the model.
+        """
+        return BUILT_IN[self.name].classes
+
+    @property
+    def default(self) -> str:
+        """Name of the scheme of the standard permafrost setup."""
+        return BUILT_IN[self.name].default
+
+    @property
     def is_open(self) -> bool:
         """Whether a scheme of one's own can stand here."""
-        return self.trial is not None
+        return BUILT_IN[self.name].is_open
 
     @property
     def choices(self) -> str:
         """The names that can be given, in words."""
-        built_in = ", ".join(self.schemes)
-        return f"{built_in}, or 'package.module:Class'" if self.is_open else built_in
+        return BUILT_IN[self.name].choices
 
     def limited(self, proposal: Any, *given: Any) -> Any:
         """What the model takes of a proposal, given the arguments it was made for."""
@@ -150,25 +158,3 @@ def _slot_beside(module: str) -> Slot:
     """The slot of a module."""
     slot: Slot = importlib.import_module(module).SLOT
     return slot
-
-
-class Limited(nn.Module):
-    """A supplied scheme held to what the model enforces; the scheme itself is its member `scheme`."""
-
-
-class LimitedScheme(Limited):
-    """A supplied scheme, and the limits of its slot around it.
-
-    A supplied scheme proposes, the model limits; built-in schemes are not touched. Where a proposal is beyond a limit
-    its derivative is zero, so a network learns best when its outputs are within them by construction
-    (`noahpy_core.learning`).
-    """
-
-    def __init__(self, slot: Slot, scheme: Scheme) -> None:
-        super().__init__()
-        self.scheme = scheme
-        self.slot = slot
-
-    def forward(self, *given: Any) -> Any:
-        """The proposal within the limits of the slot; arguments are those of the slot."""
-        return self.slot.limited(self.scheme(*given), *given)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from noahpy_core.errors import SchemeError
-from noahpy_core.options import SLOTS, OwnScheme
+from noahpy_core.options import OwnScheme
+from noahpy_core.slot_list import SLOTS
 
 _UNREADABLE = (OSError, RuntimeError, AttributeError, TypeError, ValueError, LookupError, EOFError)
 

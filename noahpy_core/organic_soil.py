@@ -11,7 +11,13 @@ References
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+Numbers = TypeVar("Numbers", "Tensor", "NDArray[Any]")
 
 ORGANIC_SOIL = {
     "clapp_hornberger_b": 2.7,
@@ -33,7 +39,7 @@ def organic_share(carbon_density: Tensor) -> Tensor:
     return (carbon_density / CARBON_DENSITY_OF_PEAT).clamp(0.0, 1.0)
 
 
-def mixture(mineral: Tensor, organic: float, share: Tensor) -> Tensor:
+def mixture(mineral: Numbers, organic: float, share: Numbers) -> Numbers:
     """Mean of a property of both parts, by volume.
 
     Parameters

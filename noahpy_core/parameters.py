@@ -1,19 +1,22 @@
-"""Model parameters: primary values as tensors, bounds and units in the metadata, derived values as properties."""
+"""Model parameters: primary values as tensors, bounds and units in the metadata, derived values as properties.
+
+Names, units and bounds are wanted where nothing is computed, so torch is imported where a value is.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-from torch.export import register_dataclass
-
-from noahpy_core.column import SoilColumn
 from noahpy_core.containers import Container
 from noahpy_core.organic_soil import ORGANIC_LIMITS, ORGANIC_SOIL, mixture
 from noahpy_core.quantities import container, get_quantity, quantities, quantity
 from noahpy_core.state import LAYER
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from noahpy_core.column import SoilColumn
 
 MINERAL, GRAVEL, BEDROCK = 0, 1, 2
 """Values of `SoilParameters.material`."""
@@ -96,6 +99,8 @@ class SoilParameters(Container):
 
     def _mixed(self, share: Tensor) -> SoilParameters:
         """The properties of mineral and organic soil together."""
+        import torch
+
         values: dict[str, Any] = {
             name: mixture(getattr(self, name), organic, share) for name, organic in ORGANIC_SOIL.items()
         }
@@ -152,16 +157,22 @@ class VegetationParameters(Container):
 
     def root_fraction(self, column: SoilColumn) -> Tensor:
         """Thickness of each rooted layer over the depth of the root zone (Noah: RTDIS). [1]"""
+        import torch
+
         rooted = self.rooted(column)
         return torch.where(rooted, column.thickness, 0.0) / self.root_depth(column)
 
     def rooted(self, column: SoilColumn) -> Tensor:
         """Which layers have roots, ``[layer, column]`` of bool."""
+        import torch
+
         number = torch.arange(column.layers, device=self.root_layers.device)[:, None]
         return number < self.root_layers
 
     def root_depth(self, column: SoilColumn) -> Tensor:
         """Depth of the root zone, ``[column]``. [m]"""
+        import torch
+
         return torch.where(self.rooted(column), column.thickness, 0.0).sum(0)
 
 
@@ -208,6 +219,8 @@ class SnowParameters(Container):
 
     def resolved(self) -> SnowParameters:
         """The same parameters with every None replaced by its published value (`LAYERED_SNOW`)."""
+        import torch
+
         missing = {name: value for name, value in LAYERED_SNOW.items() if getattr(self, name) is None}
         like = self.full_cover_snow
         return dataclasses.replace(self, **{name: torch.full_like(like, value) for name, value in missing.items()})
@@ -269,10 +282,6 @@ class Parameters(Container):
     general: GeneralParameters = container(GeneralParameters)
 
 
-for _cls in (SoilParameters, VegetationParameters, SnowParameters, GeneralParameters, Parameters):
-    register_dataclass(_cls)
-
-
 def in_effect(parameters: Parameters, path: str) -> Tensor:
     """A parameter as the model takes it, ``[column]`` or ``[layer, column]``.
 
@@ -283,6 +292,8 @@ def in_effect(parameters: Parameters, path: str) -> Tensor:
     parameters : Those of a run.
     path : As ``soil.porosity``.
     """
+    import torch
+
     given: Tensor | None = get_quantity(parameters, path)
     if given is not None:
         return given

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,10 +11,12 @@ from torch import nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.combinations import check_combination
-from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot
+from noahpy_core.contract import Scheme, Slot
 from noahpy_core.errors import SchemeError
 from noahpy_core.foreign import check_class, load_weights
-from noahpy_core.options import SLOTS, Choice, Options, OwnScheme
+from noahpy_core.limited import Limited, LimitedScheme
+from noahpy_core.options import Choice, Options, OwnScheme, check_scheme
+from noahpy_core.slot_list import SLOTS
 from noahpy_core.slots.acceptance import check_supplied
 
 SCHEMES: dict[str, Mapping[str, Callable[..., nn.Module]]] = {name: slot.schemes for name, slot in SLOTS.items()}
@@ -48,16 +49,6 @@ def build_processes(
         check_combination(parts, name)
     del parts["column"]
     return parts
-
-
-def check_scheme(slot: str, name: str) -> None:
-    """Raise SchemeError, naming the valid choices, unless `name` can stand in `slot`."""
-    schemes = SLOTS[slot].schemes
-    if name in schemes or (":" in name and SLOTS[slot].is_open):
-        return
-    near = difflib.get_close_matches(name, schemes, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SchemeError(slot, f"unknown scheme {name!r}. Use {SLOTS[slot].choices}.{hint}")
 
 
 def _build(slot: str, choice: Choice, parts: Mapping[str, Any]) -> Any:
@@ -111,8 +102,3 @@ def _limited(slot: Slot, scheme: Any, column: SoilColumn) -> nn.Module:
     """A user's scheme that fits its slot, held to the limits of the model."""
     check_supplied(slot, scheme, column)
     return slot.hold(slot, scheme, column) if slot.hold else LimitedScheme(slot, scheme)
-
-
-def default_schemes() -> dict[str, str]:
-    """The default scheme of every slot."""
-    return {name: slot.default for name, slot in SLOTS.items()}

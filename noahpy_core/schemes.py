@@ -8,7 +8,6 @@ type checkers.
 from typing import Any
 
 from noahpy_core.contract import Slot
-from noahpy_core.options import SLOTS
 from noahpy_core.parameters import MINERAL
 from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.evaporation import Demand, Jarvis1976, NoahEvaporation, Potential
@@ -24,6 +23,7 @@ from noahpy_core.physics.surface import Ground, NoahSnowCover, NoahSurface
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.physics.turbulence import Chen1997, ChenZhang2009, Paulson1970, Yang2008, Zilitinkevich1995
 from noahpy_core.processes import SCHEMES
+from noahpy_core.slot_list import SLOTS
 from noahpy_core.slots.acceptance import SchemeWarning
 from noahpy_core.steps.noah import NoahStep
 

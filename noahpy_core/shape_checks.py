@@ -14,7 +14,8 @@ from torch import Tensor
 from noahpy_core.errors import ShapeError
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities
-from noahpy_core.state import Forcing, State, map_tensors
+from noahpy_core.state import Forcing, State
+from noahpy_core.trees import map_tensors
 
 TOO_SHORT = frozenset({torch.float16, torch.bfloat16})
 """Number types with which a second of warming is lost in rounding."""

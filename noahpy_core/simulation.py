@@ -26,6 +26,7 @@ from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
 from noahpy_core.shape_checks import check_shapes, for_all_columns
 from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
+from noahpy_core.trees import tree_leaves
 
 INITIAL_EMISSIVITY = 0.96
 INITIAL_CONDUCTANCE = 1.0e-4
@@ -264,7 +265,7 @@ def run(
 
 def leaves_of(*trees: Any) -> list[Tensor]:
     """All tensors of containers."""
-    return [leaf for leaf in torch.utils._pytree.tree_leaves(trees) if isinstance(leaf, Tensor)]
+    return [leaf for leaf in tree_leaves(trees) if isinstance(leaf, Tensor)]
 
 
 def _other_leaves(model: NoahModel, dt: Tensor | float) -> tuple[Tensor, ...]:
@@ -312,7 +313,7 @@ def _select(result: tuple[State, Fluxes], names: Sequence[str]) -> tuple[State, 
 
 def _spacing(state: State, steps: int, memory: int) -> int:
     """Smallest spacing whose checkpoints, plus the states of one segment, fit in `memory`."""
-    leaves = torch.utils._pytree.tree_leaves(state)
+    leaves = tree_leaves(state)
     size = sum(leaf.numel() * leaf.element_size() for leaf in leaves)
     affordable = max(memory // max(size, 1), 2)
     if steps <= affordable:

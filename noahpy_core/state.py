@@ -6,17 +6,13 @@ Every field is a tensor with the column as its last dimension: ``[column]``, or 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import torch
-from torch import Tensor
-from torch.export import register_dataclass
+from typing import TYPE_CHECKING
 
 from noahpy_core.containers import Container
 from noahpy_core.quantities import container, quantity
 
-Tree = TypeVar("Tree")
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LAYER = ("layer",)
 SNOW_LAYER = ("snow_layer",)
@@ -196,7 +192,7 @@ class Forcing(Container):
 
     def at(self, step: int) -> Forcing:
         """The forcing of one step of a ``[time, column]`` series."""
-        return map_tensors(lambda series: series[step], self)
+        return self._mapped(lambda series: series[step])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -324,24 +320,3 @@ ADDED = (
 
 CLOSURES = ("water_residual", "energy_residual", "soil_heat_residual", "enthalpy_residual")
 """Fluxes that close the budgets: round-off whatever the model is given, and without derivative."""
-
-for _cls in (SoilState, SnowState, SurfaceMemory, State, Forcing, Fluxes):
-    register_dataclass(_cls)
-
-
-def select(condition: Tensor, where_true: Tree, where_false: Tree) -> Tree:
-    """Merge two containers of equal structure column by column.
-
-    Parameters
-    ----------
-    condition : ``[column]`` of bool.
-    where_true, where_false : Containers of equal structure.
-    """
-    merged: Tree = torch.utils._pytree.tree_map(lambda a, b: torch.where(condition, a, b), where_true, where_false)
-    return merged
-
-
-def map_tensors(function: Callable[[Tensor], Any], tree: Tree) -> Tree:
-    """Apply a function to every tensor of a container (None is kept)."""
-    changed: Tree = torch.utils._pytree.tree_map_only(Tensor, function, tree)
-    return changed

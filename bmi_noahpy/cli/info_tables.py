@@ -12,12 +12,12 @@ from rich.text import Text
 from bmi_noahpy.forcing.presets import presets
 from bmi_noahpy.output.layout import SOIL_NUMBERINGS
 from bmi_noahpy.output.variables import output_variables
-from noahpy_core.options import Options
+from noahpy_core.class_values import soil_class_names, vegetation_class_names
+from noahpy_core.options import BUILT_IN
 from noahpy_core.parameters import Parameters
 from noahpy_core.presets import ABOUT
-from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import quantities
-from noahpy_core.tables import soil_class_names, vegetation_class_names
+from noahpy_core.summaries import summary
 
 
 def print_info(topic: str, console: Console) -> None:
@@ -50,11 +50,10 @@ def _schemes() -> Iterable[Table]:
         _row(sets, name, about)
     yield sets
     table = _table("Schemes (schemes.<slot>); package.module:Class names one's own", "slot", "name", "description")
-    defaults = vars(Options())
-    for slot, schemes in SCHEMES.items():
-        for name, scheme in schemes.items():
-            default = " (default)" if defaults[slot] == name else ""
-            _row(table, slot, name + default, _first_line(scheme))
+    for slot, schemes in BUILT_IN.items():
+        for name in schemes.places:
+            default = " (default)" if name == schemes.default else ""
+            _row(table, slot, name + default, summary(*schemes.place(name)))
     yield table
 
 
@@ -103,7 +102,3 @@ def _table(title: str, *headers: str) -> Table:
 def _row(table: Table, *cells: str) -> None:
     # As text: units and names must not be read as markup.
     table.add_row(*(Text(cell) for cell in cells))
-
-
-def _first_line(scheme: object) -> str:
-    return (scheme.__doc__ or "").strip().partition("\n")[0].rstrip(".")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config.errors import Problem
@@ -20,16 +19,16 @@ from bmi_noahpy.forcing.spec import find_files
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables
 from bmi_noahpy.region.cell_map import CellMap
-from noahpy_core.errors import ClassError, KeyedError
-from noahpy_core.organic_soil import ORGANIC_SOIL, mixture
-from noahpy_core.tables import (
-    check_slope_classes,
+from noahpy_core.class_values import (
+    checked_slopes,
     slope_class_count,
     soil_class_names,
     soil_property,
     vegetation_class_names,
     vegetation_property,
 )
+from noahpy_core.errors import ClassError, KeyedError
+from noahpy_core.organic_soil import ORGANIC_SOIL, mixture
 
 ICE_DENSITY = 917.0
 """Snow cannot be denser. [kg m-3]"""
@@ -198,9 +197,8 @@ def _vegetation(read: Read) -> Iterator[Problem]:
         valid = range(1, slope_class_count(table) + 1)
         yield from wrong_classes("general.slope_class", slope, valid, f"holds classes beyond 1 to {len(valid)}")
     elif slope is not None:
-        numbers = torch.as_tensor(column_values(slope, columns))
         try:
-            check_slope_classes(numbers, table=table)
+            checked_slopes(column_values(slope, columns), table)
         except ClassError as error:
             yield Problem("general.slope_class", f"{error.place}: {error.reason}")
     yield from _land_cover(read, columns)
@@ -210,7 +208,7 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
     classes, table = read.get("vegetation.class_"), read.get("vegetation.table")
     if classes is None or table is None:
         return
-    numbers = torch.as_tensor(column_values(classes, columns))
+    numbers = column_values(classes, columns)
     if isinstance(classes, CellMap):
         wrong = list(wrong_classes("vegetation.class", classes, vegetation_class_names(table), NO_PHYSICS))
         if wrong:
@@ -223,7 +221,7 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
         return
     thickness = read.get("soil.thickness")
     given = (read.get("vegetation.parameters") or {}).get("root_layers")
-    roots = column_values(given, columns) if given is not None else rooted.numpy()
+    roots = column_values(given, columns) if given is not None else rooted
     if thickness is not None:
         key = "vegetation.class" if given is None else "vegetation.parameters.root_layers"
         text = f"roots reach through {np.max(roots):g} layers, but soil.thickness has {len(thickness)}"
@@ -263,15 +261,14 @@ def _porosity(read: Read) -> NDArray[np.float64] | None:
     if classes is None or table is None or thickness is None:
         return None
     columns = column_count(read)
-    numbers = torch.as_tensor(column_values(classes, columns, len(thickness)))
-    porosity = soil_property(numbers, "porosity", table=table).numpy()
+    porosity = soil_property(column_values(classes, columns, len(thickness)), "porosity", table=table)
     given = read.get("soil.parameters") or {}
     if given.get("porosity") is not None:
         porosity = column_values(given["porosity"], columns, len(thickness))
     if given.get("organic_matter") is None:
         return porosity
     share = column_values(given["organic_matter"], columns, len(thickness))
-    return mixture(torch.as_tensor(porosity), ORGANIC_SOIL["porosity"], torch.as_tensor(share)).numpy()
+    return mixture(porosity, ORGANIC_SOIL["porosity"], share)
 
 
 def _above(key: str, values: NDArray[Any], name: str, limit: NDArray[Any], read: Read) -> Iterator[Problem]:

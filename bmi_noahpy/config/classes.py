@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo
 
-from noahpy_core.tables import class_number, soil_class_names, vegetation_class_names
+from noahpy_core.class_values import class_number, soil_class_names, vegetation_class_names
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bmi_noahpy.config.own_tables import table_file
 from bmi_noahpy.files.reading import expanded
 from bmi_noahpy.forcing.spec import find_files
+from noahpy_core.class_values import SOIL_TABLES, VEGETATION_TABLES
 from noahpy_core.options import OwnScheme
-from noahpy_core.tables import SOIL_TABLES, VEGETATION_TABLES
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration

@@ -13,9 +13,8 @@ from bmi_noahpy.config.values import read_path, refuse_empty
 from bmi_noahpy.files.brief import suggest
 from bmi_noahpy.files.trust import own_code
 from noahpy_core.errors import SchemeError
-from noahpy_core.options import Options, OwnScheme
+from noahpy_core.options import BUILT_IN, Options, OwnScheme, check_scheme
 from noahpy_core.presets import preset
-from noahpy_core.processes import SCHEMES, check_scheme
 
 PRESET = "preset"
 KEYS = ("class", "arguments", "weights", "sha256")
@@ -47,8 +46,8 @@ def read_schemes(value: Any, info: ValidationInfo) -> Options:
     for slot, given in value.items():
         if slot == PRESET:
             continue
-        if slot not in SCHEMES:
-            problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), SCHEMES)}"))
+        if slot not in BUILT_IN:
+            problems.append(Problem(str(slot), f"unknown slot. {suggest(str(slot), BUILT_IN)}"))
             continue
         try:
             chosen[slot] = _read(slot, given, info)
@@ -69,7 +68,7 @@ def write_schemes(options: Options) -> dict[str, Any]:
 
 
 def _entries(options: Options) -> Iterator[tuple[str, Any]]:
-    for slot in SCHEMES:
+    for slot in BUILT_IN:
         given = choice = getattr(options, slot)
         if isinstance(given, OwnScheme):
             choice = {"class": choice.name, "arguments": dict(choice.arguments)} | (
@@ -83,7 +82,7 @@ def _read(slot: str, given: Any, info: ValidationInfo) -> str | OwnScheme:
     if isinstance(given, Mapping):
         return _read_own(given, info)
     if not isinstance(refuse_empty(given), str):
-        raise ValueError(f"{given!r} is not the name of a scheme. Use {', '.join(SCHEMES[slot])}.")
+        raise ValueError(f"{given!r} is not the name of a scheme. Use {', '.join(BUILT_IN[slot].places)}.")
     check_scheme(slot, given)
     if ":" in given:
         _check_trust(given)

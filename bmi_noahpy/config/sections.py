@@ -39,10 +39,10 @@ from bmi_noahpy.config.values import (
     read_paths,
     refuse_empty,
 )
+from noahpy_core.class_values import SOIL_TABLES, VEGETATION_TABLES
 from noahpy_core.options import Options
 from noahpy_core.parameters import GeneralParameters, SnowParameters, SoilParameters, VegetationParameters
 from noahpy_core.state import Forcing, State
-from noahpy_core.tables import SOIL_TABLES, VEGETATION_TABLES
 
 File = Annotated[Path, BeforeValidator(read_path)]
 Files = Annotated[Path | tuple[Path, ...], BeforeValidator(read_paths)]

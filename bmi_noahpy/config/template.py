@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
+import numpy as np
 import yaml
 from pydantic import BaseModel
 
@@ -19,11 +19,10 @@ from bmi_noahpy.config.namelist import namelist_to_mapping
 from bmi_noahpy.config.organic_profiles import MARK, default_profile
 from bmi_noahpy.config.schemes import PRESET
 from bmi_noahpy.config.sections import Soil
+from noahpy_core.class_values import checked_land_cover, class_number, vegetation_class_names
 from noahpy_core.errors import ClassError
-from noahpy_core.options import Options
+from noahpy_core.options import BUILT_IN, Options
 from noahpy_core.presets import PRESETS, preset
-from noahpy_core.schemes import SLOTS
-from noahpy_core.tables import class_number, vegetation_class_names, vegetation_parameters
 
 ORGANIC_MATERIAL, SILT_LOAM = 17, 8
 """Classes of the table noah."""
@@ -114,7 +113,7 @@ def _class_of(vegetation: str) -> int:
     names = vegetation_class_names("usgs")
     try:
         number = int(vegetation) if vegetation.strip().isdigit() else class_number(vegetation, names)
-        vegetation_parameters(torch.tensor([number]), table="usgs", minimum_fraction=0.0, maximum_fraction=1.0)
+        checked_land_cover(np.array([number]), "usgs")
     except ClassError as error:
         raise ValueError(f"--vegetation: {vegetation}: {error.reason}") from None
     except ValueError as error:
@@ -197,7 +196,7 @@ def _schemes(chosen: Mapping[str, Any]) -> Iterator[str]:
     yield "  # one's own: package.module:Class, or {class: package.module:Class, arguments: {...}, weights: file.pt}"
     below = vars(Options() if name is None else preset(name))
     for slot in Options.__dataclass_fields__:
-        lines = _entry(slot, chosen.get(slot, below[slot]), SLOTS[slot].choices.replace("'", ""), "  ")
+        lines = _entry(slot, chosen.get(slot, below[slot]), BUILT_IN[slot].choices.replace("'", ""), "  ")
         yield from lines if name is None or slot in chosen else _commented(lines)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich.console import Console
-from torch.utils._pytree import tree_map
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
@@ -37,7 +36,8 @@ from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_rest
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
-from noahpy_core.state import State, map_tensors
+from noahpy_core.state import State
+from noahpy_core.trees import map_tensors, tree_map
 
 RESTARTS_PER_RUN = 10
 """Restart files of each tile when the configuration does not say: a lost worker costs a tenth of a tile at most."""

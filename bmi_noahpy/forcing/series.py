@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from bmi_noahpy.forcing.corrections import Correction, corrected
+from bmi_noahpy.forcing.corrections import Correction
 from bmi_noahpy.forcing.humidity import below_saturation, specific_humidity
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import VEGETATION, Array, ForcingError, ForcingTable, Times
 from bmi_noahpy.forcing.within_records import means_of_steps
 from noahpy_core.state import Forcing
+
+if TYPE_CHECKING:
+    import torch
 
 Index = NDArray[np.int64]
 
@@ -58,7 +61,7 @@ class ForcingSeries:
     steps : Number of steps.
     vegetation : What it gives is used whatever the records contain.
     columns : Number of columns of the run; 0 for as many as the records have. Records of one column serve all.
-    dtype : Number type of the tensors.
+    dtype : Number type of the tensors; None: torch.float64.
     corrections : Factors and offsets by quantity, applied to each step.
 
     Raises
@@ -89,7 +92,7 @@ class ForcingSeries:
     vegetation: PrescribedVegetation = PrescribedVegetation()
     _: dataclasses.KW_ONLY
     columns: int = 0
-    dtype: torch.dtype = torch.float64
+    dtype: torch.dtype | None = None
     corrections: Mapping[str, Correction] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,6 +128,11 @@ class ForcingSeries:
             if prescribed is not None:
                 values[quantity] = _prescribed(prescribed, days)
         forcing = Forcing(**{quantity: self._tensor(array, last - first) for quantity, array in values.items()})
+        if not self.corrections:
+            return forcing
+        # Only tensors need torch: a run is looked at without it.
+        from bmi_noahpy.forcing.corrected import corrected
+
         return corrected(forcing, self.corrections)
 
     def times(self) -> Times:
@@ -168,8 +176,10 @@ class ForcingSeries:
         return means
 
     def _tensor(self, values: Array, rows: int) -> torch.Tensor:
+        import torch
+
         full = np.broadcast_to(values, (rows, self.columns))
-        return torch.tensor(np.ascontiguousarray(full), dtype=self.dtype)
+        return torch.tensor(np.ascontiguousarray(full), dtype=self.dtype or torch.float64)
 
     def _check(self) -> None:
         """Refuse a run the records cannot drive."""

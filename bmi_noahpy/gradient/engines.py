@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch.utils._pytree import tree_leaves
-
 from bmi_noahpy.gradient.engine import Engine
 from bmi_noahpy.gradient.names import Find
 from bmi_noahpy.gradient.torch_engine import TorchEngine
@@ -11,6 +9,7 @@ from noahpy_core.execution import is_compiled
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import State
+from noahpy_core.trees import tree_leaves
 
 
 def engine_for(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bmi_noahpy.runs.run import Run
 
 
@@ -56,7 +55,7 @@ class UnknownOutputVariable(KeyedError):
     """A name in ``output.variables`` that no quantity has."""
 
 
-Values = Mapping[str, Tensor | None]
+Values: TypeAlias = "Mapping[str, Tensor | None]"
 """Quantities of some steps by dotted path, ``[..., column]``; those of the forcing with the prefix ``forcing.``."""
 
 FORCING = "forcing."
@@ -125,6 +124,8 @@ def _moisture(values: Values) -> Tensor:
 
 
 def _snow_density(values: Values) -> Tensor:
+    import torch
+
     depth, water_equivalent = _given(values, "snow.depth", "snow.water_equivalent")
     present = depth > 0.0
     return torch.where(present, water_equivalent / torch.where(present, depth, 1.0), torch.nan)

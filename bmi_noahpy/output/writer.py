@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.files.lock import SoleWriter
@@ -30,6 +29,8 @@ from noahpy_core.errors import KeyedError
 from noahpy_core.state import Forcing
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from bmi_noahpy.runs.run import Run
 
 

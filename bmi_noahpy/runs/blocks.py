@@ -19,7 +19,8 @@ from bmi_noahpy.runs.bounds import checked_of, first_outside, room_for_water
 from noahpy_core import simulation
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.quantities import get_quantity, quantities
-from noahpy_core.state import Fluxes, Forcing, State, map_tensors
+from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.trees import map_tensors, tree_leaves
 
 if TYPE_CHECKING:
     from bmi_noahpy.runs.run import Run
@@ -176,7 +177,7 @@ def _rows(forcing: Forcing, count: int) -> Forcing:
 
 
 def _leaves(state: State) -> list[Tensor]:
-    leaves: list[Any] = torch.utils._pytree.tree_leaves(state)
+    leaves: list[Any] = tree_leaves(state)
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 

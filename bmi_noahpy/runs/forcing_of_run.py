@@ -161,12 +161,11 @@ def forcing_series(
 
 
 def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
-    def column(value: Any) -> torch.Tensor:
-        return torch.as_tensor(select.values(value), dtype=dtype)
-
     given = {} if configuration.forcing is None else configuration.forcing.corrections
     return {
-        name: Correction(column(parts.get("factor", 1.0)), column(parts.get("offset", 0.0)), parts.get("keep", ()))
+        name: Correction(
+            select.values(parts.get("factor", 1.0)), select.values(parts.get("offset", 0.0)), parts.get("keep", ())
+        )
         for name, parts in given.items()
     }
 

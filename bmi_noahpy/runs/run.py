@@ -19,7 +19,8 @@ from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.forcing_of_run import prescribed_vegetation
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
-from noahpy_core.state import State, map_tensors
+from noahpy_core.state import State
+from noahpy_core.trees import map_tensors
 
 CPU = torch.device("cpu")
 

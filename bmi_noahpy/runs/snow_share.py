@@ -12,7 +12,8 @@ from bmi_noahpy.forcing.corrections import Correction
 from bmi_noahpy.forcing.judgement import RECORDS
 from bmi_noahpy.runs.run import Run
 from noahpy_core.physics.atmosphere import diagnose_air
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
+from noahpy_core.trees import map_tensors
 
 
 def snow_share(run: Run) -> tuple[float, str] | None:

@@ -22,7 +22,8 @@ from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.state import Forcing, SnowState, SoilState, State, SurfaceMemory, map_tensors
+from noahpy_core.state import Forcing, SnowState, SoilState, State, SurfaceMemory
+from noahpy_core.trees import map_tensors
 
 Records = Mapping[str, np.ndarray]
 

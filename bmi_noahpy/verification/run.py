@@ -14,7 +14,8 @@ from bmi_noahpy.verification.reference import Cases, Reference
 from bmi_noahpy.verification.variables import Result
 from noahpy_core.execution import Step, step_function
 from noahpy_core.model import NoahModel
-from noahpy_core.state import State, Tree, map_tensors
+from noahpy_core.state import State
+from noahpy_core.trees import Tree, map_tensors
 
 PERTURBATION = 1.0e-13
 """Relative size of a change of the inputs that stands for round-off."""

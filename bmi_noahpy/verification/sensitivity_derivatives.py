@@ -14,7 +14,8 @@ from torch.autograd import forward_ad
 from bmi_noahpy.verification.sensitivity_names import Input, Result
 from bmi_noahpy.verification.sensitivity_run import ColumnRun, Inputs
 from noahpy_core.simulation import iterate, run
-from noahpy_core.state import Fluxes, State, map_tensors
+from noahpy_core.state import Fluxes, State
+from noahpy_core.trees import map_tensors
 
 
 class Moment(NamedTuple):

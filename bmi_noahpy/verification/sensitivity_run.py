@@ -19,7 +19,8 @@ from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid
-from noahpy_core.state import Forcing, SoilState, State, map_tensors
+from noahpy_core.state import Forcing, SoilState, State
+from noahpy_core.trees import map_tensors
 
 SECONDS_PER_DAY = 86400.0
 VALUE_TOLERANCE = 1.0e-6

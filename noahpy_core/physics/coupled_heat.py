@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.numerics import implicit_root, solve_tridiagonal
@@ -27,6 +26,7 @@ from noahpy_core.physics.coupled_system import (
 )
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.roots import find_root
+from noahpy_core.trees import tree_flatten, tree_leaves, tree_unflatten
 
 
 def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Callable[[Tensor], Tensor]:

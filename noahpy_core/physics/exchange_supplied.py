@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import register_pytree_node
 
 from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.exchange_louis import Transfer
 from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import SurfaceMemory
+from noahpy_core.trees import register_pytree_node
 
 
 @dataclasses.dataclass(frozen=True)

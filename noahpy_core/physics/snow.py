@@ -24,7 +24,8 @@ from noahpy_core.physics.transitions import (
     WET_SNOW_RANGE,
     Transitions,
 )
-from noahpy_core.state import Forcing, SnowState, select
+from noahpy_core.state import Forcing, SnowState
+from noahpy_core.trees import select
 
 
 class Precipitation(NamedTuple):

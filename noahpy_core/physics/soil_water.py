@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
-from noahpy_core.contract import LimitedScheme
 from noahpy_core.fixed import ModelPart
+from noahpy_core.limited import LimitedScheme
 from noahpy_core.numerics import at_least, at_most, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters, SoilParameters
 from noahpy_core.physics.soil_hydraulics import Hydraulics

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import between
 from noahpy_core.physics.limits import SHARP_LIMITS, Limits, SharpLimits, SmoothLimits
+from noahpy_core.trees import tree_map
 
 Tree = TypeVar("Tree")
 

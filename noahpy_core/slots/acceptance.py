@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
 from noahpy_core.slots.trial_columns import TrialColumns
+from noahpy_core.trees import tree_leaves
 
 if TYPE_CHECKING:
     from noahpy_core.contract import Scheme, Slot

@@ -9,9 +9,8 @@ from torch import Tensor
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import Air
-from noahpy_core.physics.evaporation import CanopyResistance, Jarvis1976
+from noahpy_core.physics.evaporation import CanopyResistance
 from noahpy_core.physics.surface import Ground
-from noahpy_core.physics.surface_resistance import Leuning2008
 from noahpy_core.state import SoilState
 
 FRACTIONS = ("plant_coefficient", "light", "temperature", "humidity", "moisture")
@@ -40,8 +39,6 @@ SLOT = Slot(
         *(by_column("1", 0.0, 1.0, name=name) for name in FRACTIONS),
     ),
     container=CanopyResistance,
-    schemes={"jarvis1976": Jarvis1976, "leuning2008": Leuning2008},
-    default="jarvis1976",
     trial=lambda made: (
         made.soil,
         made.air,

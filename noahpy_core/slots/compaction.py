@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_layer
 from noahpy_core.parameters import SnowParameters
-from noahpy_core.physics.snow_processes import Anderson1976, NoahsOwn, NoSettling
 
 
 class CompactionScheme(Protocol):
@@ -31,8 +30,6 @@ SLOT = Slot(
     name="compaction",
     contract=CompactionScheme,
     returns=(by_layer("s-1", 0.0, 1.0, name="settling rate"),),
-    schemes={"noah": NoahsOwn, "anderson1976": Anderson1976, "none": NoSettling},
-    default="noah",
     trial=lambda made: (
         made.profile(350.0, 150.0),
         made.profile(100.0, 20.0),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column, by_layer
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.evaporation import Demand, NoahEvaporation
+from noahpy_core.physics.evaporation import Demand
 from noahpy_core.physics.surface import Ground
 from noahpy_core.state import SoilState
 
@@ -36,8 +36,6 @@ SLOT = Slot(
         by_layer("kg m-2 s-1", 0.0, name="roots"),
     ),
     container=Demand,
-    schemes={"noah": NoahEvaporation},
-    default="noah",
     trial=lambda made: (
         made.soil,
         made.values(0.1, 0.05),

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.physics.atmosphere import Air
-from noahpy_core.physics.snow_processes import Gottlib1980, NoahsOwn, Pahaut1976
 
 
 class FreshDensityScheme(Protocol):
@@ -21,7 +20,5 @@ SLOT = Slot(
     name="fresh_density",
     contract=FreshDensityScheme,
     returns=(by_column("kg m-3", 20.0, 500.0, name="density"),),
-    schemes={"noah": NoahsOwn, "pahaut1976": Pahaut1976, "gottlib1980": Gottlib1980},
-    default="noah",
     trial=lambda made: (made.air,),
 )

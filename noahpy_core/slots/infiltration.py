@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column, by_layer
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.infiltration import Koren1999Infiltration, Schaake1996
 from noahpy_core.slots.trial_columns import STEP
 
 
@@ -30,8 +29,6 @@ SLOT = Slot(
     name="infiltration",
     contract=InfiltrationScheme,
     returns=(by_column("kg m-2 s-1", 0.0, name="capacity"),),
-    schemes={"schaake1996": Schaake1996, "koren1999": Koren1999Infiltration},
-    default="schaake1996",
     trial=lambda made: (
         *made.water,
         made.values(1.0e-4, 1.0e-5),

@@ -8,13 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.physics.atmosphere import Air
-from noahpy_core.physics.snow_processes import (
-    Jennings2018,
-    NoahsOwn,
-    RampPhase,
-    ThresholdPhase,
-    WetBulbPhase,
-)
 
 
 class PhaseScheme(Protocol):
@@ -27,13 +20,5 @@ SLOT = Slot(
     name="phase",
     contract=PhaseScheme,
     returns=(by_column("1", 0.0, 1.0, name="share of snow"),),
-    schemes={
-        "noah": NoahsOwn,
-        "threshold": ThresholdPhase,
-        "ramp": RampPhase,
-        "jennings2018": Jennings2018,
-        "wet_bulb": WetBulbPhase,
-    },
-    default="noah",
     trial=lambda made: (made.air,),
 )

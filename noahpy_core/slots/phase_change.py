@@ -9,14 +9,13 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import FREEZING_POINT
-from noahpy_core.contract import Limited, Slot, by_layer
+from noahpy_core.contract import Slot, by_layer
+from noahpy_core.limited import Limited
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.soil_heat import (
     FUSION,
     Coupling,
-    HeatLimitedSoilHeat,
     SoilHeat,
     heat_conduction,
     solve_conduction,
@@ -112,8 +111,6 @@ SLOT = Slot(
     name="phase_change",
     contract=PhaseChangeScheme,
     returns=(by_layer("m3 m-3", 0.0, 1.0, name="liquid water"),),
-    schemes={"heat_limited": HeatLimitedSoilHeat, "enthalpy": EnthalpySoilHeat},
-    default="heat_limited",
     trial=_trial,
     unpack=lambda result: result.liquid if isinstance(result, SoilHeat) else result,
     limit=_at_most_total,

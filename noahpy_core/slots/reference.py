@@ -19,7 +19,7 @@ def slot_reference(slots: Mapping[str, Slot]) -> str:
 
     Parameters
     ----------
-    slots : By name, as `noahpy_core.options.SLOTS`.
+    slots : By name, as `noahpy_core.slot_list.SLOTS`.
     """
     return "\n".join(line for slot in slots.values() for line in _section(slot))
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_layer
 from noahpy_core.parameters import SnowParameters
-from noahpy_core.physics.snow_processes import NoahsOwn, PoreRetention
 
 
 class RetentionScheme(Protocol):
@@ -26,8 +25,6 @@ SLOT = Slot(
     name="retention",
     contract=RetentionScheme,
     returns=(by_layer("kg m-2", 0.0, name="water held"),),
-    schemes={"noah": NoahsOwn, "pores": PoreRetention},
-    default="noah",
     trial=lambda made: (made.profile(0.3, 0.3), made.profile(100.0, 40.0), made.parameters.snow.resolved()),
     enforced="within the heat step at most 0.4 of the layer",
 )

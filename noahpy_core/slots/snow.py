@@ -7,8 +7,7 @@ from typing import Annotated, Protocol
 from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
-from noahpy_core.physics.snow import NoahSnow, PackBalance, Precipitation, Snowpack
-from noahpy_core.physics.snow_layered import LayeredSnow
+from noahpy_core.physics.snow import PackBalance, Precipitation, Snowpack
 from noahpy_core.state import Forcing, SnowState
 
 
@@ -52,6 +51,4 @@ SLOT = Slot(
         by_column("s", 0.0, name="age"),
     ),
     container=SnowState,
-    schemes={"noah": NoahSnow, "layered": LayeredSnow},
-    default="noah",
 )

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import SnowParameters
-from noahpy_core.physics.snow_processes import Douville1995, NoahsOwn
 
 
 class SnowAlbedoScheme(Protocol):
@@ -30,8 +29,6 @@ SLOT = Slot(
     name="snow_albedo",
     contract=SnowAlbedoScheme,
     returns=(by_column("1", 0.0, 1.0, name="albedo"),),
-    schemes={"noah": NoahsOwn, "douville1995": Douville1995},
-    default="noah",
     trial=lambda made: (
         made.values(0.6, 0.8),
         made.values(1.0, 0.0),

@@ -7,7 +7,6 @@ from typing import Annotated, Protocol
 from torch import Tensor
 
 from noahpy_core.contract import Slot, by_layer
-from noahpy_core.physics.snow_processes import Calonne2011, NoahsOwn, Sturm1997, Yen1981
 
 
 class SnowConductivityScheme(Protocol):
@@ -25,7 +24,5 @@ SLOT = Slot(
     name="snow_conductivity",
     contract=SnowConductivityScheme,
     returns=(by_layer("W m-1 K-1", 0.03, 3.0, name="conductivity"),),
-    schemes={"noah": NoahsOwn, "calonne2011": Calonne2011, "sturm1997": Sturm1997, "yen1981": Yen1981},
-    default="noah",
     trial=lambda made: (made.profile(350.0, 150.0), made.profile(273.15, 260.0), made.profile(0.1, 0.0)),
 )

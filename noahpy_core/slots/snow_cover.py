@@ -9,8 +9,7 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import SnowParameters
-from noahpy_core.physics.snow_processes import ExponentialCover
-from noahpy_core.physics.surface import LARGEST_COVER, NoahSnowCover
+from noahpy_core.physics.surface import LARGEST_COVER
 
 
 class SnowCoverScheme(Protocol):
@@ -29,8 +28,6 @@ SLOT = Slot(
     name="snow_cover",
     contract=SnowCoverScheme,
     returns=(by_column("1", 0.0, LARGEST_COVER, name="snow cover"),),
-    schemes={"noah": NoahSnowCover, "exponential": ExponentialCover},
-    default="noah",
     trial=lambda made: (made.values(5.0, 60.0), made.parameters.snow),
     limit=_none_without_snow,
     enforced="0 without snow; layered snow: at least 0.5 kg m-2 of snow on what is covered",

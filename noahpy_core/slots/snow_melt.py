@@ -7,7 +7,6 @@ from typing import Annotated, Protocol
 from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
-from noahpy_core.physics.snow import NoahSnowMelt
 
 
 class SnowMeltScheme(Protocol):
@@ -20,8 +19,6 @@ SLOT = Slot(
     name="snow_melt",
     contract=SnowMeltScheme,
     returns=(by_column("kg m-2 s-1", 0.0, name="melt"),),
-    schemes={"noah": NoahSnowMelt},
-    default="noah",
     trial=lambda made: (made.values(20.0, 150.0),),
     enforced="at most heat over latent heat, and the snow there is",
 )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_layer
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.soil_hydraulics import Hydraulics, NoahHydraulics, Zhang2007
+from noahpy_core.physics.soil_hydraulics import Hydraulics
 
 
 class SoilHydraulicsScheme(Protocol):
@@ -27,8 +27,6 @@ SLOT = Slot(
     contract=SoilHydraulicsScheme,
     returns=(by_layer("m2 s-1", 0.0, 1.0, name="diffusivity"), by_layer("m s-1", 0.0, 0.1, name="conductivity")),
     container=Hydraulics,
-    schemes={"noah": NoahHydraulics, "zhang2007": Zhang2007},
-    default="zhang2007",
     trial=lambda made: (*made.water, made.parameters.soil),
     enforced="conductivity at most what drains the layer to the floor in the step",
 )

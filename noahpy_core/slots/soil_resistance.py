@@ -9,7 +9,6 @@ from torch import Tensor
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.surface import Ground
-from noahpy_core.physics.surface_resistance import NoSoilResistance, Sellers1992
 from noahpy_core.state import SoilState
 
 
@@ -23,7 +22,5 @@ SLOT = Slot(
     name="soil_resistance",
     contract=SoilResistanceScheme,
     returns=(by_column("s m-1", 0.0, name="resistance"),),
-    schemes={"none": NoSoilResistance, "sellers1992": Sellers1992},
-    default="none",
     trial=lambda made: (made.soil, made.ground, made.parameters),
 )

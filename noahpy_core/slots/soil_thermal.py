@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_layer
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.soil_thermal import ContinuousCoteKonrad2005, CoteKonrad2005, PetersLidard1998
 
 THERMAL_CONDUCTIVITY = (0.01, 10.0)
 """Of soil; dry peat has 0.05, quartz 7.7. [W m-1 K-1]"""
@@ -29,11 +28,5 @@ SLOT = Slot(
     name="soil_thermal",
     contract=SoilThermalScheme,
     returns=(by_layer("W m-1 K-1", *THERMAL_CONDUCTIVITY, name="conductivity"),),
-    schemes={
-        "peters_lidard1998": PetersLidard1998,
-        "cote_konrad2005": CoteKonrad2005,
-        "cote_konrad2005_continuous": ContinuousCoteKonrad2005,
-    },
-    default="cote_konrad2005",
     trial=lambda made: (*made.water, made.parameters.soil),
 )

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column, by_layer
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.soil_water import SoilDemand, SoilWater, SoilWaterStep
-from noahpy_core.physics.soil_water_richards import RichardsSoilWater, RichardsWater
+from noahpy_core.physics.soil_water import SoilDemand, SoilWater
+from noahpy_core.physics.soil_water_richards import RichardsWater
 
 
 class SoilWaterScheme(Protocol):
@@ -39,6 +39,4 @@ SLOT = Slot(
         by_column("kg m-2 s-1", name="created"),
     ),
     container=SoilWater,
-    schemes={"noah": SoilWaterStep, "richards": RichardsSoilWater},
-    default="noah",
 )

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import FREEZING_POINT
-from noahpy_core.contract import Limited, LimitedScheme, Scheme, Slot, by_layer
+from noahpy_core.contract import Scheme, Slot, by_layer
+from noahpy_core.limited import Limited, LimitedScheme
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
+from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.slots.acceptance import Unfit, called, check_tensor
 from noahpy_core.slots.trial_columns import TrialColumns
 
@@ -145,8 +146,6 @@ SLOT = Slot(
     name="supercooled_water",
     contract=SupercooledWaterScheme,
     returns=(by_layer("m3 m-3", 0.0, 1.0, name="liquid water"),),
-    schemes={"koren1999": Koren1999, "niu_yang2006": NiuYang2006},
-    default="koren1999",
     trial=_trial,
     limit=_at_most_total,
     enforced="0 to total water; exponent of a curve 1 to 30, its equation solved by the model",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.surface import Ground, NoahSurface
+from noahpy_core.physics.surface import Ground
 
 SMALLEST_EMISSIVITY = 0.5
 """A surface that hardly emits, in calm air, has no way to lose the heat of the sun. [1]"""
@@ -30,7 +30,5 @@ SLOT = Slot(
     name="surface",
     contract=SurfaceScheme,
     returns=(by_column("1", 0.0, 1.0, name="albedo"), by_column("1", SMALLEST_EMISSIVITY, 1.0, name="emissivity")),
-    schemes={"noah": NoahSurface},
-    default="noah",
     trial=lambda made: (made.ground, made.values(0.2, 0.7), made.values(1.0e5, 5.0e5), made.parameters),
 )

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import GeneralParameters
-from noahpy_core.physics.turbulence import ChenZhang2009, Zilitinkevich1995
 
 
 class ThermalRoughnessScheme(Protocol):
@@ -23,7 +22,5 @@ SLOT = Slot(
     name="thermal_roughness",
     contract=ThermalRoughnessScheme,
     returns=(by_column("1", 0.0, 2.0, name="coefficient"),),
-    schemes={"zilitinkevich1995": Zilitinkevich1995, "chen_zhang2009": ChenZhang2009},
-    default="zilitinkevich1995",
     trial=lambda made: (made.values(0.02, 0.1), made.parameters.general),
 )

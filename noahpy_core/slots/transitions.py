@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from noahpy_core.contract import Limited, Scheme, Slot, by_column
+from noahpy_core.contract import Scheme, Slot, by_column
+from noahpy_core.limited import Limited
 from noahpy_core.physics.surface import limited_fraction
-from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions, WeightedSides
+from noahpy_core.physics.transitions import WeightedSides
 from noahpy_core.slots.acceptance import Unfit, called, check_tensor
 from noahpy_core.slots.trial_columns import TrialColumns
 
@@ -82,8 +83,6 @@ SLOT = Slot(
     name="transitions",
     contract=TransitionsScheme,
     returns=(by_column("1", 0.0, 1.0, name="weight"),),
-    schemes={"sharp": SharpTransitions, "smooth": SmoothTransitions},
-    default="sharp",
     trial=lambda made: (),
     enforced="amount 0 where x is not positive; the two sides are merged by weighted mean",
     check=_checked,

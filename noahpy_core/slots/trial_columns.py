@@ -12,7 +12,8 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import Air, diagnose_air
 from noahpy_core.physics.surface import Ground, snow_free_ground
-from noahpy_core.state import Forcing, SoilState, SurfaceMemory, map_tensors
+from noahpy_core.state import Forcing, SoilState, SurfaceMemory
+from noahpy_core.trees import map_tensors
 
 SANDY_LOAM, GRASSLAND = 3, 7
 STEP = 3600.0

@@ -9,8 +9,7 @@ from torch import Tensor
 from noahpy_core.contract import Slot, by_column
 from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import Air
-from noahpy_core.physics.exchange_louis import Louis1979
-from noahpy_core.physics.turbulence import Chen1997, Conductance, Paulson1970, Yang2008
+from noahpy_core.physics.turbulence import Conductance
 from noahpy_core.state import SurfaceMemory
 
 CONDUCTANCE = (1.0e-5, 10.0)
@@ -38,7 +37,5 @@ SLOT = Slot(
         by_column("1", name="richardson"),
     ),
     container=Conductance,
-    schemes={"paulson1970": Paulson1970, "chen1997": Chen1997, "yang2008": Yang2008, "louis1979": Louis1979},
-    default="chen1997",
     trial=lambda made: (made.surface_memory(), made.values(290.0, 262.0), made.air, made.parameters.general),
 )

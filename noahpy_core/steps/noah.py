@@ -10,7 +10,6 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import HEAT_CAPACITY_AIR
-from noahpy_core.contract import LimitedScheme
 from noahpy_core.diagnostics import StepParts, assemble_fluxes
 from noahpy_core.exchange import (
     Evaporation,
@@ -21,6 +20,7 @@ from noahpy_core.exchange import (
     limited_potential,
 )
 from noahpy_core.fixed import ModelPart
+from noahpy_core.limited import LimitedScheme
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics import energy_balance

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from noahpy_core import NoahModel, Options, Parameters, SoilColumn, State, initial_state
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
 from noahpy_core.tables import general_parameters, snow_parameters, soil_parameters, vegetation_parameters
+from noahpy_core.trees import map_tensors
 
 STEP, DAY, YEAR = 1800.0, 86400.0, 365.0 * 86400.0
 GRASSLAND, SANDS_AND_LOAMS = 7, (2, 3, 4, 6, 8, 9)

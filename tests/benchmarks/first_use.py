@@ -15,7 +15,7 @@ from timing import Action, seconds
 
 from noahpy_core import run
 from noahpy_core.compiled import CompiledStep
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 
 def beyond_the_second_time(action: Action) -> float:

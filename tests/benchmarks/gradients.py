@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from noahpy_core import Parameters
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 
 def requiring(parameters: Parameters, wanted: str) -> Parameters:

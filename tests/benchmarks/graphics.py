@@ -14,7 +14,7 @@ import torch
 from columns import STEP, Site, make_site
 
 from noahpy_core import NoahModel, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 STEPS, STEPS_OF_GRADIENT, STEPS_OF_EAGER = 48, 16, 4
 

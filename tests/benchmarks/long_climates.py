@@ -16,7 +16,8 @@ from step_length import climates, with_layers
 from torch import Tensor
 
 from noahpy_core import ConvergenceError, NoahModel, preset, run
-from noahpy_core.state import Forcing, State, map_tensors
+from noahpy_core.state import Forcing, State
+from noahpy_core.trees import map_tensors
 
 OUTPUTS = ("soil.temperature", "skin_temperature", "soil.moisture", "water_residual", "enthalpy_residual")
 YEAR, MONTH = 365.0 * 86400.0, 30.0 * 86400.0

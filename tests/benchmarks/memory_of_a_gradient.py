@@ -14,7 +14,7 @@ from columns import STEP, Site, make_site
 from torch import Tensor
 
 from noahpy_core import run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 
 def differentiate(site: Site, steps: int, spacing: int) -> Tensor:

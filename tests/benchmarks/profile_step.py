@@ -27,7 +27,7 @@ import noahpy_core.compiled.execute.case as compiled
 from noahpy_core import run
 from noahpy_core.compiled.execute.program import vector_target
 from noahpy_core.compiled.record.step_graph import Shape
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 REPEATS, WINDOW = 30, 3
 """Repetitions of each piece of a run, and its steps."""

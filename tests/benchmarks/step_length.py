@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from noahpy_core import NoahModel, initial_state, preset, run
-from noahpy_core.state import State, map_tensors
+from noahpy_core.state import State
+from noahpy_core.trees import map_tensors
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

@@ -16,7 +16,7 @@ from torch import nn
 
 from noahpy_core import NoahModel, Parameters, SoilColumn, run
 from noahpy_core.learning import LearnedEvaporation, LearnedThermalConductivity
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 STEPS = 4 * 48
 LARGEST_RATIO = 2.0

@@ -23,7 +23,7 @@ from bmi_noahpy import BmiNoahPy
 from bmi_noahpy.example import write_example
 from noahpy_core import run
 from noahpy_core.compiled import CompiledStep
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 ROUNDS = 5
 NUMBER_TYPES = {"float64": torch.float64, "float32": torch.float32}

@@ -9,7 +9,7 @@ from bmi_noahpy.calibration.intervals import Interval, position_of, unknown_of
 from bmi_noahpy.calibration.problem.controls import base_values
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.search import first_unknowns
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import yaml
 from calibration_cases import write_site
 
 from bmi_noahpy.config import ConfigurationError, load_configuration
-from bmi_noahpy.forcing.corrections import Correction, corrected
+from bmi_noahpy.forcing.corrected import corrected
+from bmi_noahpy.forcing.corrections import Correction
 from bmi_noahpy.runs.prepare import prepare
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
 

@@ -17,7 +17,7 @@ from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.snow_layered import layered_snow
 from noahpy_core.processes import SCHEMES, build_processes
-from noahpy_core.state import Forcing, SnowState, SoilState, State, SurfaceMemory, map_tensors
+from noahpy_core.state import Forcing, SnowState, SoilState, State, SurfaceMemory
 from noahpy_core.tables import (
     general_parameters,
     snow_parameters,
@@ -26,6 +26,7 @@ from noahpy_core.tables import (
     vegetation_class_names,
     vegetation_parameters,
 )
+from noahpy_core.trees import map_tensors
 
 TWO_LAYERS = (0.3, 1.2)
 THREE_LAYERS = (0.1, 0.4, 1.1)

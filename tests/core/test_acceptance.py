@@ -14,12 +14,13 @@ from torch import nn
 from noahpy_core import equilibrium_liquid, preset
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
-from noahpy_core.options import SLOTS, Options
+from noahpy_core.options import Options
 from noahpy_core.physics.freezing import Koren1999
 from noahpy_core.physics.snow_processes import NoahsOwn
 from noahpy_core.physics.soil_hydraulics import Hydraulics
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.processes import SCHEMES
+from noahpy_core.slot_list import SLOTS
 from noahpy_core.slots.acceptance import SchemeWarning, check_supplied
 from noahpy_core.slots.trial_columns import TrialColumns
 

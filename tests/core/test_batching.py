@@ -15,7 +15,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import get_quantity
-from noahpy_core.state import select
+from noahpy_core.trees import select
 
 PHASE_CHANGE = list(SCHEMES["phase_change"])
 TURBULENCE = list(SCHEMES["turbulence"])

@@ -9,7 +9,7 @@ import torch
 from random_columns import Case, random_case
 
 from noahpy_core import BoundsError, NoahModel, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 
 def begin(case: Case, *, air: dict | None = None, parameters=None, state=None, check: bool = True):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from noahpy_core import NoahModel, SoilColumn, State, initial_state, preset, run
 from noahpy_core.quantities import get_quantity, quantities
-from noahpy_core.state import Fluxes, Forcing, map_tensors
+from noahpy_core.state import Fluxes, Forcing
+from noahpy_core.trees import map_tensors
 
 LATENT_HEAT_FUSION = 3.335e5
 CASE = random_case(180, seed=1)

@@ -11,7 +11,7 @@ import torch
 from random_columns import layered
 
 from noahpy_core import NoahModel, preset, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 CLIMATES = Path(__file__).parents[3] / "shared" / "climates" / "climates.py"
 

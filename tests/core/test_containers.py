@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -122,3 +125,13 @@ def test_containers_of_several_classes_are_not_joined():
         join_columns([CASE.state, CASE.forcing])
     with pytest.raises(ValueError, match=r"^join_columns: of Tensor\."):
         join_columns([torch.zeros(1), torch.zeros(1)])
+
+
+@pytest.mark.slow
+def test_a_container_from_another_process_is_a_tree_there(tmp_path):
+    file = tmp_path / "state.pickle"
+    file.write_bytes(pickle.dumps(CASE.state))
+    program = "import pickle, sys; from torch.utils._pytree import tree_leaves; "
+    program += "print(len(tree_leaves(pickle.load(open(sys.argv[1], 'rb')))))"
+    done = subprocess.run([sys.executable, "-c", program, str(file)], check=True, capture_output=True, text=True)
+    assert int(done.stdout) == len(leaves(CASE.state)) > 1

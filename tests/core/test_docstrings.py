@@ -11,7 +11,7 @@ import pytest
 
 import noahpy_core
 from noahpy_core import duals, foreign, learning, physics, tables
-from noahpy_core.options import SLOTS
+from noahpy_core.slot_list import SLOTS
 from noahpy_core.slots.reference import methods_of
 
 UNITS = re.compile(r"(?<!`)\[(?:1|K|m[23]?|s|kg|W|J|Pa)\b[^\]]*\]")

@@ -17,7 +17,7 @@ from noahpy_core.options import Options
 from noahpy_core.physics import enthalpy
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
 from noahpy_core.simulation import iterate, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 DAY = 86400.0
 LENGTHS = (60.0, 1800.0, 10800.0, DAY, 30.0 * DAY)

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from noahpy_core import NoahModel, Options, preset, step_function
 from noahpy_core.compiled import why_not_compiled
 from noahpy_core.fixed import ModelPart
-from noahpy_core.options import SLOTS
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
-from noahpy_core.state import map_tensors
+from noahpy_core.slot_list import SLOTS
+from noahpy_core.trees import map_tensors
 
 CASE = random_case(18, seed=3)
 ARGUMENTS = (CASE.state, CASE.forcing, CASE.parameters, CASE.dt)

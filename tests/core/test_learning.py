@@ -20,7 +20,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.physics.soil_thermal import dry_conductivity, saturated_conductivity
 from noahpy_core.quantities import get_quantity
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 CASE = random_case(36, 4, seed=90)
 TARGETS = (

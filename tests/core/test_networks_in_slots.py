@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
-from noahpy_core.state import Fluxes, Forcing, State, map_tensors
+from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.trees import map_tensors
 
 pytestmark = pytest.mark.filterwarnings("ignore::noahpy_core.slots.acceptance.SchemeWarning")
 COLUMNS, STEPS = 72, 64

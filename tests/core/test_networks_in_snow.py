@@ -10,7 +10,7 @@ from random_columns import layered, random_case
 from torch import Tensor, nn
 
 from noahpy_core import NoahModel, preset
-from noahpy_core.options import SLOTS
+from noahpy_core.slot_list import SLOTS
 
 CASE = random_case(45, seed=6)
 STEP = 3600.0

@@ -11,8 +11,8 @@ from noahpy_core.organic_soil import organic_share
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.soil_thermal import CoteKonrad2005, heat_capacity, solids_heat_capacity
 from noahpy_core.simulation import equilibrium_liquid
-from noahpy_core.state import map_tensors
 from noahpy_core.tables import soil_class_names, soil_parameters
+from noahpy_core.trees import map_tensors
 
 LOAM = 7
 

@@ -12,11 +12,11 @@ from random_columns import random_case, standard_schemes
 from torch import nn
 
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options, OwnScheme
+from noahpy_core.options import Options, OwnScheme, check_scheme, default_schemes
 from noahpy_core.physics.snow import NoahSnowMelt
 from noahpy_core.physics.surface import NoahSnowCover
 from noahpy_core.presets import preset
-from noahpy_core.processes import SCHEMES, build_processes, check_scheme, default_schemes
+from noahpy_core.processes import SCHEMES, build_processes
 
 CASE = random_case(60, seed=3)
 

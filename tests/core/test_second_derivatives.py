@@ -16,7 +16,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import iterate, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 ENTHALPY = Options(phase_change="enthalpy")
 Functional = Callable[[Tensor, Tensor], Tensor]

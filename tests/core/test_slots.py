@@ -14,12 +14,14 @@ from bmi_noahpy.verification.setup import scheme_options
 from noahpy_core import NoahModel, Options, preset
 from noahpy_core.combinations import RULES
 from noahpy_core.contract import Values
-from noahpy_core.options import SLOTS
+from noahpy_core.options import BUILT_IN
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.snow_processes import NoahsOwn
 from noahpy_core.presets import PRESETS
+from noahpy_core.slot_list import SLOTS
 from noahpy_core.slots.reference import arguments_of, methods_of, slot_reference
 from noahpy_core.slots.trial_columns import TrialColumns
+from noahpy_core.summaries import summary
 
 CASE = random_case(18, seed=3)
 FUNCTIONS = [name for name, slot in SLOTS.items() if slot.is_open and "__call__" in methods_of(slot.contract)]
@@ -30,7 +32,17 @@ def test_an_option_has_the_name_of_its_slot_and_its_default_is_built_in():
     for name, slot in SLOTS.items():
         assert slot.name == name
         assert slot.default in slot.schemes
+        assert slot.is_open == (slot.trial is not None)
     assert vars(Options()) == {name: slot.default for name, slot in SLOTS.items()}
+
+
+@pytest.mark.parametrize("name", SLOTS)
+def test_every_scheme_of_the_table_is_the_class_of_its_place(name):
+    for scheme, found in SLOTS[name].schemes.items():
+        module, called = BUILT_IN[name].place(scheme)
+        assert issubclass(found, nn.Module)
+        assert (found.__module__, found.__qualname__) == (module, called)
+        assert summary(module, called) == inspect.cleandoc(found.__doc__).partition("\n")[0].rstrip(".")
 
 
 def names_given(method) -> list[str]:

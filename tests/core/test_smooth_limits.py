@@ -14,7 +14,8 @@ from noahpy_core import NoahModel, Options, preset, run
 from noahpy_core.physics.limits import SHARP_LIMITS, SmoothLimits
 from noahpy_core.physics.snow_layered import layered_snow
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
-from noahpy_core.state import Fluxes, map_tensors
+from noahpy_core.state import Fluxes
+from noahpy_core.trees import map_tensors
 
 CASE = random_case(45, seed=3)
 DEEP = random_case(45, 20, seed=3)

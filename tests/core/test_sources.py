@@ -11,9 +11,10 @@ from torch import Tensor
 
 from noahpy_core import Forcing, NoahModel, Options, preset, run
 from noahpy_core.budget import water_storage
-from noahpy_core.contract import Limited
+from noahpy_core.limited import Limited
 from noahpy_core.physics.soil_heat import HeatLimitedSoilHeat
-from noahpy_core.state import ADDED, map_tensors
+from noahpy_core.state import ADDED
+from noahpy_core.trees import map_tensors
 
 SCHEMES = {
     "noah": Options(),

@@ -12,7 +12,7 @@ from bmi_noahpy.verification.reference import read_reference
 from noahpy_core import NoahModel, Options, equilibrium_liquid, run
 from noahpy_core.physics.transitions import SharpTransitions, SmoothTransitions
 from noahpy_core.quantities import get_quantity, replace_quantity
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 FREEZING = 273.15
 COUNT = 4001

@@ -12,7 +12,8 @@ from torch.autograd import forward_ad
 from bmi_noahpy.calibration.file.calibration import Calibration
 from bmi_noahpy.calibration.problem.controls import Controls, base_values
 from bmi_noahpy.config.sections import EQUILIBRIUM
-from bmi_noahpy.forcing.corrections import Correction, corrected
+from bmi_noahpy.forcing.corrected import corrected
+from bmi_noahpy.forcing.corrections import Correction
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.spin_up import spin_up_steps
 from noahpy_core.numerics import at_most
@@ -20,7 +21,8 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import equilibrium_liquid
 from noahpy_core.simulation import run as run_model
-from noahpy_core.state import Forcing, SoilState, State, Tree, map_tensors
+from noahpy_core.state import Forcing, SoilState, State
+from noahpy_core.trees import Tree, map_tensors
 
 NEW_SNOW_DENSITY = 250.0
 """Density of snow that the run does not have at its start. [kg m-3]"""

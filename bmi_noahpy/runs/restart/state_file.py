@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils._pytree import keystr, tree_flatten_with_path, tree_unflatten
 
 from bmi_noahpy.atomic import replaced
 from bmi_noahpy.output import OutputMark
@@ -23,6 +22,7 @@ from bmi_noahpy.runs.restart.fingerprint import Fingerprint
 from noahpy_core import __version__
 from noahpy_core.quantities import quantities
 from noahpy_core.state import State
+from noahpy_core.trees import keystr, tree_flatten_with_path, tree_unflatten
 
 KIND = "noahpy restart"
 EPOCH = np.datetime64("1970-01-01T00:00:00", "s")

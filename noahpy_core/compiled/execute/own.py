@@ -24,8 +24,8 @@ from noahpy_core.compiled.record.own_step import (
 )
 from noahpy_core.compiled.record.recorded_values import CannotCompile
 from noahpy_core.compiled.record.step_graph import OwnStep, Shape
-from noahpy_core.contract import Limited
 from noahpy_core.fixed import hooks_so_far
+from noahpy_core.limited import Limited
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.snow_layered import LayeredSnow

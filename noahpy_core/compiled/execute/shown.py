@@ -14,8 +14,8 @@ import torch
 
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.record.step_graph import CONTAINERS, Shape
-from noahpy_core.options import SLOTS
 from noahpy_core.quantities import quantities
+from noahpy_core.slot_list import SLOTS
 
 Kind = Literal["steps", "changes", "steps back", "second derivatives"]
 """Kernels: steps, steps with their change in a direction, steps back, steps back with their change in a direction."""

@@ -1,5 +1,1 @@
 """The conservative column: surface, layered snow and soil exchange heat as one system, and no store gains by it."""
-
-from noahpy_core.steps.conservative.step import ConservativeStep
-
-__all__ = ["ConservativeStep"]

@@ -21,7 +21,8 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.transitions import FRESH_SNOW_SCALE
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.simulation import Trajectory, run
-from noahpy_core.state import Fluxes, Forcing, State, map_tensors
+from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.trees import map_tensors
 
 ROUND_OFF = 1.0e-12
 """Compiled and eager numbers differ by less, as a share of the value plus the largest of any column."""

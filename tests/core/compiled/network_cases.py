@@ -17,7 +17,8 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.simulation import run
 from noahpy_core.slots.acceptance import SchemeWarning
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
+from noahpy_core.trees import map_tensors
 
 
 def everywhere(case: Case, phase_change: str) -> NoahModel:

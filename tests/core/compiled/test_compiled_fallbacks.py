@@ -21,7 +21,8 @@ from noahpy_core.options import Options
 from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.simulation import Trajectory, iterate, run
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
+from noahpy_core.trees import map_tensors
 
 SETUP = COVER[2]
 ENTHALPY = COVER[3]

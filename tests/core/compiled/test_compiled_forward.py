@@ -26,7 +26,7 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.execution import step_function
 from noahpy_core.quantities import get_quantity
 from noahpy_core.simulation import Trajectory, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 COLUMNS = 450
 SHORT = COVER[1]

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from noahpy_core.quantities import get_quantity, replace_quantity
 from noahpy_core.simulation import Trajectory, run
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 COLUMNS = 450
 SHORT, TWO_LAYERS = COVER[1], COVER[2]

@@ -26,7 +26,8 @@ from threshold_columns import at_thresholds
 from noahpy_core import ConvergenceError, NoahModel, preset, run, step_function
 from noahpy_core.compiled.execute.shown import TRY_VARIABLE
 from noahpy_core.quantities import get_quantity, quantities
-from noahpy_core.state import State, map_tensors
+from noahpy_core.state import State
+from noahpy_core.trees import map_tensors
 
 graphics = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics processor")
 CLOSE = 1.0e-9

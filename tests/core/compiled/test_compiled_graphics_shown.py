@@ -21,7 +21,7 @@ from noahpy_core.compiled import NotCompiled
 from noahpy_core.compiled.execute import shown
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import Trajectory
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 SETUP = COVER[0]
 

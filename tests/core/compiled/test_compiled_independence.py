@@ -11,7 +11,8 @@ from compiled_cases import COVER, DIFFERENTIATED, EVERYTHING, SIZES, UNITS, Setu
 from random_columns import Case
 
 from noahpy_core.simulation import run
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
+from noahpy_core.trees import map_tensors
 
 COMPANY = (1, 3, 8, 17)
 COLUMNS = 200

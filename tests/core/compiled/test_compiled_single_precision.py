@@ -7,7 +7,7 @@ import torch
 from compiled_cases import COVER, EVERYTHING, gradients, series, shares_of_largest, taken
 
 from noahpy_core.execution import step_function
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 COLUMNS = 900
 SETUPS = [COVER[0], pytest.param(COVER[1], marks=pytest.mark.slow)]

@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from noahpy_core import NoahModel, State, preset, step_function
 from noahpy_core.compiled import NotCompiled
 from noahpy_core.physics.turbulence import Chen1997
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 SETUP = COVER[1]
 CASE = SETUP.case(6, seed=601)

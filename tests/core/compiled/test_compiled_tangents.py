@@ -30,7 +30,8 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.quantities import quantities, replace_quantity
 from noahpy_core.simulation import run
-from noahpy_core.state import Fluxes, map_tensors
+from noahpy_core.state import Fluxes
+from noahpy_core.trees import map_tensors
 
 OUTPUTS = [name for name in DIFFERENTIATED if not dict(quantities(Fluxes)).get(name, {}).get("optional")]
 SWITCHES = ("two_pass_saturation", "material", "root_layers")

@@ -9,8 +9,6 @@ from torch import Tensor
 from noahpy_core.contract import Slot
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Fluxes, Forcing, State
-from noahpy_core.steps.conservative import ConservativeStep
-from noahpy_core.steps.noah import NoahStep
 
 
 class SurfaceBalanceScheme(Protocol):
@@ -25,6 +23,4 @@ SLOT = Slot(
     name="surface_balance",
     contract=SurfaceBalanceScheme,
     returns=(),
-    schemes={"noah": NoahStep, "closed": ConservativeStep},
-    default="noah",
 )
