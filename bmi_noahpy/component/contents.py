@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import FrameworkInputs
 from bmi_noahpy.component.mass_balance import MassBalance
+from bmi_noahpy.component.weather import Weather
 from bmi_noahpy.gradient.taken_step import StepResult
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
@@ -27,7 +28,7 @@ class Contents:
     inputs : What a framework has set.
     balance : Water since the start.
     guessed : Columns whose surface humidity is a first guess still, of bool; None when there are none.
-    forcing : Of the last step; of the first one before it, when a file gives it.
+    weather : Of the last step; of the first one before it, when a file gives it.
     fluxes : Mean over the last call; None before the first step.
     span : Length of that call. [s]
     cells : Place of each column in the flattened grid.
@@ -40,11 +41,16 @@ class Contents:
     inputs: FrameworkInputs
     balance: MassBalance
     guessed: Tensor | None
-    forcing: Forcing | None
+    weather: Weather | None
     span: float
     cells: Tensor
     fluxes: Fluxes | None = None
     snow_was_set: bool = False
+
+    @property
+    def forcing(self) -> Forcing | None:
+        """Of `weather`."""
+        return None if self.weather is None else self.weather.forcing
 
     def result(self) -> StepResult:
         """What outputs are read from."""

@@ -189,6 +189,9 @@ class FrameworkInputs:
             complete = windy or (value is not None and value is default)
             if not complete and _is_missing(field, value):
                 missing.append(field)
+            elif value is not None and value is self._held.get(field) and not self._once:
+                # Looked at once: what is set later puts numbers in the place of numbers.
+                self._everywhere.add(field)
         if missing:
             raise MissingInput(tuple(missing))
         found |= self._added(found["air_temperature"])

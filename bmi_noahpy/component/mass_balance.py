@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from numpy.typing import NDArray
 from torch import Tensor
 
+from bmi_noahpy.component.weather import Weather
 from noahpy_core.budget import water_storage
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.weather_rows import WeatherRow
 
 KEPT = 4
 """Results of steps at most whose memory is known."""
-_Values = Tensor | NDArray[Any]
 
 
 class MassBalance:
@@ -43,23 +42,23 @@ class MassBalance:
 
     def __getstate__(self) -> dict[str, Any]:
         # In a copy the arrays would not be the memory of its tensors.
-        return {**vars(self), "_gained": (None, 0.0), "_parts": {}}
+        return {**vars(self), "_gained": (None, 0.0), "_memory": {}}
 
     def _begin_reading(self) -> None:
-        self._gained: tuple[Forcing | None, float] = None, 0.0
-        self._parts: dict[int, tuple[Fluxes, State, tuple[Sequence[_Values], ...]]] = {}
+        self._gained: tuple[Weather | None, float] = None, 0.0
+        self._memory: dict[int, tuple[Fluxes, State, list[memoryview]]] = {}
 
-    def add_step(self, before: State, after: State, fluxes: Fluxes, forcing: Forcing, step: float) -> None:
+    def add_step(self, before: State, after: State, fluxes: Fluxes, weather: Weather, step: float) -> None:
         """Book one step of `step` seconds, from the state it really started from."""
         if before is not self._known:
             self._leaked -= self._storage(before) - self._stored
-        if forcing is not self._gained[0]:
-            self._gained = forcing, _depth(forcing.precipitation, *_added(forcing))
-        lost, created, stored = self._parts_of(after, fluxes)
+        if weather is not self._gained[0]:
+            self._gained = weather, _gained(weather)
+        lost, created, stored = self._depths(after, fluxes)
         self._in += self._gained[1] * step
-        self._out += _depth(*lost) * step
-        self._leaked -= _depth(*created) * step
-        self._stored = _depth(*stored)
+        self._out += lost * step
+        self._leaked -= created * step
+        self._stored = stored
         self._known = after
 
     def knows(self, state: State) -> bool:
@@ -88,29 +87,40 @@ class MassBalance:
         """``in``, ``out``, ``stored`` or ``leaked``. [m]"""
         return self.terms()[term]
 
-    def _parts_of(self, after: State, fluxes: Fluxes) -> tuple[Sequence[_Values], ...]:
-        """Water that was lost, created and is stored, of one column as numpy reads them: the same memory.
+    def _depths(self, after: State, fluxes: Fluxes) -> tuple[float, float, float]:
+        """Water that was lost and created [m s-1], and that is stored [m].
 
-        A compiled step gives the same objects back every few steps.
+        A compiled step gives the same objects back every few steps: of one column their memory is read as it is.
         """
-        known = self._parts.get(id(fluxes))
-        if known is not None and known[0] is fluxes and known[1] is after:
-            return known[2]
-        parts: tuple[Sequence[_Values], ...] = (
-            (fluxes.evapotranspiration, fluxes.surface_runoff, fluxes.drainage, fluxes.saturation_excess),
-            (fluxes.numerical_water_source,),
-            (fluxes.soil_water_storage, after.snow.water_equivalent, after.canopy_water),
+        known = self._memory.get(id(fluxes))
+        if known is None or known[0] is not fluxes or known[1] is not after:
+            parts = (
+                fluxes.evapotranspiration, fluxes.surface_runoff, fluxes.drainage, fluxes.saturation_excess,
+                fluxes.numerical_water_source, fluxes.soil_water_storage, after.snow.water_equivalent,
+                after.canopy_water,
+            )  # fmt: skip
+            if after.canopy_water.numel() > 1 or not after.canopy_water.is_cpu:
+                return _depth(*parts[:4]), _depth(parts[4]), _depth(*parts[5:])
+            if len(self._memory) >= KEPT:
+                self._memory.clear()
+            known = self._memory[id(fluxes)] = fluxes, after, [part.detach().numpy().data for part in parts]
+        evaporated, ran_off, drained, exceeded, created, in_soil, in_snow, on_leaves = known[2]
+        return (
+            (evaporated[0] + ran_off[0] + drained[0] + exceeded[0]) / WATER_DENSITY,
+            created[0] / WATER_DENSITY,
+            (in_soil[0] + in_snow[0] + on_leaves[0]) / WATER_DENSITY,
         )
-        if after.canopy_water.numel() > 1 or not after.canopy_water.is_cpu:
-            return parts
-        parts = tuple([part.detach().numpy() for part in group if isinstance(part, Tensor)] for group in parts)
-        if len(self._parts) >= KEPT:
-            self._parts.clear()
-        self._parts[id(fluxes)] = fluxes, after, parts
-        return parts
 
     def _storage(self, state: State) -> float:
         return _depth(water_storage(state, self._column))
+
+
+def _gained(weather: Weather) -> float:
+    """Precipitation and what was added besides. [m s-1]"""
+    forcing = weather.source
+    if isinstance(forcing, WeatherRow):
+        return forcing.mean("precipitation") / WATER_DENSITY
+    return _depth(forcing.precipitation, *_added(forcing))
 
 
 def _added(forcing: Forcing) -> list[Tensor]:
@@ -119,6 +129,6 @@ def _added(forcing: Forcing) -> list[Tensor]:
     return [part if part.ndim == 1 else part.sum(0) for part in given if part is not None]
 
 
-def _depth(*parts: _Values) -> float:
+def _depth(*parts: Tensor) -> float:
     """Mean over the columns, of the sum of stores [kg m-2 to m] or fluxes [kg m-2 s-1 to m s-1]."""
-    return sum([(part if len(part) == 1 else part.mean()).item() for part in parts]) / WATER_DENSITY
+    return sum([(part if part.numel() == 1 else part.mean()).item() for part in parts]) / WATER_DENSITY

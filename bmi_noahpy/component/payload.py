@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bmi_noahpy.component.contents import Contents
+from bmi_noahpy.component.weather import Weather
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.state import Fluxes, Forcing, State
@@ -93,7 +94,8 @@ def restored(now: Contents, tensors: Mapping[str, Tensor], plain: Mapping[str, A
     contents = now.copy()
     contents.state = state
     contents.parameters = _container(now.parameters, "parameters", moved)
-    contents.forcing = _made(Forcing, "forcing", moved)
+    forcing = _made(Forcing, "forcing", moved)
+    contents.weather = None if forcing is None else Weather(forcing)
     contents.fluxes = _made(Fluxes, "fluxes", moved)
     contents.guessed = moved.get("guessed")
     contents.inputs = now.inputs.with_values(

@@ -11,33 +11,30 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from bmi_noahpy.component.framework_inputs import MissingInput
 from bmi_noahpy.component.grids import COLUMNS, Grid, keeps_shape, make_grids, snow_grid
 from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.payload import UnfitPayload, from_bytes, restored, to_bytes
 from bmi_noahpy.component.state_check import StateCheck
-from bmi_noahpy.component.step_errors import MissingForcing
+from bmi_noahpy.component.step_causes import StepCauses
 from bmi_noahpy.component.step_results import MeanFluxes
+from bmi_noahpy.component.step_weather import StepWeather
 from bmi_noahpy.component.value_checks import Floats
 from bmi_noahpy.component.value_store import ValueStore
-from bmi_noahpy.component.variables import INPUTS, OUTPUTS, Variable, find_variable, variables
+from bmi_noahpy.component.variables import Variable, find_variable, variables
 from bmi_noahpy.config import load_configuration
-from bmi_noahpy.forcing.monthly import monthly_value
-from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.gradient.recording import Recording
 from bmi_noahpy.gradient.taken_step import TakenStep
 from bmi_noahpy.runs.prepare import prepare, warn_of_device
 from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
 from bmi_noahpy.runs.run import Run
+from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, step_function
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.simulation import advance
-from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.state import Fluxes, State
 
-SECONDS_OF_A_DAY = 86400
 _NOTHING = contextlib.nullcontext()
 
 
@@ -63,6 +60,7 @@ class SteppedRun:
         layout = Layout(run.domain.columns)
         if not run.domain.complete and keeps_shape(run.domain, packed=packed):
             layout = Layout(run.domain.columns, run.domain.places, math.prod(run.domain.shape))
+        self._weather = StepWeather(run, run.initial_state.skin_temperature)
         self.values = ValueStore(
             run.initial_state,
             run.parameters,
@@ -71,16 +69,14 @@ class SteppedRun:
             cells=run.domain.places,
             step=run.step,
             lasting=run.configuration.framework_inputs,
-            first_forcing=None if run.forcing is None else run.forcing.at(0),
+            first_weather=self._weather.first(),
             recording=self.recording,
         )
         self._quick_step = self._fresh_step()
         self._require_possible = StateCheck()
-        self.last_call: tuple[TakenStep, ...] = ()
-        # Whole days since 1970, since the hour does not matter.
-        self._vegetation_of: tuple[int | None, dict[str, Tensor | None]] = None, {}
-        self._begins = int(self.run.start.astype("datetime64[s]").astype(np.int64))
-        self._no_crosswind = torch.zeros_like(self.values.state.skin_temperature)
+        self._last_call: tuple[StepCauses, ...] = ()
+        self._alone = True
+        """Whether nobody else has ever had the tensors of state and parameters, so that they are where they were."""
 
     @functools.cached_property
     def grids(self) -> tuple[Grid, ...]:
@@ -112,40 +108,60 @@ class SteppedRun:
         """
         self.values.accept_written()
         self.recording.begin_call()
+        if count == 1:
+            self._last_call = (self._take_step()[0],)
+        else:
+            self._take_several(count)
+        # A call that takes no step, as until now, uses up nothing.
+        if count:
+            self.values.end_call()
+
+    def _take_several(self, count: int) -> None:
         mean = MeanFluxes()
         try:
             for number in range(count):
-                taken, fluxes = self._take_step()
+                causes, fluxes = self._take_step()
                 # Of a long call only as much is kept as tells that it was one.
-                self.last_call = (*self.last_call[-1:], taken) if number else (taken,)
-                if count > 1:
-                    mean.add(fluxes)
-            # A call that takes no step, as until now, uses up nothing.
-            if count:
-                self.values.end_call()
+                self._last_call = (*self._last_call[-1:], causes) if number else (causes,)
+                mean.add(fluxes)
         finally:
             if mean.count > 1:
                 self.values.show_means(mean.value(), mean.count * self.run.step)
 
-    def _take_step(self) -> tuple[TakenStep, Fluxes]:
-        self.values.check_before_step()
-        taken = self._next_step()
+    def _take_step(self) -> tuple[StepCauses, Fluxes]:
+        values, number = self.values, self.steps_taken + 1
+        values.check_before_step()
+        contents = values.contents
+        causes = StepCauses(
+            contents.state, contents.parameters, self._weather.of(number - 1, contents.inputs), contents.guessed
+        )
         try:
-            stepper = self._stepper
-            # Kernels know of no gradients, and entering this takes a twentieth of a step.
-            with torch.no_grad() if stepper is self.run.model else _NOTHING:
-                state, fluxes = advance(
-                    stepper, taken.start, taken.forcing, taken.parameters, self.run.step, self.steps_taken + 1
-                )
-            self._require_possible(state, taken.parameters, self.steps_taken + 1)
+            state, fluxes = self._result(causes, number)
+            self._require_possible(state, causes.parameters, number)
         except (ArithmeticError, RuntimeError):
             # Its results would wear out those still in use if failing steps were tried again and again.
             self._quick_step = self._fresh_step()
             raise
-        self.values.advance(state, fluxes, taken.forcing)
-        self.steps_taken += 1
-        self.recording.step_taken(taken, state)
-        return taken, fluxes
+        values.advance(state, fluxes, causes.weather)
+        self.steps_taken = number
+        if self.recording.active:
+            self.recording.step_taken(causes.taken(), state)
+        return causes, fluxes
+
+    def _result(self, causes: StepCauses, number: int) -> tuple[State, Fluxes]:
+        """State and fluxes after a step."""
+        again = getattr(self._quick_step, "again", None)
+        if again is not None and self._alone and not self.recording.active and causes.guessed is None:
+            try:
+                found: tuple[State, Fluxes] | None = again(causes.state, causes.weather.source, causes.parameters)
+            except ConvergenceError as error:
+                raise error.at_step(number) from error
+            if found is not None:
+                return found
+        taken, stepper = causes.taken(), self._stepper
+        # Kernels know of no gradients, and entering this takes a twentieth of a step.
+        with torch.no_grad() if stepper is self.run.model else _NOTHING:
+            return advance(stepper, taken.start, taken.forcing, taken.parameters, self.run.step, number)
 
     def _fresh_step(self) -> Step:
         """A caller may look back one step; two more results are in the making or shown."""
@@ -189,7 +205,7 @@ class SteppedRun:
                 f"{self.run.start}, and each takes {self.run.step} s. Let period.start be {facts['moment']}."
             )
         self.values.replace_contents(restored(self.values.contents, tensors, plain))
-        self.steps_taken, self.last_call = number, ()
+        self.steps_taken, self._last_call = number, ()
         self._quick_step = self._fresh_step()
 
     def _facts(self) -> dict[str, Any]:
@@ -201,6 +217,7 @@ class SteppedRun:
     @property
     def model(self) -> NoahModel:
         """With its schemes."""
+        self._alone = False
         return self.run.model
 
     @property
@@ -217,13 +234,21 @@ class SteppedRun:
     def state(self) -> State:
         """Now, with everything that was set."""
         self.values.accept_written()
+        self._alone = False
         return self.values.state
 
     @property
     def parameters(self) -> Parameters:
         """Now, with everything that was set."""
         self.values.accept_written()
+        self._alone = False
         return self.values.parameters
+
+    @property
+    def last_call(self) -> tuple[TakenStep, ...]:
+        """Steps of the last update() or update_until(); of a long call only the last two."""
+        self._alone = False
+        return tuple(causes.taken() for causes in self._last_call)
 
     def named(self) -> Iterable[Variable]:
         """All names."""
@@ -269,57 +294,3 @@ class SteppedRun:
         if number < 0 or abs(number * self.run.step - time) > 1e-9 * max(self.run.step, time):
             raise ValueError(f"set_time: no step begins at {time} s. Give a multiple of {self.run.step} s.")
         self.steps_taken = number
-
-    def _next_step(self) -> TakenStep:
-        base = self._file()
-        if base is not None and self.values.inputs.empty:
-            forcing, wind = base, (base.wind_speed, self._no_crosswind)
-        else:
-            forcing = self._forcing(base)
-            x, y = (self.values.inputs.value(component, base) for component in ("wind.x", "wind.y"))
-            assert x is not None
-            assert y is not None
-            wind = (x, y)
-        return TakenStep(self.values.state, forcing, self.values.parameters, wind, self.values.contents.guessed)
-
-    def _file(self) -> Forcing | None:
-        """What the file has for the next step."""
-        series, step = self.run.forcing, self.steps_taken
-        return series.at(step) if series is not None and step < self.run.steps else None
-
-    def _forcing(self, base: Forcing | None) -> Forcing:
-        """Forcing of the next step."""
-        try:
-            return self.values.inputs.combine(base, self._vegetation() if base is None else {})
-        except MissingInput as missing:
-            names = _input_names(missing.fields)
-            if self.run.forcing is None:
-                reason = f"no value for {', '.join(names)}. Set them with set_value, or configure a forcing file."
-            else:
-                reason = (
-                    f"the forcing ends after {self.run.steps} steps; no value for {', '.join(names)}. "
-                    "Stop at get_end_time(), or set them with set_value."
-                )
-            raise MissingForcing(self.steps_taken + 1, tuple(names), reason) from None
-
-    def _vegetation(self) -> dict[str, Tensor | None]:
-        """Vegetation of the configuration at the next step, for a step without a file."""
-        day = (self._begins + round(self.time)) // SECONDS_OF_A_DAY
-        if self._vegetation_of[0] == day:
-            return self._vegetation_of[1]
-        prescribed, moment = self.run.prescribed, np.datetime64(day, "D")
-        monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
-        like = self.values.state.skin_temperature
-        found: dict[str, Tensor | None] = {
-            quantity: torch.as_tensor(monthly_value(values, moment)).to(like)
-            for quantity, values in monthly.items()
-            if values is not None
-        }
-        self._vegetation_of = day, found
-        return found
-
-
-def _input_names(fields: tuple[str, ...]) -> list[str]:
-    """BMI names of fields of `Forcing`."""
-    sources = {f"forcing.{field}" for field in fields} | ({"wind.x", "wind.y"} if "wind_speed" in fields else set())
-    return [row[0] for row in (*INPUTS, *OUTPUTS) if row[1] in sources]

@@ -33,11 +33,12 @@ from bmi_noahpy.component.value_checks import (
     flat_values,
 )
 from bmi_noahpy.component.variables import GRIDS, Variable, find_variable
+from bmi_noahpy.component.weather import Weather
 from bmi_noahpy.gradient.recording import Recording
 from noahpy_core.column import SoilColumn
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities, replace_quantity
-from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.state import Fluxes, State
 
 
 class ValueStore:
@@ -54,7 +55,7 @@ class ValueStore:
     cells : Place of each column in the flattened grid.
     step : Length of a time step. [s]
     lasting : How long inputs count that a caller sets.
-    first_forcing : Forcing of the first step when a file gives it, shown until the first step is done. Without one the
+    first_weather : Of the first step when a file gives it, shown until the first step is done. Without one the
         surface humidity of the initial state is a guess that gives way to the humidity of the air.
     recording : Is told of states that are set.
     """
@@ -69,7 +70,7 @@ class ValueStore:
         cells: Integers,
         step: float,
         lasting: Lasting,
-        first_forcing: Forcing | None,
+        first_weather: Weather | None,
         recording: Recording,
     ) -> None:
         columns = layout.columns
@@ -84,8 +85,8 @@ class ValueStore:
             column=column,
             inputs=FrameworkInputs(columns, column.layers, lasting),
             balance=MassBalance(state, column),
-            guessed=torch.ones_like(state.skin_temperature, dtype=torch.bool) if first_forcing is None else None,
-            forcing=first_forcing,
+            guessed=torch.ones_like(state.skin_temperature, dtype=torch.bool) if first_weather is None else None,
+            weather=first_weather,
             span=step,
             cells=torch.from_numpy(cells),
         )
@@ -221,11 +222,11 @@ class ValueStore:
         self.contents = contents
         self._refresh()
 
-    def advance(self, state: State, fluxes: Fluxes, forcing: Forcing) -> None:
+    def advance(self, state: State, fluxes: Fluxes, weather: Weather) -> None:
         """Publish the result of a step."""
         contents = self.contents
-        contents.balance.add_step(contents.state, state, fluxes, forcing, self._step)
-        contents.state, contents.fluxes, contents.forcing, contents.span = state, fluxes, forcing, self._step
+        contents.balance.add_step(contents.state, state, fluxes, weather, self._step)
+        contents.state, contents.fluxes, contents.weather, contents.span = state, fluxes, weather, self._step
         contents.snow_was_set, contents.guessed = False, None
         self._refresh()
 

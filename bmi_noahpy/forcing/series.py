@@ -16,6 +16,7 @@ from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.forcing.table import VEGETATION, Array, ForcingError, ForcingTable, Times
 from bmi_noahpy.forcing.within_records import means_of_steps
 from noahpy_core.state import Forcing
+from noahpy_core.weather_rows import WeatherRow, WeatherRows
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Index = NDArray[np.int64]
 
 CACHED_STEPS = 4096
-"""As many at most: each is an object of its own, and a caller may want the first only."""
+"""As many at most: a caller may want the first only."""
 CACHED_NUMBERS = 200_000
 CARRIED = ("precipitation", "snowfall")
 REQUIRED = ("air_temperature", "air_pressure", "wind_speed", "shortwave_down", "longwave_down", "precipitation")
@@ -98,9 +99,10 @@ class ForcingSeries:
     def __post_init__(self) -> None:
         self.start = np.datetime64(self.start).astype("datetime64[s]")
         self.columns = self.columns or self.table.columns
-        self._cached: tuple[int, list[Forcing]] | None = None
+        self._cached: tuple[int, WeatherRows] | None = None
         self._interval = self.step if self.table.interval is None else _seconds(self.table.interval)
         self._check()
+        self._cached_length = min(max(CACHED_NUMBERS // (len(REQUIRED) * self.columns), 1), CACHED_STEPS)
         self._records_per_step = 1 if self.table.sampled else max(round(self.step / self._interval), 1)
 
     def __len__(self) -> int:
@@ -108,13 +110,17 @@ class ForcingSeries:
 
     def at(self, step: int) -> Forcing:
         """The forcing of one step, tensors ``[column]``."""
+        return self.row(step).forcing()
+
+    def row(self, step: int) -> WeatherRow:
+        """The forcing of one step as a row among those of its neighbours."""
         if not 0 <= step < self.steps:
             raise IndexError(f"step {step} is outside the run of {self.steps} steps.")
-        length = min(max(CACHED_NUMBERS // (len(REQUIRED) * self.columns), 1), CACHED_STEPS)
-        chunk, row = divmod(step, length)
+        chunk, row = divmod(step, self._cached_length)
         if self._cached is None or self._cached[0] != chunk:
-            self._cached = (chunk, _separate(self.block(chunk * length, min((chunk + 1) * length, self.steps))))
-        return self._cached[1][row]
+            first = chunk * self._cached_length
+            self._cached = (chunk, WeatherRows(self.block(first, min(first + self._cached_length, self.steps))))
+        return WeatherRow(self._cached[1], row)
 
     def block(self, first: int, last: int) -> Forcing:
         """The forcing of the steps from `first` up to, not including, `last`: tensors ``[time, column]``."""
@@ -215,13 +221,6 @@ class ForcingSeries:
                 f"{source}: records end at {_text(self.table.times[-1])}, but the mean over the last step needs them "
                 f"to {_text(needed)}. Shorten period, or extend the records."
             )
-
-
-def _separate(block: Forcing) -> list[Forcing]:
-    """The steps of a block one by one; faster than indexing it again and again."""
-    series = {field.name: getattr(block, field.name) for field in dataclasses.fields(block)}
-    rows = {name: tensor.unbind(0) for name, tensor in series.items() if tensor is not None}
-    return [Forcing(**dict(zip(rows, row, strict=True))) for row in zip(*rows.values(), strict=True)]
 
 
 def _between(earlier: Array, later: Array, weight: Array) -> Array:

@@ -101,8 +101,10 @@ class Host(Protocol):
     """A run that is taken step by step, with values under names."""
 
     recording: Recording
-    last_call: tuple[TakenStep, ...]
-    """Steps of the last update() or update_until(); of a long call only the last two."""
+
+    @property
+    def last_call(self) -> tuple[TakenStep, ...]:
+        """Steps of the last update() or update_until(); of a long call only the last two."""
 
     @property
     def model(self) -> NoahModel:

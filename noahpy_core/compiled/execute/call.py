@@ -62,6 +62,7 @@ class ForwardCall:
     def __init__(self, of: Program, columns: int, inputs: np.ndarray, outputs: np.ndarray) -> None:
         self._failures = np.full(columns, -1, dtype=np.int64)
         self._may_fail = bool(of.message)
+        self._final = 0
         self._call = Call(of, of.steps_forward, columns, inputs=inputs, outputs=outputs, failures=self._failures)
 
     def __call__(self, final: int = 0) -> np.ndarray | None:
@@ -71,7 +72,9 @@ class ForwardCall:
         ----------
         final : Address of room for the state after it in flat form; 0 for none.
         """
-        self._call.point("final", final)
+        if final != self._final:
+            self._call.point("final", final)
+            self._final = final
         self._call()
         # Where no equation is solved by iteration nothing can fail, and nothing is looked at.
         if not self._may_fail:
