@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from noahpy_core.state import Forcing
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class WeatherRows:
@@ -22,6 +24,8 @@ class WeatherRows:
     """
 
     def __init__(self, series: Forcing) -> None:
+        import torch
+
         given = {field.name: getattr(series, field.name) for field in dataclasses.fields(series)}
         found = {name: tensor for name, tensor in given.items() if tensor is not None}
         self.fields = tuple(found)
@@ -74,5 +78,5 @@ class WeatherRow(NamedTuple):
         place = self.rows.fields.index(field)
         if numbers.shape[2] == 1:
             return float(numbers.item(self.number, place, 0))
-        found: float = torch.from_numpy(numbers[self.number, place]).mean().item()
+        found: float = getattr(self.forcing(), field).mean().item()
         return found

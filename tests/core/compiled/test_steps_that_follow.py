@@ -13,7 +13,8 @@ from random_columns import Case
 from noahpy_core import State
 from noahpy_core.compiled import CompiledStep
 from noahpy_core.quantities import quantities
-from noahpy_core.state import Forcing, map_tensors
+from noahpy_core.state import Forcing
+from noahpy_core.trees import map_tensors
 from noahpy_core.weather_rows import WeatherRow, WeatherRows
 
 SETUP = COVER[1]
