@@ -58,12 +58,10 @@ class Site(NamedTuple):
 
 
 SITES = {
-    # The surface probe is in the sun. The water probe at 1.2 m is flooded each May or June, up to 0.41, while the soil
-    # at 0.4 m is still frozen: from the side, or along the probes. A column cannot know of it, and it is most of what
-    # varies there: a perfect column that lacked it would score 0.17 (2016 and 2017) and 0.52.
+    # The surface probe is in the sun.
     "yakou": Site(
         run=yakou_at_sensors,
-        exclude=["Tsoil_0.00m_K", "theta_liq_1.20*"],
+        exclude=["Tsoil_0.00m_K"],
         weights={"soil_temperature": 1.0, "soil_liquid_water": 1.0},
         doubtful=[],
         calibration=("2016-01-15", "2018-01-01"),
@@ -115,12 +113,13 @@ def parameters(site: Site) -> dict[str, Any]:
 
 
 def observations(site: Site, file: Path) -> list[dict[str, Any]]:
-    """What counts, and how much."""
+    """What counts, and how much; no series that is mostly water from the side, or along the probes."""
+    every = {"file": str(file), "inflow": "leave_out"}
     sure = {name: {"weight": weight} for name, weight in site.weights.items()}
-    entries = [{"file": str(file), "quantities": sure, "exclude": site.exclude + site.doubtful}]
+    entries = [{**every, "quantities": sure, "exclude": site.exclude + site.doubtful}]
     if site.doubtful:
         little = {name: {"weight": 0.1 * weight} for name, weight in site.weights.items()}
-        entries.append({"file": str(file), "quantities": little, "columns": site.doubtful})
+        entries.append({**every, "quantities": little, "columns": site.doubtful})
     return entries
 
 

@@ -38,12 +38,11 @@ def weights(method: str, cells: Cells, domain: Domain, source: str) -> csr_matri
 
     Raises
     ------
-    ForcingError : columns outside the cells of the file, grids that the method cannot serve, or no package scipy.
+    ForcingError : columns outside the cells of the file, or grids that the method cannot serve.
     """
-    try:
-        import scipy.sparse
-    except ImportError:
-        raise ForcingError(f"forcing.regrid: {method!r} needs the package scipy. Install noahpy[maps].") from None
+    # Costs a while to import, and few runs need it.
+    import scipy.sparse
+
     if method == "conservative":
         return scipy.sparse.csr_matrix(_conservative(cells, domain, source))
     latitude, longitude = domain.coordinates

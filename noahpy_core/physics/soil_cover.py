@@ -1,7 +1,8 @@
 """What lies on bare soil and keeps its water from evaporating: litter and moss, as a resistance in series with the air.
 
 Litter
-    (1 - exp(-L))/(0.004 u*) with the area L of litter on the soil [1]_; 0.5 is the value of the Community Land Model.
+    (1 - exp(-L))/(0.004 u*) with the area L of litter on the soil [1]_, as in the Community Land Model, which has 0.5
+    for L.
 Moss
     A resistance of its own. Measured in the laboratory it is small and constant down to 6 g of water per g of moss and
     climbs to 1500 s m-1 as it dries [2]_; here it is one number, for the state that matters at a site.

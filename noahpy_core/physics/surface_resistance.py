@@ -81,8 +81,8 @@ class Leuning2008(ModelPart):
     conductance of leaves to whose depth a light of q = Q exp(-k l) comes. Kelliher et al. take the light that a leaf
     absorbs, k q, and have k Q in the place of Q. g is the conductance of a leaf in full light, D the vapour pressure
     deficit, Q half of the sunlight (photosynthetically active). Jarvis' resistance is divided by the leaf area as if
-    each leaf were in the light. 1/g is `minimum_stomatal_resistance`, for crops 86 s m-1 (11.6 mm s-1) in Kelliher et
-    al. 1995, in Noah's tables 40 s m-1.
+    each leaf were in the light. 1/g is `minimum_stomatal_resistance`, in Noah's tables 40 s m-1 for crops. Crop models
+    that refer to the survey of Kelliher et al. 1995 have 91 to 100 s m-1 (10 to 11 mm s-1).
 
     References
     ----------

@@ -14,7 +14,7 @@ from bmi_noahpy import calibrate, load_calibration
 from bmi_noahpy.calibration import judge, together
 from bmi_noahpy.calibration.file.sections import Interval, Span
 from bmi_noahpy.calibration.problem.fit import Fit
-from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble
+from bmi_noahpy.calibration.results.ensemble import EXCESS, build_ensemble, reach
 from bmi_noahpy.calibration.results.report import remarks
 from bmi_noahpy.calibration.results.scoring import ScoreRow, below_benchmarks, comparable_scores, worsened
 from bmi_noahpy.calibration.results.uncertainty import Estimate, covariance, effective_count
@@ -178,6 +178,34 @@ def test_the_band_covers_nine_in_ten_values_of_normal_noise(site):
     unchanged = fit.controls.first_unknowns()[:, None]
     ensemble = build_ensemble(fit, unchanged)
     assert ensemble.coverage(fit.targets, fit, "calibration") == pytest.approx(0.9, abs=0.08)
+
+
+def slow_errors(years, days=365, memory=0.98):
+    """Errors of many years ``[day, year]`` that are alike for weeks, of variance 1."""
+    generator = torch.Generator().manual_seed(3)
+    values = torch.randn(days, years, generator=generator, dtype=torch.float64)
+    steps = [values[0]]
+    for fresh in values[1:]:
+        steps.append(memory * steps[-1] + (1.0 - memory**2) ** 0.5 * fresh)
+    return torch.stack(steps)
+
+
+def test_the_band_holds_in_years_that_were_not_fitted_where_errors_last_for_weeks():
+    """A band of the normal distribution, which takes each day for a new error, holds less than nine in ten."""
+    known, new = slow_errors(300)[:, :150], slow_errors(300)[:, 150:]
+    deviation = (known**2).mean(0).sqrt()
+    reached = torch.tensor([reach(year) for year in known.T], dtype=torch.float64)
+    covered = [float((new.abs() <= width * deviation).double().mean()) for width in (reached, 1.645)]
+    assert covered[0] == pytest.approx(0.9, abs=0.02)
+    assert covered[1] < 0.87
+
+
+def test_the_band_of_very_many_independent_misfits_is_that_of_the_normal_distribution():
+    assert reach(torch.randn(40000, generator=torch.Generator().manual_seed(4)).double()) == pytest.approx(
+        1.645, abs=2e-3
+    )
+    assert reach(torch.linspace(0.0, 1.0, 100).double()) > 2.0
+    assert np.isnan(reach(torch.empty(0)))
 
 
 def test_successive_misfits_that_are_alike_count_for_less():

@@ -148,6 +148,11 @@ class ObservationFile(ObservationReading, _Named):
     window: Literal["auto", "start", "centre", "instant"] = Field(
         default="auto", description="what a time stamp is: start or centre of an interval, or an instant"
     )
+    inflow: Literal["tell", "leave_out"] = Field(
+        default="tell",
+        description="series with water that rises fast under frozen ground, which no column can have: tell of it, or "
+        "leave out those of which it is more than half of what varies",
+    )
     cell: tuple[int, int] = Field(default=(0, 0), description="[row, column] of a grid, from 0")
 
     def use(self, quantity: str) -> Use | None:

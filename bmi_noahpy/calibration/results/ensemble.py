@@ -7,6 +7,7 @@ together predict better, and what they differ by is part of the uncertainty.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,11 +17,13 @@ from torch import Tensor
 from bmi_noahpy.calibration.problem.fit import Fit
 from bmi_noahpy.calibration.problem.targets import Target
 from bmi_noahpy.calibration.results.scoring import PERIODS, inside
+from bmi_noahpy.calibration.results.uncertainty import effective_count
 from bmi_noahpy.observations.scores import scores
 
 EXCESS = 0.25
 """Mean squared misfit, in errors of the observations, by which a member may be worse than the best: half an error."""
-NORMAL_90 = 1.6449
+UPPER = 0.95
+"""Probability below the upper edge of the band of 90 %."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +73,9 @@ def build_ensemble(fit: Fit, unknowns: Tensor) -> Ensemble:
     Notes
     -----
     A start is a member if the mean squared misfit of the calibration period, in errors of the observations, is at
-    most `EXCESS` above the smallest; its weight falls by e over that range. The band is that of a normal distribution
-    whose variance is the spread of the members plus, series by series, the mean squared misfit of the ensemble in the
-    calibration period.
+    most `EXCESS` above the smallest; its weight falls by e over that range. The variance of the band is the spread of
+    the members plus, series by series, the mean squared misfit of the ensemble in the calibration period. How wide it
+    is for this variance depends on how many independent misfits have told it: see `reach`.
     """
     with torch.no_grad():
         simulated = fit.simulate(unknowns, fit.targets)
@@ -84,10 +87,30 @@ def build_ensemble(fit: Fit, unknowns: Tensor) -> Ensemble:
         own = values[:, list(members)]
         centre = own @ weights
         spread = ((own - centre[:, None]) ** 2) @ weights
-        error = (((centre - target.values) ** 2)[chosen]).mean() if bool(chosen.any()) else own.new_tensor(torch.nan)
+        misfit = (centre - target.values)[chosen]
         mean.append(centre)
-        half_width.append(NORMAL_90 * torch.sqrt(spread + error))
+        half_width.append(reach(misfit) * torch.sqrt(spread + (misfit**2).mean()))
     return Ensemble(members, weights, mean, half_width, _start_scores(fit, simulated, members, weights))
+
+
+def reach(misfits: Tensor) -> float:
+    """Half the width of a band of 90 %, in standard deviations, where misfits ``[time]`` are all that tells these.
+
+    Returns
+    -------
+    t sqrt(1 + 1/n), with the quantile t of Student's distribution with n degrees of freedom: the prediction interval
+    of a value whose mean and variance are known from n independent others. n is the effective number of the misfits,
+    which are alike for weeks and months: two years may have told of no more than a handful of errors, and a year that
+    was not fitted brings its own. 1.645 for very many, 1.8 for 20, 2.2 for 5; NaN without any.
+    """
+    if not len(misfits):
+        return float("nan")
+    # Costs a while to import, and nothing else of a calibration needs it.
+    from scipy.special import stdtrit
+
+    count = effective_count(misfits)
+    quantile = float(stdtrit(count, UPPER))
+    return quantile * math.sqrt(1.0 + 1.0 / count)
 
 
 def _start_scores(fit: Fit, simulated: Sequence[Tensor], members: Sequence[int], weights: Tensor) -> list[StartScore]:
