@@ -1,4 +1,4 @@
-"""Names and numbers of the classes of soil, land cover and slope, as plain Python and arrays have them."""
+"""Which classes of soil, land cover and slope there are, by number and name, and which can be computed."""
 
 from __future__ import annotations
 
@@ -11,46 +11,14 @@ from numpy.typing import NDArray
 
 from noahpy_core.class_tables import ClassTable, GeneralTable, Rows, slope_rows, soil_rows, vegetation_rows
 from noahpy_core.errors import ClassError
-from noahpy_core.parameters import BEDROCK, GRAVEL, MINERAL
 
 SOIL_TABLES = ("noah", "noahpy", "stas", "stas-2010")
 VEGETATION_TABLES = ("usgs", "modis")
-_MATERIALS = {"soil": MINERAL, "gravel": GRAVEL, "bedrock": BEDROCK}
 _UNSUITABLE = {
     "urban": "urban surfaces",
     "ice": "permanent snow or ice",
     "water": "open water",
 }
-
-
-def soil_property(classes: NDArray[Any], name: str, *, table: str | ClassTable = "noah") -> NDArray[np.float64]:
-    """One property of soil classes, as `noahpy_core.tables.soil_parameters` has it.
-
-    Parameters
-    ----------
-    classes : Soil class from 1 on, ``[layer, column]``.
-    name : Of a field of `SoilParameters`.
-
-    Raises
-    ------
-    ClassError : as `noahpy_core.tables.soil_parameters`.
-    """
-    return _looked_up(classes, checked_soil(classes, table), name)
-
-
-def vegetation_property(classes: NDArray[Any], name: str, *, table: str | ClassTable = "usgs") -> NDArray[np.float64]:
-    """One property of land cover classes, as `noahpy_core.tables.vegetation_parameters` has it.
-
-    Parameters
-    ----------
-    classes : Land cover class from 1 on, ``[column]``.
-    name : Of a field of `VegetationParameters` that follows from the class.
-
-    Raises
-    ------
-    ClassError : as `noahpy_core.tables.vegetation_parameters`.
-    """
-    return _looked_up(classes, checked_land_cover(classes, table), name)
 
 
 def checked_slopes(classes: NDArray[Any], table: GeneralTable | None = None) -> Rows:
@@ -132,38 +100,6 @@ def vegetation_class_names(table: str | ClassTable = "usgs") -> dict[int, str]:
 def slope_class_count(table: GeneralTable | None = None) -> int:
     """Number of slope classes."""
     return len(slope_rows(table))
-
-
-_known_columns: dict[tuple[int, tuple[str, ...]], tuple[Rows, NDArray[np.float64]]] = {}
-MOST_COLUMNS = 256
-"""Sets of columns that are kept: those of the package and of some tables of one's own."""
-
-
-def columns_of(rows: Rows, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Columns of a table, ``[name, class]``, kept: a framework makes many components from the same tables."""
-    key = id(rows), names
-    known = _known_columns.get(key)
-    if known is None:
-        if len(_known_columns) >= MOST_COLUMNS:
-            _known_columns.clear()
-        values = [[_number(rows[number], name) for number in range(1, len(rows) + 1)] for name in names]
-        # With the rows, so that no other table can have their id.
-        known = _known_columns[key] = rows, np.array(values, dtype=np.float64)
-    return known[1]
-
-
-def _looked_up(classes: NDArray[Any], rows: Rows, name: str) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = columns_of(rows, (name,))[0][classes.astype(np.int64) - 1]
-    return found
-
-
-def _number(row: Mapping[str, str], name: str) -> float:
-    """What a class has in a column, words as numbers."""
-    if name == "material":
-        return float(_MATERIALS.get(row["material"], MINERAL))
-    if name == "bare":
-        return float(row["cover"] == "bare")
-    return float(row.get(name, 0.0) if name == "organic_solids" else row[name])
 
 
 def _check_choice(what: str, value: str | ClassTable, choices: tuple[str, ...]) -> None:

@@ -9,17 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from noahpy_core.class_tables import ClassTable, GeneralTable, Rows, constants
-from noahpy_core.class_values import (
-    checked_land_cover,
-    checked_slopes,
-    checked_soil,
-    class_number,
-    columns_of,
-    slope_class_count,
-    soil_class_names,
-    vegetation_class_names,
-)
+from noahpy_core.class_tables import ClassTable, GeneralTable
+from noahpy_core.class_values import class_number, slope_class_count, soil_class_names, vegetation_class_names
+from noahpy_core.parameter_values import Values, cover_values, general_values, soil_values
 from noahpy_core.parameters import GeneralParameters, SnowParameters, SoilParameters, VegetationParameters
 
 __all__ = [
@@ -35,11 +27,7 @@ __all__ = [
     "vegetation_parameters",
 ]
 
-HYDRAULICS = ("table", "derived")
-
 Number = float | Tensor
-
-_DERIVABLE = ("field_capacity", "wilting_point", "dry_limit", "saturated_diffusivity")
 
 
 def soil_parameters(
@@ -62,17 +50,8 @@ def soil_parameters(
     ------
     ClassError : for a class that does not exist or is ice or water, naming class, layer and column.
     """
-    if hydraulics not in HYDRAULICS:
-        raise ValueError(f"hydraulics: unknown name {hydraulics!r}. Use {' or '.join(HYDRAULICS)}.")
-    rows = checked_soil(_numbers(classes), table)
-    names = tuple(field.name for field in dataclasses.fields(SoilParameters))
-    absent = {"organic_matter", *(_DERIVABLE if hydraulics == "derived" else ())}
-    values: dict[str, Any] = dict.fromkeys(names)
-    values |= _looked_up(classes, rows, tuple(name for name in names if name not in absent), dtype)
-    # Mineral soil has none at all, so that its equations are those without organic matter.
-    if not bool(values["organic_solids"].any()):
-        values["organic_solids"] = None
-    return SoilParameters(**values)
+    values = _tensors(soil_values(_numbers(classes), table, hydraulics), classes, dtype)
+    return SoilParameters(**{field.name: values.get(field.name) for field in dataclasses.fields(SoilParameters)})  # type: ignore[arg-type]
 
 
 def vegetation_parameters(
@@ -97,14 +76,12 @@ def vegetation_parameters(
     ------
     ClassError : for a class that does not exist or is urban, ice or water, naming class and column.
     """
-    rows = checked_land_cover(_numbers(classes), table)
     given = {
         "minimum_fraction": _one_per_column(minimum_fraction, classes, dtype),
         "maximum_fraction": _one_per_column(maximum_fraction, classes, dtype),
     }
-    return VegetationParameters(
-        **given, **_class_values(VegetationParameters, classes, rows, general, tuple(given), dtype)
-    )
+    others = cover_values(VegetationParameters, _numbers(classes), table, general=general, given=given)
+    return VegetationParameters(**given, **_tensors(others, classes, dtype))
 
 
 def snow_parameters(
@@ -124,12 +101,11 @@ def snow_parameters(
     deep_snow_albedo : Albedo of deep snow; that of the class when None. [1]
     general : What depends on no class; None: as in the package.
     """
-    rows = checked_land_cover(_numbers(vegetation_classes), table)
     given = {}
     if deep_snow_albedo is not None:
         given["deep_snow_albedo"] = _one_per_column(deep_snow_albedo, vegetation_classes, dtype)
-    others = _class_values(SnowParameters, vegetation_classes, rows, general, tuple(given), dtype)
-    return SnowParameters(**given, **others)
+    others = cover_values(SnowParameters, _numbers(vegetation_classes), table, general=general, given=given)
+    return SnowParameters(**given, **_tensors(others, vegetation_classes, dtype))
 
 
 def general_parameters(
@@ -156,16 +132,14 @@ def general_parameters(
     ------
     ClassError : for a slope class that does not exist, naming class and column.
     """
-    classes, others = torch.as_tensor(slope_class).expand(columns), constants(table)
-    slopes = checked_slopes(_numbers(classes), table)
+    classes = torch.as_tensor(slope_class).expand(columns)
     given = {
-        **_looked_up(classes, slopes, ("drainage_factor",), dtype),
         "deep_temperature": _one_per_column(deep_temperature, classes, dtype),
         "air_temperature_height": _one_per_column(air_temperature_height, classes, dtype),
         "wind_height": _one_per_column(wind_height, classes, dtype),
     }
-    names = [field.name for field in dataclasses.fields(GeneralParameters) if field.name not in given]
-    return GeneralParameters(**given, **{name: _one_per_column(others[name], classes, dtype) for name in names})
+    others = general_values(_numbers(classes), table, given=given)
+    return GeneralParameters(**given, **_tensors(others, classes, dtype))
 
 
 def _numbers(classes: Tensor) -> NDArray[Any]:
@@ -173,11 +147,8 @@ def _numbers(classes: Tensor) -> NDArray[Any]:
     return found
 
 
-def _looked_up(classes: Tensor, rows: Rows, names: tuple[str, ...], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Columns of a table at the classes, by name."""
-    columns = torch.from_numpy(columns_of(rows, names)).to(dtype=dtype, device=classes.device)
-    found = columns[:, classes.long() - 1]
-    return {name: values.clone() for name, values in zip(names, found.unbind(), strict=True)}
+def _tensors(values: Values, like: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: torch.tensor(array, dtype=dtype, device=like.device) for name, array in values.items()}
 
 
 def _one_per_column(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
@@ -185,22 +156,3 @@ def _one_per_column(value: Number, like: Tensor, dtype: torch.dtype) -> Tensor:
     if isinstance(value, Tensor):
         return value.to(dtype=dtype, device=like.device).expand(like.shape[-1]).clone()
     return torch.full(like.shape[-1:], value, dtype=dtype, device=like.device)
-
-
-def _class_values(
-    container: type,
-    classes: Tensor,
-    rows: Rows,
-    general: GeneralTable | None,
-    given: tuple[str, ...],
-    dtype: torch.dtype,
-) -> dict[str, Tensor]:
-    """The fields of a container that are not given: from the class if its table has them, else from the constants.
-
-    Optional ones stay None.
-    """
-    others = constants(general)
-    wanted = [f.name for f in dataclasses.fields(container) if f.name not in given and f.default is not None]
-    of_class = tuple(name for name in wanted if name in rows[1] or name == "bare")
-    values = _looked_up(classes, rows, of_class, dtype)
-    return values | {name: _one_per_column(others[name], classes, dtype) for name in wanted if name not in values}

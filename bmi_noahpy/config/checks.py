@@ -23,12 +23,11 @@ from noahpy_core.class_values import (
     checked_slopes,
     slope_class_count,
     soil_class_names,
-    soil_property,
     vegetation_class_names,
-    vegetation_property,
 )
 from noahpy_core.errors import ClassError, KeyedError
 from noahpy_core.organic_soil import ORGANIC_SOIL, mixture
+from noahpy_core.parameter_values import soil_property, vegetation_property
 
 ICE_DENSITY = 917.0
 """Snow cannot be denser. [kg m-3]"""
@@ -215,7 +214,7 @@ def _land_cover(read: Read, columns: int) -> Iterator[Problem]:
             yield wrong[0]
             return
     try:
-        rooted = vegetation_property(numbers, "root_layers", table=table)
+        rooted = vegetation_property(numbers, "root_layers", table)
     except ClassError as error:
         yield Problem("vegetation.class", f"{error.place}: {error.reason}")
         return
@@ -261,7 +260,7 @@ def _porosity(read: Read) -> NDArray[np.float64] | None:
     if classes is None or table is None or thickness is None:
         return None
     columns = column_count(read)
-    porosity = soil_property(column_values(classes, columns, len(thickness)), "porosity", table=table)
+    porosity = soil_property(column_values(classes, columns, len(thickness)), "porosity", table)
     given = read.get("soil.parameters") or {}
     if given.get("porosity") is not None:
         porosity = column_values(given["porosity"], columns, len(thickness))
