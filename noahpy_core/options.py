@@ -237,6 +237,11 @@ BUILT_IN: Mapping[str, BuiltIn] = {
 """The built-in schemes by slot, in the order in which they are built."""
 
 
+def is_built_in(options: Options) -> bool:
+    """Whether every scheme is a built-in one, by name."""
+    return all(isinstance(choice, str) and choice in BUILT_IN[slot].places for slot, choice in vars(options).items())
+
+
 def check_scheme(slot: str, name: str) -> None:
     """Raise SchemeError, naming the valid choices, unless `name` can stand in `slot`."""
     schemes = BUILT_IN[slot]

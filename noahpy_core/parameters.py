@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MINERAL, GRAVEL, BEDROCK = 0, 1, 2
 """Values of `SoilParameters.material`."""
+COVER = ("litter_area_index", "moss_resistance")
+"""Of `VegetationParameters`: what lies on bare soil, which only the closed surface balance reads."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -12,12 +12,13 @@ from rich.text import Text
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
     from bmi_noahpy.forcing.table import Array
+    from bmi_noahpy.runs.outline import Outline
     from bmi_noahpy.runs.run import Run
 
 YEAR = 365.25 * 86400.0
 
 
-def lines_of_records(configuration: Configuration, run: Run, window: Mapping[str, Array]) -> Iterator[str]:
+def lines_of_records(configuration: Configuration, run: Run | Outline, window: Mapping[str, Array]) -> Iterator[str]:
     """Where the records come from, how many there are, their precipitation and their sun.
 
     Parameters
@@ -35,7 +36,7 @@ def lines_of_records(configuration: Configuration, run: Run, window: Mapping[str
         yield f"  sun highest at {sun[0]:.1f} h UTC, expected {sun[1]:.1f} h"
 
 
-def table_of_records(run: Run, window: Mapping[str, Array]) -> Table:
+def table_of_records(run: Run | Outline, window: Mapping[str, Array]) -> Table:
     """Mean and range of each quantity in the model's units, and what the file has it from.
 
     Parameters
@@ -76,7 +77,7 @@ def _gaps(configuration: Configuration) -> str:
     return f"gaps up to {asked.longest / 3600.0:g} h filled ({asked.method})"
 
 
-def _precipitation(run: Run, window: Mapping[str, Array]) -> str:
+def _precipitation(run: Run | Outline, window: Mapping[str, Array]) -> str:
     """Precipitation of a year, and its share of snow: by the records where they say, else by the scheme of the run."""
     from bmi_noahpy.runs.snow_share import snow_share
     from noahpy_core.constants import FREEZING_POINT
@@ -95,7 +96,7 @@ def _precipitation(run: Run, window: Mapping[str, Array]) -> str:
     return frost if share is None else f"{frost}; {100.0 * share[0]:.0f} % of it snow ({share[1]})"
 
 
-def _sun(run: Run, window: Mapping[str, Array]) -> tuple[float, float] | None:
+def _sun(run: Run | Outline, window: Mapping[str, Array]) -> tuple[float, float] | None:
     """Hour of the highest sun in the records, and the expected one."""
     from bmi_noahpy.forcing.sun import expected_hour, hour_of_maximum
 

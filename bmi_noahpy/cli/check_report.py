@@ -14,6 +14,7 @@ from bmi_noahpy.cli.check_records import lines_of_records, table_of_records
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
     from bmi_noahpy.forcing.table import Array
+    from bmi_noahpy.runs.outline import Outline
     from bmi_noahpy.runs.run import Run
 
 MEBIBYTE = 2.0**20
@@ -28,11 +29,10 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
     """
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.forcing.judgement import first_column
-    from bmi_noahpy.runs.prepare import prepare
     from bmi_noahpy.runs.scheme_warnings import warn_before
 
     configuration = load_configuration(path, settings)
-    run = prepare(configuration)
+    run = _looked_at(configuration)
     warn_before(run)
     window = None if run.forcing is None else first_column(run.forcing.table)
     for line in _lines(configuration, run, window):
@@ -41,7 +41,21 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
         console.print(table_of_records(run, window))
 
 
-def _lines(configuration: Configuration, run: Run, window: Mapping[str, Array] | None) -> Iterator[str]:
+def _looked_at(configuration: Configuration) -> Run | Outline:
+    """A run with its model, or as much of it as checks the same where its schemes are known to go together."""
+    from bmi_noahpy.runs.outline import checked_outline
+    from bmi_noahpy.runs.snow_share import needs_model
+    from noahpy_core.presets import PRESETS
+
+    schemes = configuration.schemes
+    if schemes in PRESETS.values() and configuration.device == "cpu" and not needs_model(schemes):
+        return checked_outline(configuration)
+    from bmi_noahpy.runs.prepare import prepare
+
+    return prepare(configuration)
+
+
+def _lines(configuration: Configuration, run: Run | Outline, window: Mapping[str, Array] | None) -> Iterator[str]:
     from noahpy_core.presets import described
 
     period = configuration.period
@@ -78,7 +92,7 @@ def _corrections(configuration: Configuration) -> Iterator[str]:
 
 def _soil(configuration: Configuration) -> str:
     from bmi_noahpy.config.values import column_values
-    from noahpy_core.tables import soil_class_names
+    from noahpy_core.class_values import soil_class_names
 
     soil = configuration.soil
     names = soil_class_names(soil.table)
@@ -91,7 +105,7 @@ def _soil(configuration: Configuration) -> str:
 
 
 def _vegetation(configuration: Configuration) -> str:
-    from noahpy_core.tables import vegetation_class_names
+    from noahpy_core.class_values import vegetation_class_names
 
     vegetation = configuration.vegetation
     names = vegetation_class_names(vegetation.table)
@@ -111,7 +125,7 @@ def _plain(value: Any) -> Any:
     return tuple(array.reshape(array.shape[0], -1)[:, 0].tolist()) if array.ndim == 3 else value
 
 
-def _output(configuration: Configuration, run: Run) -> Iterator[str]:
+def _output(configuration: Configuration, run: Run | Outline) -> Iterator[str]:
     from bmi_noahpy.output.variables import choose_variables
 
     section = configuration.output
@@ -125,7 +139,7 @@ def _output(configuration: Configuration, run: Run) -> Iterator[str]:
     yield f"Output: {where}, {numbers} numbers in {records} records, {size:.3g} MiB before compression"
 
 
-def _days(run: Run) -> int:
+def _days(run: Run | Outline) -> int:
     """Days in which steps begin; the first and the last may be parts."""
     last = run.start + np.timedelta64(round((run.steps - 1) * run.step), "s")
     return int((last.astype("datetime64[D]") - run.start.astype("datetime64[D]")) // np.timedelta64(1, "D")) + 1

@@ -13,13 +13,12 @@ from bmi_noahpy.component.layout import Layout
 from bmi_noahpy.component.variables import Variable
 from noahpy_core.constants import WATER_DENSITY
 from noahpy_core.likely_units import likely_units
-from noahpy_core.parameters import LAYERED_SNOW
-from noahpy_core.physics.soil_cover import PARAMETERS
+from noahpy_core.parameters import COVER, LAYERED_SNOW
 from noahpy_core.state import SnowState
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-OF_COVER = tuple(f"vegetation.{name}" for name in PARAMETERS)
+OF_COVER = tuple(f"vegetation.{name}" for name in COVER)
 """What lies on the soil: read by the closed surface balance alone."""
 
 FOLLOWS_FROM_LAYERS = ("snow.water_equivalent", "snow.depth")

@@ -122,8 +122,29 @@ class ForcingSeries:
             self._cached = (chunk, WeatherRows(self.block(first, min(first + self._cached_length, self.steps))))
         return WeatherRow(self._cached[1], row)
 
+    def arrays(self, first: int, last: int) -> dict[str, Array]:
+        """The forcing of the steps from `first` up to, not including, `last`: arrays ``[time, column]`` by quantity."""
+        if self.corrections:
+            block = self.block(first, last)
+            return {name: value.numpy() for name, value in vars(block).items() if value is not None}
+        return {name: self._full(array, last - first) for name, array in self._values(first, last).items()}
+
     def block(self, first: int, last: int) -> Forcing:
         """The forcing of the steps from `first` up to, not including, `last`: tensors ``[time, column]``."""
+        import torch
+
+        dtype, values = self.dtype or torch.float64, self._values(first, last)
+        forcing = Forcing(
+            **{name: torch.tensor(self._full(array, last - first), dtype=dtype) for name, array in values.items()}
+        )
+        if not self.corrections:
+            return forcing
+        # Only tensors need torch: a run is looked at without it.
+        from bmi_noahpy.forcing.corrected import corrected
+
+        return corrected(forcing, self.corrections)
+
+    def _values(self, first: int, last: int) -> dict[str, Array]:
         if not 0 <= first < last <= self.steps:
             raise IndexError(f"steps {first} to {last} are not within the run of {self.steps} steps.")
         seconds = np.arange(first, last, dtype=np.float64) * self.step
@@ -133,13 +154,7 @@ class ForcingSeries:
             prescribed = self.vegetation.value(quantity)
             if prescribed is not None:
                 values[quantity] = _prescribed(prescribed, days)
-        forcing = Forcing(**{quantity: self._tensor(array, last - first) for quantity, array in values.items()})
-        if not self.corrections:
-            return forcing
-        # Only tensors need torch: a run is looked at without it.
-        from bmi_noahpy.forcing.corrected import corrected
-
-        return corrected(forcing, self.corrections)
+        return values
 
     def times(self) -> Times:
         """Time at which each step begins."""
@@ -181,11 +196,8 @@ class ForcingSeries:
             )
         return means
 
-    def _tensor(self, values: Array, rows: int) -> torch.Tensor:
-        import torch
-
-        full = np.broadcast_to(values, (rows, self.columns))
-        return torch.tensor(np.ascontiguousarray(full), dtype=self.dtype or torch.float64)
+    def _full(self, values: Array, rows: int) -> Array:
+        return np.ascontiguousarray(np.broadcast_to(values, (rows, self.columns)))
 
     def _check(self) -> None:
         """Refuse a run the records cannot drive."""

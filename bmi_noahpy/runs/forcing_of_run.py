@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration, ConfigurationError, ConfigurationWarning, Problem
@@ -31,6 +30,9 @@ from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.columns import Columns, configured_domain
 from bmi_noahpy.tabular import TextOptions
+
+if TYPE_CHECKING:
+    import torch
 
 
 def open_records(
@@ -122,7 +124,7 @@ def _kept_columns(table: StreamedTable, domain: Domain, policy: str) -> NDArray[
 
 
 def forcing_series(
-    configuration: Configuration, table: ForcingTable | StreamedTable, select: Columns, dtype: torch.dtype
+    configuration: Configuration, table: ForcingTable | StreamedTable, select: Columns, dtype: torch.dtype | None
 ) -> ForcingSeries:
     """The forcing of each step of the columns that are run.
 
@@ -140,7 +142,7 @@ def forcing_series(
             prescribed_vegetation(configuration, select.chosen),
             columns=select.count,
             dtype=dtype,
-            corrections=_corrections(configuration, select, dtype),
+            corrections=_corrections(configuration, select),
         )
     except ValueError as error:
         raise ConfigurationError([Problem("forcing", str(error))]) from error
@@ -160,7 +162,7 @@ def forcing_series(
     return series
 
 
-def _corrections(configuration: Configuration, select: Columns, dtype: torch.dtype) -> dict[str, Correction]:
+def _corrections(configuration: Configuration, select: Columns) -> dict[str, Correction]:
     given = {} if configuration.forcing is None else configuration.forcing.corrections
     return {
         name: Correction(

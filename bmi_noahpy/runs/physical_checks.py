@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from bmi_noahpy.config.errors import ConfigurationError, Problem
 from noahpy_core.constants import FREEZING_POINT
-from noahpy_core.physics.soil_cover import parameters_of_cover
-from noahpy_core.steps.noah import NoahStep
+from noahpy_core.parameters import COVER
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.outline import Outline
 
+Array = NDArray[Any]
 
 WARM_ICE = 0.5
 """So far above freezing soil may be and still hold ice, as rounded profiles do. [K]"""
@@ -23,39 +23,44 @@ LEAST_ICE = 0.005
 """Ice that counts. [m3 m-3]"""
 
 
-def check_physics(run: Run) -> None:
+def check_physics(outline: Outline, ice: Array | None = None) -> None:
     """Raise ConfigurationError, naming key, column and remedy, for a run that would compute nonsense.
 
     A lowest layer beyond the deep boundary has a negative conductance to it, a roughness above the measuring height a
     logarithm of less than 1, and ice in warm soil takes its heat of fusion from the soil around it in the first steps.
+
+    Parameters
+    ----------
+    ice : At the start, ``[layer, column]``; None: as the configuration says, and none in warm soil in equilibrium.
+        [m3 m-3]
     """
-    found = [*_deep_boundary(run), *_roughness(run), *_ice(run), *_cover(run)]
+    if ice is None and "soil_liquid" in outline.initial:
+        ice = outline.initial["soil_moisture"] - outline.initial["soil_liquid"]
+    found = [*_deep_boundary(outline), *_roughness(outline), *_ice(outline, ice), *_cover(outline)]
     if found:
-        raise ConfigurationError(found, str(run.configuration.source or ""))
+        raise ConfigurationError(found, str(outline.configuration.source or ""))
 
 
-def _deep_boundary(run: Run) -> Iterator[Problem]:
-    bottom, depth = run.model.column.bottom_depth[-1], run.parameters.general.deep_temperature_depth
-    bottom, depth = torch.broadcast_tensors(bottom, depth)
+def _deep_boundary(outline: Outline) -> Iterator[Problem]:
+    bottom, depth = float(np.cumsum(outline.thickness)[-1]), outline.parameters["general"]["deep_temperature_depth"]
     wrong = bottom > depth
     if wrong.any():
-        column = _first(wrong)
         yield Problem(
             "soil.thickness",
-            f"the layers reach to {float(bottom[column]):g} m{_in(wrong)}, beyond the deep boundary at "
-            f"{float(depth[column]):g} m. Take fewer layers, or set general.parameters.deep_temperature_depth.",
+            f"the layers reach to {bottom:g} m{_in(wrong)}, beyond the deep boundary at "
+            f"{float(depth[_first(wrong)]):g} m. Take fewer layers, or set general.parameters.deep_temperature_depth.",
         )
 
 
-def _roughness(run: Run) -> Iterator[Problem]:
-    general, vegetation = run.parameters.general, run.parameters.vegetation
-    height = torch.minimum(general.wind_height, general.air_temperature_height)
+def _roughness(outline: Outline) -> Iterator[Problem]:
+    general, vegetation = outline.parameters["general"], outline.parameters["vegetation"]
+    height = np.minimum(general["wind_height"], general["air_temperature_height"])
     for key, roughness in (
-        ("initial.roughness_length", run.initial_state.surface.roughness_length),
-        ("vegetation.parameters.maximum_roughness_length", vegetation.maximum_roughness_length),
-        ("vegetation.parameters.minimum_roughness_length", vegetation.minimum_roughness_length),
+        ("initial.roughness_length", outline.initial["roughness_length"]),
+        ("vegetation.parameters.maximum_roughness_length", vegetation["maximum_roughness_length"]),
+        ("vegetation.parameters.minimum_roughness_length", vegetation["minimum_roughness_length"]),
     ):
-        rough, low = torch.broadcast_tensors(roughness, height)
+        rough, low = np.broadcast_arrays(roughness, height)
         wrong = rough >= low
         if wrong.any():
             column = _first(wrong)
@@ -66,26 +71,26 @@ def _roughness(run: Run) -> Iterator[Problem]:
             )
 
 
-def _ice(run: Run) -> Iterator[Problem]:
-    section = run.configuration.restart
-    if section is not None and section.from_ is not None:
+def _ice(outline: Outline, ice: Array | None) -> Iterator[Problem]:
+    section = outline.configuration.restart
+    if ice is None or (section is not None and section.from_ is not None):
         return  # The state comes from there.
-    soil = run.initial_state.soil
-    wrong = (soil.ice > LEAST_ICE) & (soil.temperature > FREEZING_POINT + WARM_ICE)
+    temperature = outline.initial["soil_temperature"]
+    wrong = (ice > LEAST_ICE) & (temperature > FREEZING_POINT + WARM_ICE)
     if wrong.any():
-        layer, column = torch.nonzero(wrong)[0].tolist()
+        layer, column = np.argwhere(wrong)[0]
         where = f"layer {layer + 1}" + (f" of column {column}" if wrong.shape[1] > 1 else "")
         yield Problem(
             "initial.soil_liquid",
-            f"leaves {float(soil.ice[layer, column]):.3g} of ice in {where}, at "
-            f"{float(soil.temperature[layer, column]):g} K. There is none above {FREEZING_POINT:g} K: write "
+            f"leaves {float(ice[layer, column]):.3g} of ice in {where}, at "
+            f"{float(temperature[layer, column]):g} K. There is none above {FREEZING_POINT:g} K: write "
             "equilibrium, or as much as soil_moisture.",
         )
 
 
-def _cover(run: Run) -> Iterator[Problem]:
-    if isinstance(run.model.schemes["surface_balance"], NoahStep):
-        for name in parameters_of_cover(run.parameters.vegetation):
+def _cover(outline: Outline) -> Iterator[Problem]:
+    if outline.configuration.schemes.surface_balance == "noah":
+        for name in (name for name in COVER if name in outline.parameters["vegetation"]):
             yield Problem(
                 f"vegetation.parameters.{name}",
                 "is read by the closed surface balance, which these schemes have not. Remove it, or take schemes: "
@@ -93,9 +98,9 @@ def _cover(run: Run) -> Iterator[Problem]:
             )
 
 
-def _first(wrong: Tensor) -> int:
-    return int(torch.nonzero(wrong)[0])
+def _first(wrong: Array) -> int:
+    return int(np.flatnonzero(wrong)[0])
 
 
-def _in(wrong: Tensor) -> str:
+def _in(wrong: Array) -> str:
     return f" in column {_first(wrong)} ({int(wrong.sum())} in all)" if len(wrong) > 1 else ""

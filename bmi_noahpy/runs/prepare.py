@@ -11,29 +11,20 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem
 from bmi_noahpy.config.run_sections import Execution
-from bmi_noahpy.config.sections import EQUILIBRIUM, General, Snow, Soil, Vegetation
-from bmi_noahpy.config.values import MONTHS
-from bmi_noahpy.forcing import ForcingSeries, ForcingTable, StreamedTable
-from bmi_noahpy.forcing.monthly import monthly_value
-from bmi_noahpy.runs.columns import Columns, configured_domain
-from bmi_noahpy.runs.forcing_of_run import forcing_series, open_records
+from bmi_noahpy.forcing import ForcingTable, StreamedTable
 from bmi_noahpy.runs.numbering import warn_of_numbering
+from bmi_noahpy.runs.outline import Outline, outlined, snow_layers
 from bmi_noahpy.runs.physical_checks import check_physics
 from bmi_noahpy.runs.run import Run
-from noahpy_core import tables
 from noahpy_core.column import SoilColumn
 from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options
+from noahpy_core.options import Options, is_built_in
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.atmosphere import saturation_specific_humidity
-from noahpy_core.physics.snow_layered import LayeredSnow
-from noahpy_core.processes import SCHEMES
-from noahpy_core.quantities import quantities
 from noahpy_core.simulation import equilibrium_liquid, initial_state
 from noahpy_core.state import State
 
@@ -75,33 +66,29 @@ def prepare(
     if execution is not None and execution not in get_args(Execution):
         raise ValueError(f"execution: unknown value {execution!r}. Use {', '.join(get_args(Execution))}.")
     place = _device(device or configuration.device)
-    period = configuration.period
     chosen = None if columns is None else np.asarray(columns, dtype=np.int64)
-    start = np.datetime64(period.start, "s")
     try:
         model = _model(configuration, dtype, shared=shared_model)
     except SchemeError as error:
         raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
-    snow_layers = _snow_layers(configuration, model)
-    table, chosen, domain = open_records(configuration, chosen, check_forcing, records)
-    select = Columns(configured_domain(configuration).columns, chosen)
-    forcing = None if table is None else forcing_series(configuration, table, select, dtype)
-    parameters = _parameters(configuration, select, model.column.layers, dtype)
+    layers = snow_layers(configuration)
+    outline = outlined(configuration, columns=chosen, check_forcing=check_forcing, records=records, dtype=dtype)
+    parameters = _parameters(outline, dtype)
     run = Run(
         configuration=configuration,
         model=model,
         parameters=parameters,
-        initial_state=_initial_state(configuration, model, parameters, forcing, select, snow_layers),
-        forcing=forcing,
-        domain=domain,
-        start=start,
-        step=period.step,
-        steps=period.steps,
-        columns=chosen,
+        initial_state=_initial_state(outline, model, parameters, layers),
+        forcing=outline.forcing,
+        domain=outline.domain,
+        start=outline.start,
+        step=outline.step,
+        steps=outline.steps,
+        columns=outline.columns,
         execution=execution or configuration.execution,
         device=place,
     )
-    check_physics(run)
+    check_physics(outline, run.initial_state.soil.ice.numpy())
     warn_of_numbering(configuration)
     return run
 
@@ -118,8 +105,7 @@ def _model(configuration: Configuration, dtype: torch.dtype, *, shared: bool) ->
     """The model of a configuration, one for all runs of the same layers and built-in schemes if it may be shared."""
     options = configuration.schemes
     layers = tuple(float(thickness) for thickness in configuration.soil.thickness)
-    choices = {slot: getattr(options, slot) for slot in SCHEMES}
-    if shared and all(isinstance(choice, str) and choice in SCHEMES[slot] for slot, choice in choices.items()):
+    if shared and is_built_in(options):
         return _shared_model(layers, options, dtype)
     return NoahModel(SoilColumn(torch.tensor(layers, dtype=dtype)), options)
 
@@ -156,130 +142,24 @@ def warn_of_device(run: Run, what: str) -> None:
         )
 
 
-def _parameters(configuration: Configuration, select: Columns, layers: int, dtype: torch.dtype) -> Parameters:
-    soil, vegetation = configuration.soil, configuration.vegetation
-    snow, general = configuration.snow, configuration.general
-
-    def tensor(value: Any, leading: int | None = None) -> Tensor:
-        return torch.as_tensor(select.values(value, leading))
-
-    land_cover = tensor(vegetation.class_)
-    parameters = Parameters(
-        soil=tables.soil_parameters(
-            tensor(soil.classes, layers), table=soil.table, hydraulics=soil.hydraulics, dtype=dtype
-        ),
-        vegetation=tables.vegetation_parameters(
-            land_cover,
-            table=vegetation.table,
-            minimum_fraction=tensor(vegetation.minimum_fraction),
-            maximum_fraction=tensor(vegetation.maximum_fraction),
-            general=general.table,
-            dtype=dtype,
-        ),
-        snow=tables.snow_parameters(
-            land_cover,
-            table=vegetation.table,
-            deep_snow_albedo=None if snow.deep_snow_albedo is None else tensor(snow.deep_snow_albedo),
-            general=general.table,
-            dtype=dtype,
-        ),
-        general=tables.general_parameters(
-            select.count,
-            slope_class=tensor(general.slope_class),
-            deep_temperature=tensor(general.deep_temperature),
-            air_temperature_height=tensor(general.air_temperature_height),
-            wind_height=tensor(general.wind_height),
-            table=general.table,
-            dtype=dtype,
-        ),
-    )
-    return _override(parameters, configuration, select, layers)
+def _parameters(outline: Outline, dtype: torch.dtype) -> Parameters:
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(Parameters):
+        container, given = field.metadata["container"], outline.parameters[field.name]
+        groups[field.name] = container(**{name: torch.tensor(values, dtype=dtype) for name, values in given.items()})
+    return Parameters(**groups)
 
 
-def _override(parameters: Parameters, configuration: Configuration, select: Columns, layers: int) -> Parameters:
-    """Parameters with those that the configuration gives by name instead of by class."""
-    sections: dict[str, Soil | Vegetation | Snow | General] = {
-        "soil": configuration.soil,
-        "vegetation": configuration.vegetation,
-        "snow": configuration.snow,
-        "general": configuration.general,
-    }
-    dtype = parameters.soil.porosity.dtype
-    groups = {}
-    for key, section in sections.items():
-        if not section.parameters:
-            continue
-        group = getattr(parameters, key)
-        dims = {name: metadata["dims"] for name, metadata in quantities(type(group))}
-        given = {
-            name: torch.as_tensor(select.values(value, layers if dims[name] else None), dtype=dtype)
-            for name, value in section.parameters.items()
-        }
-        groups[key] = dataclasses.replace(group, **given)
-    return dataclasses.replace(parameters, **groups)
-
-
-SNOW_LAYERS = 3
-"""Of a pack in layers: with fewer it melts late, with more nothing is gained."""
-
-
-def _snow_layers(configuration: Configuration, model: NoahModel) -> int:
-    """Layers of the pack; 0 for snow that has none.
-
-    Raises
-    ------
-    ConfigurationError : layers are given for snow that has none.
-    """
-    given = configuration.snow.layers
-    if isinstance(model.schemes["snow"], LayeredSnow):
-        return given or SNOW_LAYERS
-    if given is not None:
-        text = f"{given}, but the snow of these schemes has none. Remove it, or take schemes: {{preset: conservative}}."
-        raise ConfigurationError([Problem("snow.layers", text)], str(configuration.source or ""))
-    return 0
-
-
-def _initial_state(
-    configuration: Configuration,
-    model: NoahModel,
-    parameters: Parameters,
-    forcing: ForcingSeries | None,
-    select: Columns,
-    snow_layers: int,
-) -> State:
-    initial, column, dtype = configuration.initial, model.column, model.column.thickness.dtype
-    start = np.datetime64(configuration.period.start, "s")
-
-    def surface(value: Any) -> Tensor:
-        return torch.as_tensor(select.values(value), dtype=dtype)
-
-    def soil(value: Any) -> Tensor:
-        return torch.as_tensor(select.values(value, column.layers), dtype=dtype)
-
-    def season(value: Any) -> Tensor:
-        return torch.as_tensor(monthly_value(select.values(value, MONTHS), start), dtype=dtype)
-
-    skin_temperature = surface(initial.skin_temperature)
-    if forcing is None:
+def _initial_state(outline: Outline, model: NoahModel, parameters: Parameters, snow_layers: int) -> State:
+    dtype = model.column.thickness.dtype
+    given = {name: torch.tensor(values, dtype=dtype) for name, values in outline.initial.items()}
+    skin_temperature = given["skin_temperature"]
+    if outline.forcing is None:
         humidity = saturation_specific_humidity(skin_temperature, torch.full_like(skin_temperature, STANDARD_PRESSURE))
     else:
-        humidity = forcing.block(0, 1).at(0).specific_humidity
-    temperature, moisture = soil(initial.soil_temperature), soil(initial.soil_moisture)
-    if initial.soil_liquid == EQUILIBRIUM:
-        liquid = equilibrium_liquid(temperature, moisture, parameters, model.supercooled_water)
-    else:
-        liquid = soil(initial.soil_liquid)
-    return initial_state(
-        column,
-        soil_temperature=temperature,
-        soil_moisture=moisture,
-        soil_liquid=liquid,
-        skin_temperature=skin_temperature,
-        snow_water_equivalent=surface(initial.snow_water_equivalent),
-        snow_depth=surface(initial.snow_depth),
-        canopy_water=surface(initial.canopy_water),
-        albedo=season(initial.albedo),
-        roughness_length=season(initial.roughness_length),
-        specific_humidity=humidity,
-        snow_layers=snow_layers,
-    )
+        humidity = outline.forcing.block(0, 1).at(0).specific_humidity
+    if "soil_liquid" not in given:
+        given["soil_liquid"] = equilibrium_liquid(
+            given["soil_temperature"], given["soil_moisture"], parameters, model.supercooled_water
+        )
+    return initial_state(model.column, **given, specific_humidity=humidity, snow_layers=snow_layers)

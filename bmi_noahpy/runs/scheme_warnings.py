@@ -6,12 +6,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from noahpy_core.steps.noah import NoahStep
-
 if TYPE_CHECKING:
     from bmi_noahpy.runs.created import Created
+    from bmi_noahpy.runs.outline import Outline
     from bmi_noahpy.runs.run import Run
-    from noahpy_core.model import NoahModel
+    from noahpy_core.options import Options
 
 LONGEST_STEP = 1800.0
 """Of Noah's surface balance. Beyond it the exchange with the air, taken from the skin of the step before, shifts daily
@@ -22,15 +21,15 @@ class SchemeWarning(UserWarning):
     """The schemes of a run do not bear its step, or have created water or heat."""
 
 
-def step_sentence(model: NoahModel, step: float) -> str | None:
+def step_sentence(schemes: Options, step: float) -> str | None:
     """What to tell of a step length before a run, with the remedy; None when the schemes bear it.
 
     Parameters
     ----------
-    model : With the schemes of the run.
+    schemes : Of the run.
     step : Its step. [s]
     """
-    if step <= LONGEST_STEP or not isinstance(model.schemes["surface_balance"], NoahStep):
+    if step <= LONGEST_STEP or schemes.surface_balance != "noah":
         return None
     return (
         f"period.step: {step:g} s. Noah's surface balance takes the exchange with the air from the skin of the step "
@@ -39,12 +38,12 @@ def step_sentence(model: NoahModel, step: float) -> str | None:
     )
 
 
-def warn_before(run: Run) -> None:
+def warn_before(run: Run | Outline) -> None:
     """Warn when the schemes of a run do not bear its step, and when it is computed on a graphics processor."""
-    sentence = step_sentence(run.model, float(run.step))
+    sentence = step_sentence(run.configuration.schemes, float(run.step))
     if sentence is not None:
         warnings.warn(sentence, SchemeWarning, stacklevel=3)
-    if run.device.type != "cpu":
+    if str(run.device) != "cpu":
         warnings.warn(
             f"device: '{run.device}': steps agreed there with those of the CPU, but whole runs from files were never "
             "compared. Compare the output of a short period with that of --device cpu first.",

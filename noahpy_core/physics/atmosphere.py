@@ -7,15 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, GAS_CONSTANT_DRY_AIR, LATENT_HEAT_VAPORISATION
+from noahpy_core.constants import FREEZING_POINT, GAS_CONSTANT_DRY_AIR
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import GeneralParameters
+from noahpy_core.physics import air_rules
 from noahpy_core.state import Forcing
 
 ADIABATIC_LAPSE_RATE = 0.0098
 """[K m-1]"""
-VAPOUR_RATIO = 0.622
-"""Gas constant of dry air over that of vapour."""
 VIRTUAL_FACTOR = 0.61
 
 
@@ -68,13 +67,9 @@ def saturation_specific_humidity(temperature: Tensor, pressure: Tensor) -> Tenso
     Returns
     -------
     Specific humidity. [kg kg-1]
-
-    Notes
-    -----
-    Clausius-Clapeyron with constant latent heat, e_s = 611 Pa exp(L/R_v (1/T_0 - 1/T)), R_v = 461 J kg-1 K-1.
     """
-    vapour_pressure = 611.0 * torch.exp(LATENT_HEAT_VAPORISATION / 461.0 * (1.0 / FREEZING_POINT - 1.0 / temperature))
-    return VAPOUR_RATIO * vapour_pressure / (pressure - (1.0 - VAPOUR_RATIO) * vapour_pressure)
+    found: Tensor = air_rules.saturation_specific_humidity(temperature, pressure, torch.exp)
+    return found
 
 
 def saturation_slope(temperature: Tensor, pressure: Tensor) -> Tensor:

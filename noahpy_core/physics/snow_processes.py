@@ -11,6 +11,7 @@ from noahpy_core.constants import FREEZING_POINT, GRAVITY
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import SnowParameters
+from noahpy_core.physics.air_rules import Mathematics, snow_by_humidity
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow_layers import ICE_DENSITY
 from noahpy_core.physics.transitions import SHARP, SNOWFALL_RANGE, SharpTransitions, Transitions
@@ -21,6 +22,7 @@ LARGEST_SNOW_DENSITY = 550.0
 """That settling reaches; melting and refreezing may go beyond, to solid ice. [kg m-3]"""
 SMALLEST_CONDUCTIVITY = 0.03
 """[W m-1 K-1]"""
+TENSORS = Mathematics(torch.exp, between)
 
 
 class LayeredPiece(ModelPart):
@@ -101,9 +103,8 @@ class Jennings2018(LayeredPiece):
         ----------
         air : Temperature, and humidity where the title says so, ``[column]``.
         """
-        humidity = 100.0 * between(air.humidity / air.saturation_humidity, 0.0, 1.0)
-        exponent = -10.04 + 1.41 * (air.temperature - FREEZING_POINT) + 0.09 * humidity
-        return 1.0 / (1.0 + torch.exp(between(exponent, -60.0, 60.0)))
+        found: Tensor = snow_by_humidity(air.temperature, air.humidity, air.saturation_humidity, TENSORS)
+        return found
 
 
 class WetBulbPhase(LayeredPiece):

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import VON_KARMAN
-from noahpy_core.parameters import VegetationParameters
+from noahpy_core.parameters import COVER, VegetationParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.exchange_louis import GUSTINESS_SQUARED
 
@@ -29,13 +29,9 @@ LITTER_EXCHANGE = 0.004
 """Transfer coefficient of dense litter, over the friction velocity. [1]"""
 
 
-PARAMETERS = ("litter_area_index", "moss_resistance")
-"""Of `VegetationParameters`; only the closed surface balance reads them."""
-
-
 def parameters_of_cover(vegetation: VegetationParameters) -> list[str]:
     """Names of those that are given."""
-    return [name for name in PARAMETERS if getattr(vegetation, name) is not None]
+    return [name for name in COVER if getattr(vegetation, name) is not None]
 
 
 def resistance_of_cover(vegetation: VegetationParameters, air: Air, roughness_length: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, between, positive_part
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.atmosphere import VAPOUR_RATIO, Air
+from noahpy_core.physics.air_rules import VAPOUR_RATIO
+from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.evaporation import (
     CanopyResistance,
     Stress,

@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from bmi_noahpy import simulate
 from bmi_noahpy.cli import app
 from bmi_noahpy.config import load_configuration
+from bmi_noahpy.runs.outline import outlined
+from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.snow_share import snow_share
 
 HOURS = np.arange(96)
 DAYLIGHT = np.maximum(np.sin(np.pi * (HOURS % 24 - 6.0) / 12.0), 0.0)
@@ -171,3 +174,16 @@ def test_a_run_says_on_the_error_stream_what_the_check_warns_of(tmp_path):
     assert result.exit_code == 0, result.output
     assert "the mean wind is 0.002 m s-1" in " ".join(result.stderr.split())
     assert "the mean wind" not in result.stdout
+
+
+@pytest.mark.parametrize("preset", ["noah-permafrost", "conservative"])
+def test_the_share_of_snow_by_rule_is_that_of_the_scheme_itself(tmp_path, preset):
+    around_freezing = 2.5 * np.sin(HOURS) + 0.7
+    humidity = 60.0 + 35.0 * np.cos(2.0 * HOURS)
+    table = columns(Tair_degC=around_freezing, RH_percent=humidity, Precip_mm=1.0 + np.sin(3.0 * HOURS))
+    changes = {"schemes": {"preset": preset}, "period.step": 1800}
+    configuration = load_configuration(site(tmp_path, table, **changes))
+    by_rule, by_scheme = snow_share(outlined(configuration)), snow_share(prepare(configuration))
+    assert by_rule[1] == by_scheme[1]
+    assert 0.1 < by_rule[0] < 0.9
+    assert by_rule[0] == pytest.approx(by_scheme[0], rel=1e-12)
