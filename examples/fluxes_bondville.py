@@ -8,7 +8,7 @@ et al. 2015, doi:10.1175/JHM-D-14-0158.1.
 
 What of the errors is the observations' own is told as well: whether net radiation, skin temperature and longwave
 radiation, each measured, agree at night; whether the fluxes add up; and on which days the radiation saw snow that no
-gauge had caught. Scores are given with and without those days.
+gauge had caught. Scores are given with and without those days, and against fluxes that add up as those of a model do.
 
     python fluxes_bondville.py [--days 365] [--folder bondville] [--data folder of the sites]
 """
@@ -107,6 +107,22 @@ def consistency(seen: pd.DataFrame, known: pd.DataFrame, measured: pd.DataFrame)
     )
 
 
+def closed(seen: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Fluxes that add up: what lacks to the available energy in a half-hour goes to both, by their shares of the day.
+
+    Parameters
+    ----------
+    seen : Sensible and latent heat.
+    measured : Net radiation and ground heat.
+    """
+    lacking = measured.net_radiation - measured.ground_heat_flux - seen.sum(axis=1, skipna=False)
+    whole = seen[lacking.notna()]
+    days = whole.index.normalize()
+    of_day = whole.groupby(days).transform("sum")
+    shares = of_day.div(of_day.sum(axis=1), axis=0).clip(0.0, 1.0)
+    return whole.add(shares.mul(lacking[lacking.notna()], axis=0)).reindex(seen.index)
+
+
 def weather(folder: Path, times: pd.DatetimeIndex) -> pd.DataFrame:
     """What regressions may know, and longwave radiation."""
     records = open_forcing({"file": folder / "forcing.txt"})
@@ -158,6 +174,27 @@ def scores(found: pd.Series, seen: pd.Series) -> dict[str, float]:
     }
 
 
+def judged(
+    runs: dict[str, pd.DataFrame], known: pd.DataFrame, seen: pd.DataFrame, adding_up: pd.DataFrame, caught: np.ndarray
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Scores of runs, and of regressions on what they are judged by: measured fluxes, and those that add up."""
+
+    def predicted(fluxes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+        return runs | {
+            name: pd.DataFrame({flux: regressed(fluxes[flux], known[chosen]) for flux in fluxes})
+            for name, chosen in REGRESSIONS.items()
+        }
+
+    other = predicted(adding_up)
+    return {
+        (name, flux): scores(found[flux], seen[flux])
+        | {"nse without snow": scores(found[flux][caught], seen[flux][caught])["nse"]}
+        | {"nse closed": scores(other[name][flux][caught], adding_up[flux][caught])["nse"]}
+        for name, found in predicted(seen).items()
+        for flux in seen
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], dict[str, float]]:
     """Run from the command line; (prediction, flux) -> scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,17 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], dict[s
 
     seen = observed(folder, options.days)
     known = weather(folder, seen.index)
-    predictions = {name: modelled(folder, options.folder, changes, seen.index) for name, changes in MODELS.items()}
-    for name, chosen in REGRESSIONS.items():
-        predictions[name] = pd.DataFrame({flux: regressed(seen[flux], known[chosen]) for flux in seen})
-    said = consistency(seen, known, observed(folder, options.days, RADIATION))
+    runs = {name: modelled(folder, options.folder, changes, seen.index) for name, changes in MODELS.items()}
+    measured = observed(folder, options.days, RADIATION)
+    said = consistency(seen, known, measured)
     caught = ~seen.index.normalize().isin(pd.DatetimeIndex(said.snowy_days))
-    results = {
-        (name, flux): scores(found[flux], seen[flux])
-        | {"nse without snow": scores(found[flux][caught], seen[flux][caught])["nse"]}
-        for name, found in predictions.items()
-        for flux in seen
-    }
+    results = judged(runs, known, seen, closed(seen, measured), caught)
     report(results, said, f"Bondville 1998, {options.days} days, half-hourly")
     return results
 
@@ -190,12 +221,21 @@ def main(arguments: Sequence[str] | None = None) -> dict[tuple[str, str], dict[s
 def report(results: dict[tuple[str, str], dict[str, float]], said: Consistency, title: str) -> None:
     """Print the scores, and what the observations say of themselves."""
     table = Table(title=title)
-    heads = ("prediction", "flux", "NSE", "without snow", "RMSE [W m-2]", "bias [W m-2]", "bias of June to August")
+    heads = (
+        "prediction",
+        "flux",
+        "NSE",
+        "without snow",
+        "and closed",
+        "RMSE [W m-2]",
+        "bias [W m-2]",
+        "bias of June to August",
+    )
     for head in heads:
         table.add_column(head)
     for (name, flux), of in results.items():
-        numbers = (f"{of['nse']:.3f}", f"{of['nse without snow']:.3f}", f"{of['rmse']:.1f}", f"{of['bias']:+.1f}")
-        table.add_row(name, flux, *numbers, f"{of['summer bias']:+.1f}")
+        efficiencies = (f"{of[kind]:.3f}" for kind in ("nse", "nse without snow", "nse closed"))
+        table.add_row(name, flux, *efficiencies, f"{of['rmse']:.1f}", f"{of['bias']:+.1f}", f"{of['summer bias']:+.1f}")
     console = Console(width=120)
     console.print(table)
     console.print(

@@ -28,6 +28,11 @@ def test_resistances_of_soil_and_canopy_mend_the_fluxes_of_a_year(example, share
     assert crops["nse"] > results["regression on three", "latent_heat_flux"]["nse"]
     assert abs(crops["summer bias"]) < 10.0
     assert results["Noah", "latent_heat_flux"]["summer bias"] > 30.0
+    # Against fluxes that add up, on days of which the gauge tells, sensible heat is no worse than the regression.
+    closed = {
+        name: results[name, "sensible_heat_flux"]["nse closed"] for name in ("conservative", "regression on three")
+    }
+    assert closed["conservative"] > closed["regression on three"]
 
 
 def test_observations_that_agree_are_told_from_those_that_do_not(example):
@@ -47,6 +52,18 @@ def test_observations_that_agree_are_told_from_those_that_do_not(example):
     # A radiometer that loses 20 W m-2 is found out at night.
     weak = measured.assign(net_radiation=measured.net_radiation + 20.0)
     assert fluxes.consistency(seen, known, weak).night_measured == pytest.approx(found.night_by_parts + 20.0)
+
+
+def test_fluxes_are_closed_by_their_shares_of_the_day(example):
+    times = pd.date_range("1998-06-01", periods=96, freq="30min")
+    seen = pd.DataFrame({"latent_heat_flux": 30.0, "sensible_heat_flux": 10.0}, index=times)
+    measured = pd.DataFrame({"net_radiation": 60.0 + np.arange(96.0), "ground_heat_flux": 5.0}, index=times)
+    measured.loc[times[3], "net_radiation"] = np.nan
+    found = example("fluxes_bondville").closed(seen, measured)
+    lacking = measured.net_radiation - 5.0 - 40.0
+    np.testing.assert_allclose(found.latent_heat_flux, 30.0 + 0.75 * lacking)
+    np.testing.assert_allclose(found.sum(axis=1, skipna=False), measured.net_radiation - 5.0)
+    assert found.isna().sum().tolist() == [1, 1]
 
 
 def test_missing_data_are_named_with_a_remedy(example, tmp_path):
