@@ -244,7 +244,7 @@ LAYERED_SNOW = {
     # As in GEOtop (Endrizzi et al. 2014, doi:10.5194/gmd-7-2831-2014); 0.985 in CHM, 0.99 in SUMMA. Of Dozier and
     # Warren 1982, doi:10.1029/WR018i005p01424, which was not at hand, others quote 0.985 to 0.99.
     "snow_emissivity": 0.98,
-    # None, as in Essery 2015. Jordan 1991 (SNTHERM.89, CRREL Special Report 91-16) has 2 W m-2 K-1.
+    # None beside the least exchange of the air. Jordan 1991 (SNTHERM.89, CRREL Special Report 91-16) has 2 W m-2 K-1.
     "windless_exchange": 0.0,
     # Anderson 1976 (NOAA Technical Report NWS 19): 0.01 h-1.
     "viscosity": 3.7e7,

@@ -135,8 +135,8 @@ def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
 
     Notes
     -----
-    In very stable air turbulence ends and the skin cools tens of kelvin below the air. A windless exchange of sensible
-    heat, not of vapour, limits that (Jordan 1991, CRREL Special Report 91-16: 2 W m-2 K-1); by default there is none.
+    In very stable air turbulence ends, and the least exchange of the air is left. A windless exchange of sensible heat,
+    not of vapour, may be added (Jordan 1991, CRREL Special Report 91-16: 2 W m-2 K-1); by default there is none.
     """
     exchange = skin.air.transfer(temperature)
     saturated, steeper = saturation(temperature, skin.pressure, LATENT_HEAT_ICE)

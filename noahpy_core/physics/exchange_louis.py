@@ -5,11 +5,16 @@ it. In stable air the usual cut-offs make the heat flux fall again as the surfac
 column flips in calm nights. Here 1/(1 + 10 Ri) keeps the flux growing with the difference of temperature, so there is
 one state.
 
+In calm, very stable air that flux ends, and a surface would radiate away from the air above it without a limit. As in
+every version of Noah, the air exchanges at least what a diffusivity of 0.001 m2 s-1 does, heat and vapour alike [3]_.
+
 References
 ----------
 .. [1] Louis 1979, Boundary-Layer Meteorol. 17, doi:10.1007/BF00117978.
 .. [2] Beljaars and Holtslag 1991, J. Appl. Meteorol. 30, doi:10.1175/1520-0450(1991)030<0327:FPOLSF>2.0.CO;2 (stable
    air: turbulence does not end at a critical Richardson number).
+.. [3] Chen, Janjic and Mitchell 1997, Boundary-Layer Meteorol. 85, doi:10.1023/A:1000531001463 (`EXCM` of Noah's
+   `SFCDIF`: no conductance is less than 0.001 m2 s-1 over the height of the air's temperature).
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from torch import Tensor
 
 from noahpy_core.constants import GRAVITY, VON_KARMAN
 from noahpy_core.fixed import ModelPart
-from noahpy_core.numerics import positive_part
+from noahpy_core.numerics import at_least, positive_part
 from noahpy_core.parameters import GeneralParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.turbulence import Conductance
@@ -34,6 +39,8 @@ THERMAL_ROUGHNESS_RATIO = 0.1
 STABLE_SLOPE = 10.0
 UNSTABLE_SLOPE = 15.0
 UNSTABLE_LIMIT = 75.0
+SMALLEST_DIFFUSIVITY = 1.0e-3
+"""Of the air between the surface and the height of its temperature. [m2 s-1]"""
 SMALLEST_RICHARDSON = 1.0e-12
 """Keeps the slope of a square root finite."""
 
@@ -49,6 +56,8 @@ class SurfaceLayer(NamedTuple):
     """Factor of the square root of the Richardson number in unstable air. [1]"""
     potential_temperature: Tensor
     """[K]"""
+    smallest: Tensor | float = 0.0
+    """Exchange in the calmest air. [kg m-2 s-1]"""
 
     def transfer(self, skin: Tensor) -> Transfer:
         """Exchange at a skin temperature ``[column]`` [K], and its slope (see `transfer`)."""
@@ -83,6 +92,7 @@ def surface_layer(air: Air, roughness_length: Tensor) -> SurfaceLayer:
         richardson_slope=GRAVITY * height / (air.potential_temperature * wind_squared),
         convection=UNSTABLE_LIMIT * coefficient * torch.sqrt(wind_ratio),
         potential_temperature=air.potential_temperature,
+        smallest=air.density * SMALLEST_DIFFUSIVITY / air.temperature_height,
     )
 
 
@@ -91,7 +101,8 @@ def transfer(layer: SurfaceLayer, skin: Tensor) -> Transfer:
 
     Notes
     -----
-    Stable: 1/(1 + 10 Ri). Unstable: 1 + 15 |Ri|/(1 + c sqrt|Ri|), which leaves free convection in calm air.
+    Stable: 1/(1 + 10 Ri). Unstable: 1 + 15 |Ri|/(1 + c sqrt|Ri|), which leaves free convection in calm air. At least
+    the smallest exchange: of two heat fluxes that grow with the difference of temperature the larger one grows too.
     """
     richardson = layer.richardson_slope * (layer.potential_temperature - skin)
     stable = 1.0 / (1.0 + STABLE_SLOPE * positive_part(richardson))
@@ -102,8 +113,9 @@ def transfer(layer: SurfaceLayer, skin: Tensor) -> Transfer:
     # The slope of x/(1 + c sqrt x); the constant under the root keeps it finite at 0.
     growth = (damping - 0.5 * layer.convection * unstable / root) / (damping * damping)
     by_richardson = torch.where(richardson > 0, -STABLE_SLOPE * stable * stable, -UNSTABLE_SLOPE * growth)
-    slope = -layer.neutral * by_richardson * layer.richardson_slope
-    return Transfer(layer.neutral * factor, slope, richardson)
+    turbulent = layer.neutral * factor
+    slope = torch.where(turbulent > layer.smallest, -layer.neutral * by_richardson * layer.richardson_slope, 0.0)
+    return Transfer(at_least(turbulent, layer.smallest), slope, richardson)
 
 
 class Louis1979(ModelPart):

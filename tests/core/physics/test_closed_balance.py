@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from round_numbers import air
 from torch import Tensor
 
 from noahpy_core.physics.closed_balance import BareSkin, SnowSkin, bare_balance, snow_balance
-from noahpy_core.physics.exchange_louis import SurfaceLayer, transfer
+from noahpy_core.physics.exchange_louis import SurfaceLayer, surface_layer, transfer
 
 PRESSURE, HUMIDITY, AIR = 9.0e4, 4.0e-3, 278.0
 
@@ -98,6 +99,26 @@ def test_the_heat_flux_grows_with_the_difference_to_the_air_so_that_there_is_one
     exchange = transfer(layer(richardson_slope=calm), skin)
     flux = exchange.rate * (skin - AIR)
     assert bool((flux[1:] > flux[:-1]).all())
+
+
+def test_the_calmest_air_exchanges_what_the_smallest_diffusivity_of_noah_does():
+    still = air(wind_speed=column(0.0))
+    skin = torch.linspace(180.0, 340.0, 4001, dtype=torch.float64)
+    exchange = transfer(surface_layer(still, column(0.01)), skin)
+    smallest = still.density.item() * 0.001 / 2.0
+    assert exchange.rate[0].item() == pytest.approx(smallest, rel=1e-12)
+    assert exchange.slope[0].item() == 0.0
+    assert exchange.rate.min().item() == pytest.approx(smallest, rel=1e-12)
+    # Warm ground stirs the air by itself, and between both the heat flux has no step back.
+    assert exchange.rate[-1] > 4.0 * smallest
+    flux = exchange.rate * (skin - still.potential_temperature)
+    assert bool((flux[1:] > flux[:-1]).all())
+
+
+def test_wind_exchanges_more_than_the_smallest_diffusivity():
+    skin = torch.linspace(260.0, 300.0, 401, dtype=torch.float64)
+    windy = surface_layer(air(wind_speed=column(8.0)), column(0.01))
+    assert torch.equal(transfer(windy, skin).rate, transfer(windy._replace(smallest=0.0), skin).rate)
 
 
 def test_frost_takes_the_place_of_dew_without_a_jump():
