@@ -48,19 +48,21 @@ class Versions:
         """
         with replaced(self._path) as partial:
             held = self._held()
-            if held:
+            if held is None:
+                dataset = self._create(partial)
+            else:
                 shutil.copyfile(self._path, partial)
-            dataset = netCDF4.Dataset(partial, "a") if held else self._create(partial)
+                dataset = netCDF4.Dataset(partial, "a")
             try:
-                yield dataset, held
+                yield dataset, held or 0
             finally:
                 dataset.close()
         self._last = self._found(records)
 
-    def _held(self) -> int:
-        """Records of the last version; 0 where what is there is not as it was left."""
+    def _held(self) -> int | None:
+        """Records of the last version; None where what is there is not as it was left."""
         last = self._last
-        return 0 if last is None or last != self._found(last.records) else last.records
+        return None if last is None or last != self._found(last.records) else last.records
 
     def _found(self, records: int) -> _Version | None:
         try:

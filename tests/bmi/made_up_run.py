@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from bmi_noahpy.region.domain import Domain
 from noahpy_core.column import SoilColumn
@@ -17,6 +16,7 @@ from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.trees import tree_flatten, tree_unflatten
 
 THICKNESS = (0.1, 0.3, 0.6)
 

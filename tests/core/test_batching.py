@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import torch
 from random_columns import Case, random_case
-from torch.utils._pytree import tree_flatten_with_path, tree_leaves, tree_map
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.processes import SCHEMES
 from noahpy_core.quantities import get_quantity
-from noahpy_core.trees import select
+from noahpy_core.trees import select, tree_flatten_with_path, tree_leaves, tree_map
 
 PHASE_CHANGE = list(SCHEMES["phase_change"])
 TURBULENCE = list(SCHEMES["turbulence"])

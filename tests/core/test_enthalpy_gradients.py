@@ -16,7 +16,6 @@ from heat_columns import FREEZING, HeatCase, heat_case
 from random_columns import REGIMES, Case, Draw, random_case
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
@@ -28,6 +27,7 @@ from noahpy_core.quantities import get_quantity
 from noahpy_core.simulation import iterate, run
 from noahpy_core.state import Forcing, SoilState
 from noahpy_core.tables import soil_parameters
+from noahpy_core.trees import tree_flatten, tree_unflatten
 
 DAY = 86400.0
 Function = Callable[..., tuple[Tensor, ...]]

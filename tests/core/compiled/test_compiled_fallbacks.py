@@ -11,7 +11,6 @@ from compiled_cases import COVER, EVERYTHING, STATES, Setup, series, taken
 from random_columns import Case
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.utils._pytree import tree_leaves
 
 from noahpy_core.compiled import CompiledStep, NotCompiled
 from noahpy_core.errors import ConvergenceError
@@ -22,7 +21,7 @@ from noahpy_core.physics.soil_thermal import CoteKonrad2005
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.simulation import Trajectory, iterate, run
 from noahpy_core.state import Forcing
-from noahpy_core.trees import map_tensors
+from noahpy_core.trees import map_tensors, tree_leaves
 
 SETUP = COVER[2]
 ENTHALPY = COVER[3]

@@ -20,13 +20,12 @@ from compiled_cases import (
 )
 from random_columns import Case, standard_schemes
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.execution import step_function
 from noahpy_core.quantities import get_quantity
 from noahpy_core.simulation import Trajectory, run
-from noahpy_core.trees import map_tensors
+from noahpy_core.trees import map_tensors, tree_leaves, tree_map
 
 COLUMNS = 450
 SHORT = COVER[1]
