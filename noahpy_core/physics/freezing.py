@@ -59,6 +59,10 @@ class FreezingCurve(ModelPart):
         """df/d(ice). [1]"""
         raise NotImplementedError
 
+    def ice_factor(self, ice: Tensor) -> Tensor:
+        """exp(f(ice)), the factor by which ice raises suction. [1]"""
+        return torch.exp(self.ice_term(ice))
+
     def has_own(self, method: str) -> bool:
         """Whether a method of this class has another in its place; one by temperature has fewer digits near melting."""
         return getattr(type(self), method) is not getattr(FreezingCurve, method)
@@ -190,6 +194,12 @@ class Koren1999(FreezingCurve):
     def ice_term_slope(self, ice: Tensor) -> Tensor:
         return 2.0 * ICE_SUCTION_FACTOR / (1.0 + ICE_SUCTION_FACTOR * ice)
 
+    def ice_factor(self, ice: Tensor) -> Tensor:
+        """exp(f(ice)) without exponential, unless a subclass has another f. [1]"""
+        if type(self).ice_term is not Koren1999.ice_term:
+            return super().ice_factor(ice)
+        return (1.0 + ICE_SUCTION_FACTOR * ice) ** 2
+
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
         """Largest liquid content as the original finds it. [m3 m-3]
 
@@ -241,6 +251,12 @@ class NiuYang2006(FreezingCurve):
 
     def ice_term_slope(self, ice: Tensor) -> Tensor:
         return torch.zeros_like(ice)
+
+    def ice_factor(self, ice: Tensor) -> Tensor:
+        """1, unless a subclass has another f. [1]"""
+        if type(self).ice_term is not NiuYang2006.ice_term:
+            return super().ice_factor(ice)
+        return torch.ones_like(ice)
 
     def forward(self, temperature: Tensor, liquid: Tensor, ice: Tensor, soil: SoilParameters) -> Tensor:
         """Largest liquid content at a temperature. [m3 m-3]

@@ -71,6 +71,10 @@ class LimitedCurve(FreezingCurve, Limited):
     def ice_term_slope(self, ice: Tensor) -> Tensor:
         return self.scheme.ice_term_slope(ice)
 
+    def ice_factor(self, ice: Tensor) -> Tensor:
+        """As the scheme has it, exp of its `ice_term`. [1]"""
+        return self.scheme.ice_factor(ice)
+
     def freezing_point(self, total: Tensor, soil: SoilParameters) -> Tensor:
         """As for any freezing curve; a scheme that says it itself keeps it, up to the melting point.
 

@@ -111,7 +111,7 @@ def count(site: Site, wanted: str) -> tuple[list[ProfiledFunction], int]:
     """Runs with counters: kernels of the step and of the step back, and how many columns a block has."""
     programs: dict[bool, ProfiledProgram] = {}
 
-    def program(shape: Shape, *, single: bool) -> ProfiledProgram:
+    def program(shape: Shape, *, single: bool, device: torch.device) -> ProfiledProgram:
         if single not in programs:
             programs[single] = ProfiledProgram(shape, vector_target(shape.dtype, single=single))
         return programs[single]

@@ -14,7 +14,8 @@ from torch import Tensor
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
-from noahpy_core.physics import enthalpy
+from noahpy_core.parameters import SoilParameters
+from noahpy_core.physics import enthalpy_root, enthalpy_system
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999, NiuYang2006
 from noahpy_core.simulation import iterate, run
 from noahpy_core.trees import map_tensors
@@ -247,13 +248,13 @@ def test_each_column_may_have_its_own_step_length(curve):
 @pytest.fixture
 def solves(monkeypatch) -> list[int]:
     """Number of tridiagonal solves so far."""
-    count, original = [0], enthalpy.solve_tridiagonal
+    count, original = [0], enthalpy_system.solve_tridiagonal
 
     def counted(*parts: Tensor) -> Tensor:
         count[0] += 1
         return original(*parts)
 
-    monkeypatch.setattr(enthalpy, "solve_tridiagonal", counted)
+    monkeypatch.setattr(enthalpy_system, "solve_tridiagonal", counted)
     return count
 
 
@@ -268,7 +269,39 @@ def test_extreme_columns_stay_far_from_the_bound_on_solves(dt, solves, curve):
     heat = case.step(curve, dt)
     error = dt * (heat.storage_change - heat.top_flux + heat.bottom_flux)
     assert (error.abs() / case.heat_content()).max() < 1e-12
-    assert solves[0] <= enthalpy.LARGEST_NUMBER_OF_SOLVES / 4
+    assert solves[0] <= enthalpy_root.LARGEST_NUMBER_OF_SOLVES / 4
+
+
+class ByTemperature(NiuYang2006):
+    """The same curve, whose equilibrium counts as its own: it is solved with temperature as the unknown."""
+
+    def equilibrium(self, temperature: Tensor, total: Tensor, soil: SoilParameters) -> tuple[Tensor, Tensor]:
+        return super().equilibrium(temperature, total, soil)
+
+
+@pytest.mark.parametrize("dt", [60.0, 1800.0, DAY])
+def test_both_unknowns_of_the_iteration_lead_to_the_same_root(dt):
+    case = extreme_case(300, seed=18).on_curve(NiuYang2006())
+    by_water, by_temperature = case.step(NiuYang2006(), dt), case.step(ByTemperature(), dt)
+    torch.testing.assert_close(by_water.temperature, by_temperature.temperature, rtol=0.0, atol=1e-10)
+    assert (by_water.ice > 0).any()
+    assert (by_water.ice == 0).any()
+
+
+def test_soil_that_freezes_a_little_needs_few_solves(solves, curve):
+    heat_case(2000, seed=19, span=2.0).on_curve(curve).step(curve, 1800.0)
+    assert 1 < solves[0] <= 12
+
+
+@pytest.mark.parametrize("scheme", [Koren1999, NiuYang2006])
+def test_the_factor_of_ice_is_that_of_the_term_of_ice(scheme):
+    class Half(scheme):
+        def ice_term(self, ice: Tensor) -> Tensor:
+            return 0.5 * ice
+
+    ice = torch.linspace(0.0, 0.5, 6, dtype=torch.float64)
+    torch.testing.assert_close(scheme().ice_factor(ice), torch.exp(scheme().ice_term(ice)), rtol=1e-14, atol=0.0)
+    torch.testing.assert_close(Half().ice_factor(ice), torch.exp(0.5 * ice), rtol=1e-14, atol=0.0)
 
 
 def test_a_column_that_cannot_be_solved_is_named():

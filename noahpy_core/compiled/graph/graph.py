@@ -82,7 +82,7 @@ class Graph:
         key = (op, tuple(arg.number for arg in args), attribute, length)
         if key not in self._known:
             selected = op == "select" and args[1].boolean
-            sliced = op in ("slice", "extract", "detach") and args[0].boolean
+            sliced = op in ("slice", "extract", "detach", "concat") and args[0].boolean
             boolean = op in COMPARISONS or op in LOGICAL or selected or sliced
             made = Node(len(self.nodes), op, args, attribute, length, boolean, self.origin)
             self.nodes.append(made)
