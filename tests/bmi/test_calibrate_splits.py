@@ -204,8 +204,13 @@ def test_the_band_of_very_many_independent_misfits_is_that_of_the_normal_distrib
     assert reach(torch.randn(40000, generator=torch.Generator().manual_seed(4)).double()) == pytest.approx(
         1.645, abs=2e-3
     )
-    assert reach(torch.linspace(0.0, 1.0, 100).double()) > 2.0
     assert np.isnan(reach(torch.empty(0)))
+
+
+def test_a_winter_and_a_summer_of_each_year_are_independent_for_the_band_at_least():
+    one_event = torch.linspace(0.0, 1.0, 730).double()
+    assert reach(one_event) > 4.0
+    assert reach(one_event, 4.0) == pytest.approx(2.132 * 1.25**0.5, rel=1e-3)
 
 
 def test_successive_misfits_that_are_alike_count_for_less():

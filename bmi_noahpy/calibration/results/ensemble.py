@@ -22,6 +22,8 @@ from bmi_noahpy.observations.scores import scores
 
 EXCESS = 0.25
 """Mean squared misfit, in errors of the observations, by which a member may be worse than the best: half an error."""
+HALF_YEAR = 182.6
+"""[d]"""
 UPPER = 0.95
 """Probability below the upper edge of the band of 90 %."""
 
@@ -89,12 +91,22 @@ def build_ensemble(fit: Fit, unknowns: Tensor) -> Ensemble:
         spread = ((own - centre[:, None]) ** 2) @ weights
         misfit = (centre - target.values)[chosen]
         mean.append(centre)
-        half_width.append(reach(misfit) * torch.sqrt(spread + (misfit**2).mean()))
+        half_width.append(reach(misfit, _seasons(target, chosen)) * torch.sqrt(spread + (misfit**2).mean()))
     return Ensemble(members, weights, mean, half_width, _start_scores(fit, simulated, members, weights))
 
 
-def reach(misfits: Tensor) -> float:
+def _seasons(target: Target, chosen: Tensor) -> float:
+    """Half-years that have values."""
+    days = np.unique(target.times[chosen.numpy()].astype("datetime64[D]"))
+    return days.size / HALF_YEAR
+
+
+def reach(misfits: Tensor, seasons: float = 1.0) -> float:
     """Half the width of a band of 90 %, in standard deviations, where misfits ``[time]`` are all that tells these.
+
+    Parameters
+    ----------
+    seasons : Half-years of misfits: a winter and a summer are taken for independent, whatever the correlation says.
 
     Returns
     -------
@@ -108,7 +120,7 @@ def reach(misfits: Tensor) -> float:
     # Costs a while to import, and nothing else of a calibration needs it.
     from scipy.special import stdtrit
 
-    count = effective_count(misfits)
+    count = max(effective_count(misfits), seasons)
     quantile = float(stdtrit(count, UPPER))
     return quantile * math.sqrt(1.0 + 1.0 / count)
 
