@@ -6,13 +6,23 @@ Every field is a tensor with the column as its last dimension: ``[column]``, or 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from noahpy_core.containers import Container
 from noahpy_core.quantities import container, quantity
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """`map_tensors`, where scripts of others look for it. It imports torch, and this module must not."""
+        if name == "map_tensors":
+            return importlib.import_module("noahpy_core.trees").map_tensors
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 LAYER = ("layer",)
 SNOW_LAYER = ("snow_layer",)
