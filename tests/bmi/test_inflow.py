@@ -10,6 +10,7 @@ from bmi_noahpy.calibration.file.sections import ObservationFile
 from bmi_noahpy.observations.inflow import attainable, inflows
 from bmi_noahpy.observations.notes import ObservationWarning
 from bmi_noahpy.observations.observed import Observed
+from bmi_noahpy.observations.reading import read_observations
 
 DAYS = 60
 DEEP = "theta_liq_1.2m"
@@ -120,3 +121,11 @@ def test_nothing_is_told_of_a_series_that_does_not_count(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ObservationWarning)
         read_file(written(tmp_path, exclude=["theta_liq_1.2*"]))
+
+
+def test_one_probe_of_a_measured_site_is_mostly_such_water_and_two_have_some(shared):
+    found = read_observations(shared / "data" / "yakou" / "observations.csv")
+    events = inflows(found)
+    reached = {one.depth: attainable(one, events) for one in found if one.column in {event.column for event in events}}
+    assert {depth: round(value, 2) for depth, value in reached.items()} == {0.8: 0.94, 1.2: 0.33, 1.6: 0.93}
+    assert [str(event.first)[:4] for event in events if event.depth == 1.2] == ["2016", "2017", "2018", "2019"]
