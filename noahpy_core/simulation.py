@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,6 +103,8 @@ def initial_state(
     snow = SnowState(snow_water_equivalent, snow_depth, torch.zeros_like(like))
     if snow_layers:
         snow = layered_snow(snow, skin_temperature, snow_layers)
+        # Layers are of the column that closes, which keeps all digits of its heat.
+        soil = dataclasses.replace(soil, temperature_remainder=torch.zeros_like(soil_temperature))
     return State(soil, snow, surface, canopy_water, skin_temperature)
 
 
@@ -287,7 +290,8 @@ def check_outputs(names: Sequence[str], state: State) -> None:
 
     Raises
     ------
-    KeyError : A name that is neither in `State` nor in `Fluxes`, or of layered snow while the state has no snow layers.
+    KeyError : A name that is neither in `State` nor in `Fluxes`, of layered snow while the state has no snow layers, or
+        of a quantity that this state does not have.
     ValueError : A name instead of a list of names.
     """
     if isinstance(names, str):
@@ -300,6 +304,10 @@ def check_outputs(names: Sequence[str], state: State) -> None:
             raise KeyError(
                 f"output {name!r} is of layered snow, and this state has no snow layers. Leave it out, or start from "
                 "initial_state(..., snow_layers=3) with a model that has layered snow."
+            )
+        if known[name]["optional"] and name.startswith(_STATE_PATHS) and get_quantity(state, name) is None:
+            raise KeyError(
+                f"output {name!r} is not in this state. Leave it out, or start from initial_state(..., snow_layers=3)."
             )
 
 

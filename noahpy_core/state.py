@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.containers import Container
 from noahpy_core.quantities import container, quantity
 
@@ -43,11 +44,24 @@ class SoilState(Container):
         standard_name="volume_fraction_of_frozen_water_in_soil",
         bounds=(0.0, 1.0),
     )
+    temperature_remainder: Tensor | None = quantity(
+        "K",
+        "what a soil temperature in kelvins has no digits for, to be added to it",
+        dims=LAYER,
+        bounds=(-1.0e-3, 1.0e-3),
+        optional=True,
+    )
 
     @property
     def moisture(self) -> Tensor:
         """Total soil water, liquid and frozen (Noah: SMC). [m3 m-3]"""
         return self.liquid_water + self.ice
+
+    @property
+    def warmth(self) -> Tensor:
+        """Temperature above the melting point, with the remainder where the state has one. [K]"""
+        warmth = self.temperature - FREEZING_POINT
+        return warmth if self.temperature_remainder is None else warmth + self.temperature_remainder
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

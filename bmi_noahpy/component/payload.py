@@ -91,6 +91,10 @@ def restored(now: Contents, tensors: Mapping[str, Tensor], plain: Mapping[str, A
         for name, value in tensors.items()
     }
     state = _container(now.state, "state", moved)
+    if state.soil.temperature_remainder is None and now.state.soil.temperature_remainder is not None:
+        # Bytes from before there was one.
+        nothing = torch.zeros_like(state.soil.temperature)
+        state = replace_quantity(state, "soil.temperature_remainder", nothing)
     contents = now.copy()
     contents.state = state
     contents.parameters = _container(now.parameters, "parameters", moved)

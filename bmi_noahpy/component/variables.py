@@ -175,6 +175,7 @@ GRIDS = {(): 0, ("layer",): 1, ("snow_layer",): 3}
 PARAMETER_OBJECTS = {"soil": "soil", "vegetation": "land_vegetation", "snow": "snowpack", "general": "land_surface"}
 
 OF_SCHEMES = (
+    ("soil__temperature_remainder", "state.soil.temperature_remainder"),
     ("snowpack_layer__mass-per-area_density", "state.snow.layer_mass"),
     ("snowpack_layer__enthalpy-per-area_density", "state.snow.layer_enthalpy"),
     ("snowpack_layer__thickness", "state.snow.layer_thickness"),

@@ -19,7 +19,7 @@ from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, replace_quantity
 from noahpy_core.simulation import equilibrium_liquid
-from noahpy_core.state import Forcing, SoilState, State
+from noahpy_core.state import Forcing, State
 from noahpy_core.trees import map_tensors
 
 SECONDS_PER_DAY = 86400.0
@@ -110,7 +110,10 @@ class ColumnRun:
         parameters = map_tensors(lambda value: value.expand(*value.shape[:-1], columns), parameters)
         liquid = inputs["initial.soil_liquid"]
         ice = positive_part(inputs["initial.soil_moisture"] - liquid)
-        state = dataclasses.replace(state, soil=SoilState(inputs["initial.soil_temperature"], liquid, ice))
+        soil = dataclasses.replace(
+            state.soil, temperature=inputs["initial.soil_temperature"], liquid_water=liquid, ice=ice
+        )
+        state = dataclasses.replace(state, soil=soil)
         for path, value in inputs.items():
             if path in INITIAL_STATE:
                 state = replace_quantity(state, INITIAL_STATE[path], value)

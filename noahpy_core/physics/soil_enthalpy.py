@@ -1,4 +1,4 @@
-"""Enthalpy of soil as a function of its state, the state that has an enthalpy, and the heat that moving water carries.
+"""Enthalpy of soil as a function of its state, the state after a gain of it, and the heat that moving water carries.
 
 Enthalpy per square metre of a layer, counted from solids and liquid water at the melting point T_0:
 H = dz ((C_dry + c_w W + c_i I)(T - T_0) - rho_w L_f I), with liquid water W and ice I as volume fractions. It holds for
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import (
-    FREEZING_POINT,
     HEAT_CAPACITY_SOIL_ICE,
     HEAT_CAPACITY_SOIL_WATER,
     WATER_DENSITY,
@@ -21,6 +20,7 @@ from noahpy_core.constants import (
 from noahpy_core.numerics import at_most, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_heat import FUSION
+from noahpy_core.state import SoilState
 
 WATER_HEAT = HEAT_CAPACITY_SOIL_WATER / WATER_DENSITY
 """Specific heat of liquid water. [J kg-1 K-1]"""
@@ -35,12 +35,8 @@ class SoilStore(NamedTuple):
     dry_capacity: Tensor
     """Of solids; air has next to none, and without it water that moves does not change it. [J m-3 K-1]"""
 
-    def enthalpy(self, temperature: Tensor, ice: Tensor) -> Tensor:
-        """[J m-2]"""
-        return self.enthalpy_at(temperature - FREEZING_POINT, ice)
-
     def enthalpy_at(self, warmth: Tensor, ice: Tensor) -> Tensor:
-        """The same by the temperature less the melting point. [J m-2]"""
+        """At a temperature less the melting point [K] with so much ice [m3 m-3]. [J m-2]"""
         return self.thickness * (self.capacity(ice) * warmth - FUSION * ice)
 
     def capacity(self, ice: Tensor) -> Tensor:
@@ -60,21 +56,37 @@ class SoilStore(NamedTuple):
         thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
         return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
 
-    def state(self, enthalpy: Tensor, warmth: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
-        """Temperature [K] and ice [m3 m-3] that have exactly an enthalpy [J m-2].
+    def frozen(self, before: SoilState, gained: Tensor, warmth: Tensor, thawed: Tensor) -> Tensor:
+        """Ice that fits a temperature, of layers whose water stays, ``[layer, column]``. [m3 m-3]
 
         Parameters
         ----------
-        enthalpy : ``[layer, column]``. [J m-2]
-        warmth : Solution of the heat equation, less the melting point, which ice then fits. [K]
+        before : Temperature and ice before.
+        gained : Heat since then, ``[layer, column]``. [J m-2]
+        warmth : Solution of the heat equation, less the melting point. [K]
         thawed : Where there is no ice, of bool.
         """
-        content = enthalpy / self.thickness
-        all_liquid = self.dry_capacity + HEAT_CAPACITY_SOIL_WATER * self.total
         latent = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
-        ice = at_most(positive_part((all_liquid * warmth - content) / latent), self.total)
-        ice = torch.where(thawed, 0.0, ice)
-        return FREEZING_POINT + (content + FUSION * ice) / self.capacity(ice), ice
+        change = (self.capacity(before.ice) * (warmth - before.warmth) - gained / self.thickness) / latent
+        return torch.where(thawed, 0.0, at_most(positive_part(before.ice + change), self.total))
+
+    def warmed(self, before: SoilState, liquid: Tensor, ice: Tensor, gained: Tensor) -> Tensor:
+        """How much warmer layers are that have gained heat, whatever became of their water, ``[layer, column]``. [K]
+
+        Parameters
+        ----------
+        before : The soil before; this store has the water it holds now.
+        liquid, ice : That it has now, of which the store's total is the sum. [m3 m-3]
+        gained : Heat since then, ``[layer, column]``. [J m-2]
+
+        Notes
+        -----
+        By differences alone: the enthalpies themselves are 1e8 to 1e9 J m-2, and heat below their last digit would be
+        lost.
+        """
+        frozen = ice - before.ice
+        capacity = HEAT_CAPACITY_SOIL_WATER * (liquid - before.liquid_water) + HEAT_CAPACITY_SOIL_ICE * frozen
+        return (gained / self.thickness + FUSION * frozen - capacity * before.warmth) / self.capacity(ice)
 
 
 def soil_store(total: Tensor, thickness: Tensor, parameters: Parameters) -> SoilStore:
@@ -90,11 +102,30 @@ def soil_store(total: Tensor, thickness: Tensor, parameters: Parameters) -> Soil
     return SoilStore(thickness.expand_as(total), total, dry)
 
 
+def soil_after(before: SoilState, liquid: Tensor, ice: Tensor, warmed: Tensor) -> SoilState:
+    """The soil with other water and so much warmer, the digits that kelvins have no place for in the remainder.
+
+    Parameters
+    ----------
+    before : With a remainder, or without: then those digits are lost.
+    liquid, ice : ``[layer, column]``. [m3 m-3]
+    warmed : ``[layer, column]``. [K]
+    """
+    if before.temperature_remainder is None:
+        return SoilState(before.temperature + warmed, liquid, ice)
+    change = before.temperature_remainder + warmed
+    temperature = before.temperature + change
+    # The difference of neighbouring temperatures is exact, so this is what the sum has rounded away. All of the
+    # derivative is the temperature's.
+    remainder = (change - (temperature - before.temperature)).detach()
+    return SoilState(temperature, liquid, ice, remainder)
+
+
 class MovedHeat(NamedTuple):
     """Soil after water has moved through it."""
 
-    temperature: Tensor
-    """``[layer, column]``. [K]"""
+    warmth: Tensor
+    """Above the melting point, ``[layer, column]``. [K]"""
     through: Tensor
     """Heat that water carried down through each face, the surface first, ``[layer + 1, column]``. [W m-2]"""
 
@@ -102,7 +133,7 @@ class MovedHeat(NamedTuple):
 def carry_heat(
     store: SoilStore,
     ice: Tensor,
-    enthalpy: Tensor,
+    heat: Tensor,
     flux: Tensor,
     arriving: Tensor,
     dt: Tensor | float,
@@ -112,7 +143,8 @@ def carry_heat(
     Parameters
     ----------
     store : With the water after the move; ice does not move.
-    enthalpy : Before the move, of layers that already have given away what plants and evaporation took. [J m-2]
+    heat : Before the move, above the layer with its ice at the melting point, without what plants and evaporation took.
+        [J m-2]
     flux : Water through each face, positive down, ``[layer + 1, column]``; nothing rises through the last.
         [kg m-2 s-1]
     arriving : Heat of water entering at the surface. [W m-2]
@@ -127,13 +159,11 @@ def carry_heat(
     # that of the positive part is 0 at 0.
     down, rise = 0.5 * WATER_HEAT * (flux.abs() + flux), 0.5 * WATER_HEAT * (flux.abs() - flux)
     capacity = store.thickness * store.capacity(ice)
-    # Counted from the melting point, where liquid water has no enthalpy.
-    right = enthalpy + store.thickness * FUSION * ice
-    right = torch.cat([(right[0] + dt * arriving)[None], right[1:]])
+    right = torch.cat([(heat[0] + dt * arriving)[None], heat[1:]])
     warmth = solve_tridiagonal(
         lower=-dt * down[:-1], diagonal=capacity + dt * (down[1:] + rise[:-1]), upper=-dt * rise[1:], right=right
     )
     between_layers = down[1:-1] * warmth[:-1] - rise[1:-1] * warmth[1:]
     top = arriving - rise[0] * warmth[0]
     through = torch.cat([top[None], between_layers, (down[-1] * warmth[-1])[None]])
-    return MovedHeat(FREEZING_POINT + warmth, through)
+    return MovedHeat(warmth, through)

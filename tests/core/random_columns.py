@@ -353,8 +353,9 @@ REGIMES: dict[str, Callable[[Case, Draw], Case]] = {
 
 
 def layered(state: State, layers: int = 3) -> State:
-    """The same state with a pack in layers."""
-    return dataclasses.replace(state, snow=layered_snow(state.snow, state.skin_temperature, layers))
+    """The same state with a pack in layers, and with a place for all digits of the soil's heat."""
+    soil = dataclasses.replace(state.soil, temperature_remainder=torch.zeros_like(state.soil.temperature))
+    return dataclasses.replace(state, soil=soil, snow=layered_snow(state.snow, state.skin_temperature, layers))
 
 
 VARIED_SLOTS = (

@@ -21,7 +21,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import replace_quantity
 from noahpy_core.simulation import equilibrium_liquid
 from noahpy_core.simulation import run as run_model
-from noahpy_core.state import Forcing, SoilState, State
+from noahpy_core.state import Forcing, State
 from noahpy_core.trees import Tree, map_tensors
 
 NEW_SNOW_DENSITY = 250.0
@@ -98,7 +98,8 @@ class InputMaker:
             liquid = equilibrium_liquid(temperature, moisture, parameters, self.run.model.supercooled_water)
         else:
             liquid = at_most(state.soil.liquid_water, moisture)
-        state = dataclasses.replace(state, soil=SoilState(temperature, liquid, moisture - liquid))
+        soil = dataclasses.replace(state.soil, temperature=temperature, liquid_water=liquid, ice=moisture - liquid)
+        state = dataclasses.replace(state, soil=soil)
         for key, path in (("skin_temperature", "skin_temperature"), ("canopy_water", "canopy_water")):
             if f"initial.{key}" in given:
                 state = replace_quantity(state, path, given[f"initial.{key}"][0])

@@ -27,6 +27,8 @@ from noahpy_core.trees import keystr, tree_flatten_with_path, tree_unflatten
 KIND = "noahpy restart"
 EPOCH = np.datetime64("1970-01-01T00:00:00", "s")
 OUTPUT = "output"
+REMAINDER = "soil_temperature_remainder"
+"""What the digits of temperatures leave out; without it they are all there is."""
 
 
 class RestartError(ValueError):
@@ -209,6 +211,10 @@ def _state(path: Path, arrays: Mapping[str, NDArray[Any]], like: State) -> State
             read.append(leaf)
             continue
         array = arrays.get(_name(place))
+        if array is None and _name(place) == REMAINDER:
+            # Files from before there was one.
+            read.append(torch.zeros_like(leaf))
+            continue
         if array is None or array.shape != tuple(leaf.shape):
             found = "is missing" if array is None else f"has the shape {list(array.shape)}"
             raise RestartError(

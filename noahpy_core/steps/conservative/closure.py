@@ -6,7 +6,6 @@ from torch import Tensor
 
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import (
-    FREEZING_POINT,
     HEAT_CAPACITY_SOIL_ICE,
     HEAT_CAPACITY_SOIL_WATER,
     LATENT_HEAT_FUSION,
@@ -16,6 +15,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_enthalpy import soil_store
 from noahpy_core.physics.soil_heat import FUSION
 from noahpy_core.state import State
+from noahpy_core.steps.conservative.pack import enthalpy_gain, stored_layers
 from noahpy_core.steps.conservative.parts import ConservativeParts
 
 
@@ -63,7 +63,7 @@ def energy_closure(
     advected = snowy.arriving_heat + into_soil + LATENT_HEAT_FUSION * sublimed
 
     soil_gain = _soil_enthalpy_gain(before, after, parameters, column) / dt
-    snow_gain = _snow_enthalpy_gain(before, after) / dt
+    snow_gain = enthalpy_gain(before.snow, stored_layers(after.snow)) / dt
     spent = values["longwave_up"] + values["sensible_heat_flux"] + values["latent_heat_flux"]
     spent = spent + values["ground_heat_flux"]
     arriving = values["ground_heat_flux"] - values["deep_heat_flux"]
@@ -89,21 +89,11 @@ def _soil_enthalpy_gain(before: State, after: State, parameters: Parameters, col
     """
     old, new = before.soil, after.soil
     thawed, frozen = new.liquid_water - old.liquid_water, new.ice - old.ice
+    change = new.temperature - old.temperature
+    if old.temperature_remainder is not None and new.temperature_remainder is not None:
+        change = change + (new.temperature_remainder - old.temperature_remainder)
     # By differences: of the enthalpies themselves, of which a column has 1e8 to 1e9 J m-2, round-off would be seen.
-    warmed = soil_store(new.moisture, column.thickness, parameters).capacity(new.ice) * (
-        new.temperature - old.temperature
-    )
+    warmed = soil_store(new.moisture, column.thickness, parameters).capacity(new.ice) * change
     capacity = HEAT_CAPACITY_SOIL_WATER * thawed + HEAT_CAPACITY_SOIL_ICE * frozen
-    gained = warmed + capacity * (old.temperature - FREEZING_POINT) - FUSION * frozen
+    gained = warmed + capacity * old.warmth - FUSION * frozen
     return (column.thickness * gained).sum(0)
-
-
-def _snow_enthalpy_gain(before: State, after: State) -> Tensor:
-    """Of the pack, counted from liquid water at the melting point, ``[column]``. [J m-2]"""
-    old, new = before.snow, after.snow
-    assert new.layer_enthalpy is not None
-    assert old.layer_enthalpy is not None
-    assert new.layer_mass is not None
-    assert old.layer_mass is not None
-    pack = (new.layer_mass - old.layer_mass).sum(0)
-    return (new.layer_enthalpy - old.layer_enthalpy).sum(0) - LATENT_HEAT_FUSION * pack

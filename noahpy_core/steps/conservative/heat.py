@@ -24,7 +24,7 @@ from noahpy_core.physics.energy_balance import shaded_conductivity
 from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE
 from noahpy_core.physics.soil_enthalpy import soil_store
 from noahpy_core.state import Forcing, State
-from noahpy_core.steps.conservative.pack import frosted, pack_after_heat
+from noahpy_core.steps.conservative.pack import frosted, pack_after_heat, unstored_heat
 from noahpy_core.steps.conservative.parts import HeatStep, Schemes, Surroundings
 from noahpy_core.steps.conservative.skins import bare_skin, snow_skin
 
@@ -62,7 +62,13 @@ def heat_step(
     frost = (1.0 - cover) * on_ground.condensation * on_ground.frost_share
     layers = frosted(layers, frost * dt, schemes.snow.fresh_density(around.air))
 
-    into_soil = cover * conducted[number - 1] + (1.0 - cover) * on_ground.heat + warm
+    out_of_pack = cover * conducted[number - 1] + warm
+    sublimed = cover * (over_snow.soil - over_snow.condensation) - frost
+    into_pack = around.snowy.arriving_heat + cover * over_snow.heat + LATENT_HEAT_FUSION * sublimed
+    out_of_pack = out_of_pack + unstored_heat(state.snow, layers, into_pack - out_of_pack, dt)
+
+    given = around.added.heat
+    into_soil = out_of_pack + (1.0 - cover) * on_ground.heat
     falling = conducted[number:]
     arriving = torch.cat([into_soil[None], falling[:-1]])
     return HeatStep(
@@ -75,7 +81,7 @@ def heat_step(
         on_ground=on_ground,
         layers=layers,
         melt_water=outflow,
-        soil_enthalpy=system.soil.start + dt * (arriving - falling),
+        soil_gain=dt * (arriving - falling) if given is None else dt * (arriving - falling + given),
         soil_flux=into_soil,
         deep_flux=falling[-1],
         frost=frost,
@@ -119,7 +125,7 @@ def _soil_rows(
 ) -> SoilRows:
     soil = state.soil
     store = soil_store(soil.moisture, schemes.column.thickness, parameters)
-    start, given = store.enthalpy(soil.temperature, soil.ice), around.added.heat
+    start, given = store.enthalpy_at(soil.warmth, soil.ice), around.added.heat
     return SoilRows(
         start=start if given is None else start + dt * given,
         store=store,

@@ -11,6 +11,7 @@ from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import Balance
 from noahpy_core.physics.snow_layered import SnowyGround
 from noahpy_core.physics.snow_layers import GHOST_MASS, SnowLayers
+from noahpy_core.state import SnowState
 from noahpy_core.steps.conservative.parts import Schemes
 
 
@@ -65,3 +66,34 @@ def frosted(layers: SnowLayers, frost: Tensor, density: Tensor) -> SnowLayers:
         layers.enthalpy,
         layers.thickness + torch.cat([(frost / density)[None], none]),
     )
+
+
+def stored_layers(snow: SnowState) -> SnowLayers:
+    """The layers of a state that has some."""
+    assert snow.layer_mass is not None
+    assert snow.layer_enthalpy is not None
+    assert snow.layer_thickness is not None
+    return SnowLayers(snow.layer_mass, snow.layer_enthalpy, snow.layer_thickness)
+
+
+def enthalpy_gain(before: SnowState, after: SnowLayers) -> Tensor:
+    """Of the pack, counted from liquid water at the melting point, ``[column]``. [J m-2]"""
+    old = stored_layers(before)
+    return (after.enthalpy - old.enthalpy - LATENT_HEAT_FUSION * (after.mass - old.mass)).sum(0)
+
+
+def unstored_heat(before: SnowState, after: SnowLayers, arrived: Tensor, dt: Tensor | float) -> Tensor:
+    """Heat that the numbers of the layers have no digits for, ``[column]``: the soil below has. [W m-2]
+
+    Parameters
+    ----------
+    before : At the start of the step.
+    after : The pack at its end.
+    arrived : Less what has left it, counted from liquid water at the melting point, ``[column]``. [W m-2]
+    dt : Length of the step. [s]
+
+    Notes
+    -----
+    It is round-off, of water too: in single precision a deep pack has steps of 1e-4 kg m-2, 40 J m-2 of latent heat.
+    """
+    return (arrived - enthalpy_gain(before, after) / dt).detach()

@@ -77,8 +77,8 @@ class HeatStep(NamedTuple):
     """After heat, vapour and running water."""
     melt_water: Tensor
     """Leaving the base of the pack. [kg m-2 s-1]"""
-    soil_enthalpy: Tensor
-    """[J m-2]"""
+    soil_gain: Tensor
+    """Heat that each soil layer has gained. [J m-2]"""
     soil_flux: Tensor
     """Into the top of the soil. [W m-2]"""
     deep_flux: Tensor

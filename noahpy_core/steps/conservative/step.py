@@ -92,7 +92,7 @@ class ConservativeStep(ModelPart):
         around = surroundings(schemes, state, forcing, parameters, dt)
         heat = heat_step(schemes, state, forcing, around, parameters, dt)
         canopy = canopy_water(schemes, state, around, heat, parameters, dt)
-        moved = moved_water(schemes, around, heat, canopy.throughfall, parameters, dt)
+        moved = moved_water(schemes, state.soil, around, heat, canopy.throughfall, parameters, dt)
 
         parts = ConservativeParts(around, heat, canopy, moved)
         after = new_state(schemes, state, parts, parameters, dt)

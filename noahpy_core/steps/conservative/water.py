@@ -8,7 +8,8 @@ from torch import Tensor
 from noahpy_core.constants import FREEZING_POINT, WATER_DENSITY
 from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_store
+from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_after, soil_store
+from noahpy_core.physics.soil_heat import FUSION
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.physics.sources import placed_water
 from noahpy_core.state import SoilState, State
@@ -48,14 +49,15 @@ def canopy_water(
 
 
 def moved_water(
-    schemes: Schemes, around: Surroundings, heat: HeatStep, throughfall: Tensor, parameters: Parameters,
-    dt: Tensor | float,
+    schemes: Schemes, before: SoilState, around: Surroundings, heat: HeatStep, throughfall: Tensor,
+    parameters: Parameters, dt: Tensor | float,
 ) -> Moved:  # fmt: skip
     """Soil after evaporation has been taken from it and water has moved through it with its heat.
 
     Parameters
     ----------
     schemes : Of the slots.
+    before : The soil at the start of the step.
     around : What is known before heat is exchanged.
     heat : With soil evaporation and transpiration.
     throughfall : Rain and dew that reach the ground, ``[column]``. [kg m-2 s-1]
@@ -63,21 +65,22 @@ def moved_water(
     dt : Length of the step. [s]
     """
     store, thickness = heat.system.soil.store, schemes.column.thickness
-    temperature, ice = _phases(schemes, heat)
+    frozen = _frozen(schemes, before, heat)
+    warmth = before.warmth + store.warmed(before, store.total - frozen, frozen, heat.soil_gain)
 
     uptake = _uptake(around, heat)
-    liquid = store.total - ice - uptake * dt / (thickness * WATER_DENSITY)
+    liquid = store.total - frozen - uptake * dt / (thickness * WATER_DENSITY)
     # Where most of the water froze meanwhile, ice makes up for it, at the cost of the layer's heat.
     thawed = positive_part(-liquid)
-    liquid, ice = liquid + thawed, positive_part(ice - thawed)
+    liquid, ice = liquid + thawed, positive_part(frozen - thawed)
     # Water leaves at the temperature of its layer, which therefore stays.
     left, source, brought, missing = uptake, None, around.added.ground, None
     if around.added.water is not None:
         placed = placed_water(around.added.water, liquid, ice, parameters.soil.porosity, thickness, dt)
         left, source, missing = uptake - placed.source, placed.source, placed.missing
         brought = placed.surplus if brought is None else brought + placed.surplus
-    lost = WATER_HEAT * left * (temperature - FREEZING_POINT)
-    enthalpy = heat.soil_enthalpy - dt * lost
+    lost = WATER_HEAT * left * warmth
+    kept = store.thickness * (store.capacity(frozen) * warmth - FUSION * (frozen - ice)) - dt * lost
 
     supply = throughfall + heat.melt_water
     if brought is not None:
@@ -87,23 +90,23 @@ def moved_water(
     flux = torch.cat([(water.infiltration - water.exfiltration)[None], water.exchange, water.drainage[None]])
     # Rain has the temperature of the air, water from the snow that of melting.
     air = around.air.temperature - FREEZING_POINT
-    warmth = safe_divide(supply - heat.melt_water, supply) * air
+    arriving = safe_divide(supply - heat.melt_water, supply) * air
     if brought is not None:
         # Water brought is liquid: not colder than melting.
-        warmth = safe_divide(throughfall * air + brought * positive_part(air), supply)
-    moved = carry_heat(
-        soil_store(water.liquid + water.ice, thickness, parameters), water.ice, enthalpy, flux,
-        WATER_HEAT * water.infiltration * warmth, dt,
-    )  # fmt: skip
-    after = SoilState(moved.temperature, water.liquid, water.ice)
+        arriving = safe_divide(throughfall * air + brought * positive_part(air), supply)
+    wetted = soil_store(water.liquid + water.ice, thickness, parameters)
+    moved = carry_heat(wetted, water.ice, kept, flux, WATER_HEAT * water.infiltration * arriving, dt)
+    gained = heat.soil_gain + dt * (moved.through[:-1] - moved.through[1:] - lost)
+    warmed = wetted.warmed(before, water.liquid, water.ice, gained)
+    after = soil_after(before, water.liquid, water.ice, warmed)
     return Moved(after, water, uptake, moved.through, lost.sum(0), missing)
 
 
-def _phases(schemes: Schemes, heat: HeatStep) -> tuple[Tensor, Tensor]:
-    """Temperature [K] and ice [m3 m-3] of the soil layers after heat has been exchanged."""
+def _frozen(schemes: Schemes, before: SoilState, heat: HeatStep) -> Tensor:
+    """Ice of the soil layers after heat has been exchanged. [m3 m-3]"""
     store = heat.system.soil.store
     freezing = schemes.curve.freezing_warmth(store.total, heat.system.soil.curve_parameters())
-    return store.state(heat.soil_enthalpy, heat.at.warmth, heat.at.warmth >= freezing)
+    return store.frozen(before, heat.soil_gain, heat.at.warmth, heat.at.warmth >= freezing)
 
 
 def _uptake(around: Surroundings, heat: HeatStep) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from noahpy_core.physics.snow_layers import Snowfall, SnowLayers, drained, target_thickness, with_snowfall
 from noahpy_core.physics.soil_enthalpy import SoilStore, carry_heat
+from noahpy_core.state import SoilState
 
 LATENT = 3.335e5
 GENERATOR = torch.Generator().manual_seed(5)
@@ -87,14 +88,21 @@ def store(layers: int = 6, columns: int = 30) -> tuple[SoilStore, Tensor]:
     return SoilStore(thickness, total, 1.2e6 + 6.0e5 * random(layers, columns)), ice
 
 
-def test_the_state_of_an_enthalpy_has_exactly_that_enthalpy():
+def test_soil_that_has_gained_heat_has_exactly_so_much_more_enthalpy():
     soil, ice = store()
     temperature = 253.0 + 30.0 * random(6, 30)
-    enthalpy = soil.enthalpy(temperature, ice)
-    guess = temperature + 0.5 * random(6, 30) - 0.25
+    before = SoilState(temperature, soil.total - ice, ice)
+    gained = 1.0e6 * (random(6, 30) - 0.5)
+    guess = before.warmth + 0.5 * random(6, 30) - 0.25
     thawed = random(6, 30) > 0.7
-    found, new_ice = soil.state(enthalpy, guess, thawed)
-    assert torch.allclose(soil.enthalpy(found, new_ice), enthalpy, rtol=1e-12, atol=1e-4)
+    new_ice = soil.frozen(before, gained, guess, thawed)
+    warmth = before.warmth + soil.warmed(before, soil.total - new_ice, new_ice, gained)
+    change = soil.enthalpy_at(warmth, new_ice) - soil.enthalpy_at(before.warmth, ice)
+    assert torch.allclose(change, gained, rtol=1e-12, atol=1e-4)
+    # Where it is a share of the water, ice fits the temperature of the heat equation.
+    between = (new_ice > 0.0) & (new_ice < soil.total)
+    assert int(between.sum()) > 20
+    assert torch.allclose(warmth[between], guess[between], rtol=0.0, atol=1e-9)
     assert new_ice.min() >= 0.0
     assert (new_ice - soil.total).max() <= 0.0
     assert not bool(new_ice[thawed].any())
@@ -108,14 +116,13 @@ def test_moving_water_keeps_a_uniform_temperature_and_conserves_heat():
     # Before the move each layer held what it holds now, less what came in.
     gained = dt * (flux[:-1] - flux[1:]) / (1000.0 * soil.thickness)
     before = SoilStore(soil.thickness, soil.total - gained, soil.dry_capacity)
-    temperature = torch.full_like(ice, 273.15 + warmth)
-    enthalpy = before.enthalpy(temperature, ice)
+    heat = before.thickness * before.capacity(ice) * warmth
     entering = 4200.0 * torch.relu(flux[0])
-    moved = carry_heat(soil, ice, enthalpy, flux, entering * warmth, dt)
-    assert torch.allclose(moved.temperature, temperature, rtol=0.0, atol=1e-10)
+    moved = carry_heat(soil, ice, heat, flux, entering * warmth, dt)
+    assert torch.allclose(moved.warmth, torch.full_like(ice, warmth), rtol=0.0, atol=1e-10)
 
-    cold = carry_heat(soil, ice, enthalpy, flux, entering * 0.0, dt)
-    change = (soil.enthalpy(cold.temperature, ice) - enthalpy).sum(0)
+    cold = carry_heat(soil, ice, heat, flux, entering * 0.0, dt)
+    change = (soil.thickness * soil.capacity(ice) * cold.warmth - heat).sum(0)
     assert torch.allclose(change, dt * (cold.through[0] - cold.through[-1]), rtol=1e-10, atol=1e-3)
-    assert cold.temperature.max() <= 273.15 + warmth + 1e-9
-    assert cold.temperature.min() >= 273.15 - 1e-9
+    assert cold.warmth.max() <= warmth + 1e-9
+    assert cold.warmth.min() >= -1e-9
