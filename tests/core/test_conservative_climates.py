@@ -46,6 +46,29 @@ def test_a_year_closes_in_every_climate(climates, dt):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dtype", "dt", "days", "closed"),
+    [
+        (torch.float64, 60.0, 15, 1.0e-9),
+        (torch.float32, 300.0, 120, 1.0e-2),
+        (torch.float32, 1800.0, 365, 1.0e-2),
+        (torch.float32, 10800.0, 365, 1.0e-2),
+    ],
+)
+def test_no_heat_is_lost_to_the_digits_of_temperatures_in_any_climate(climates, dtype, dt, days, closed):
+    names, steps = list(climates.C), int(days * 86400 / dt)
+    column, state, parameters = climates.setup(names, "20")
+    forcing = map_tensors(lambda series: series[:steps], climates.forcing(names, 1, dt)).to(dtype)
+    with torch.no_grad():
+        model = NoahModel(column.to(dtype=dtype), preset("conservative"))
+        given = model, layered(state).to(dtype), forcing, parameters.to(dtype), dt
+        residual = run(*given, outputs=["enthalpy_residual"], execution="compiled").outputs["enthalpy_residual"]
+    assert residual.abs().max() < closed
+    # What is left has no sign.
+    assert residual.mean(0).abs().max() < 1.0e-3 * closed
+
+
+@pytest.mark.slow
 def test_an_hour_and_five_minutes_give_the_same_soil_temperature(climates):
     names = ["gobi", "prairie", "bedrock", "rain_on_snow"]
     column, state, parameters = climates.setup(names, "20")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 BLOCK_BYTES = 64 * 2**20
+REMAINDER = "soil.temperature_remainder"
 
 
 class Followed:
@@ -69,6 +70,10 @@ def beginning(run: Run) -> dict[str, Any]:
     """What the state before the first step follows from."""
     section, spin_up = run.configuration.restart or RestartFile(), run.configuration.spin_up
     given = {path: get_quantity(run.initial_state, path) for path, _ in quantities(State)}
+    remainder = given[REMAINDER]
+    if remainder is not None and not bool(remainder.any()):
+        # Nothing, as in files from before there was one.
+        del given[REMAINDER]
     return {
         "initial": {path: digest(value) for path, value in given.items() if value is not None},
         "spin_up": None if spin_up is None else spin_up.model_dump(mode="json", exclude={"file"}),
