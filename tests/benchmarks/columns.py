@@ -46,25 +46,29 @@ def make_site(
     layers: int = 20,
     dtype: torch.dtype = torch.float64,
     schemes: dict[str, str] | None = None,
+    options: Options | None = None,
+    snow_layers: int = 0,
 ) -> Site:
     """Columns that differ in soil, temperature and weather.
 
     Parameters
     ----------
     schemes : Options that are not the default.
+    options : All of them, in place of these.
+    snow_layers : Of the pack, where the options want some.
     """
     column = SoilColumn(_thickness(layers))
     generator = torch.Generator().manual_seed(20)
     number = min(columns, DIFFERENT)
     warmth = 6.0 * (2.0 * torch.rand(number, generator=generator, dtype=torch.float64) - 1.0)
     kinds = torch.tensor(SANDS_AND_LOAMS)[torch.randint(len(SANDS_AND_LOAMS), (layers, number), generator=generator)]
-    parameters, state = _parameters(kinds), _state(column, warmth)
+    parameters, state = _parameters(kinds), _state(column, warmth, snow_layers)
     trees: list[Any] = [state, _weather(steps, warmth), parameters]
     if columns > number:
         place = torch.arange(columns) % number
         trees = [map_tensors(lambda value: value[..., place].contiguous(), tree) for tree in trees]
     state, forcing, parameters = (map_tensors(lambda value: value.to(dtype), tree) for tree in trees)
-    model = NoahModel(column.to(dtype=dtype), Options(**(schemes or {})))
+    model = NoahModel(column.to(dtype=dtype), options or Options(**(schemes or {})))
     return Site(model, state, forcing, parameters)
 
 
@@ -86,7 +90,7 @@ def _parameters(kinds: Tensor) -> Parameters:
     )
 
 
-def _state(column: SoilColumn, warmth: Tensor) -> State:
+def _state(column: SoilColumn, warmth: Tensor, snow_layers: int) -> State:
     """Moist soil that has begun to freeze in the colder columns, below some snow."""
     layers, none = column.layers, torch.zeros_like(warmth)
     temperature = 273.5 + 0.3 * warmth + torch.zeros(layers, 1, dtype=torch.float64)
@@ -105,6 +109,7 @@ def _state(column: SoilColumn, warmth: Tensor) -> State:
         albedo=none + 0.2,
         roughness_length=none + 0.05,
         specific_humidity=none + 0.003,
+        snow_layers=snow_layers,
     )
 
 

@@ -1,10 +1,11 @@
 """What each process costs in one compiled step, there and back.
 
 ``python tests/benchmarks/profile_step.py [--columns 32] [--layers 20] [--scheme heat_limited] [--wanted soil]`` prints
-two tables. "operations" is the share of instructions, where an elementary function counts as many as it has and a
-division as many as take as long; "measured" is the share of processor cycles. Reading the counter keeps apart what
-otherwise overlaps: shares are right to a few per cent. Times are those of runs without counters, shared out; they hold
-what a run costs once, little from 3,000 column-steps on. Needs an x86 processor.
+tables by process and by kind of code, and with ``--preset conservative`` by part of the column. "operations" is the
+share of instructions, where an elementary function counts as many as it has and a division as many as take as long;
+"measured" is the share of processor cycles. Reading the counter keeps apart what otherwise overlaps: shares are right
+to a few per cent. Times are those of runs without counters, shared out; they hold what a run costs once, little from
+3,000 column-steps on. Needs an x86 processor.
 """
 
 from __future__ import annotations
@@ -24,13 +25,29 @@ from report import MICROSECOND, table
 from timing import Action, side_by_side
 
 import noahpy_core.compiled.execute.case as compiled
-from noahpy_core import run
+from noahpy_core import preset, run
 from noahpy_core.compiled.execute.program import vector_target
 from noahpy_core.compiled.record.step_graph import Shape
 from noahpy_core.trees import map_tensors
 
 REPEATS, WINDOW = 30, 3
 """Repetitions of each piece of a run, and its steps."""
+PARTS = {
+    "skins": (
+        "closed_balance",
+        "exchange_",
+        "scalar_root",
+        "evaporation",
+        "atmosphere",
+        "canopy",
+        "surface",
+        "soil_cover",
+    ),
+    "mass, cover and albedo of snow": ("snow",),
+    "heat of snow and soil": ("coupled", "soil_enthalpy", "soil_thermal", "freezing"),
+    "soil water": ("retention", "richards", "soil_water", "ice_impedance", "infiltration"),
+}
+"""What the names of the modules of each part of the conservative column begin with."""
 MEMORY, ONCE = "(input, output and state)", "(once a run)"
 
 
@@ -63,6 +80,15 @@ def shares(function: ProfiledFunction, blocks: int, steps: int) -> tuple[dict[st
         for found in (modules, kinds)
     )
     return by_module, by_kind
+
+
+def by_part(modules: dict[str, Share]) -> dict[str, Share]:
+    """Shares of `PARTS`, and of the rest."""
+    found: dict[str, list[Share]] = defaultdict(list)
+    for module, share in modules.items():
+        named = [part for part, beginnings in PARTS.items() if module.startswith(beginnings)]
+        found[module if module == MEMORY else (named or ["rest"])[0]].append(share)
+    return {part: Share(*map(sum, zip(*shares, strict=True))) for part, shares in found.items()}
 
 
 def show(title: str, found: dict[str, Share], seconds_of_step: float) -> None:
@@ -142,6 +168,8 @@ def profile(site: Site, wanted: str) -> None:
     for way, function, cost in zip(("step", "step back"), functions, (ahead, both - ahead), strict=True):
         modules, kinds = shares(function, -(-columns // width), steps)
         show(f"{way}, by process", modules, cost / (columns * steps))
+        if site.state.snow.layer_mass is not None:
+            show(f"{way}, by part", by_part(modules), cost / (columns * steps))
         show(f"{way}, by kind of code", kinds, cost / (columns * steps))
 
 
@@ -151,13 +179,15 @@ def main() -> None:
     options.add_argument("--layers", type=int, default=20)
     options.add_argument("--steps", type=int, default=96)
     options.add_argument("--scheme", choices=["heat_limited", "enthalpy"], default="heat_limited")
+    options.add_argument("--preset", choices=["noah-permafrost", "conservative"], help="in place of --scheme")
     options.add_argument("--wanted", choices=["soil", "all"], default="soil", help="derivatives by which parameters")
     options.add_argument("--number-type", choices=["float64", "float32"], default="float64")
     chosen = options.parse_args()
     torch.set_num_threads(1)
     site = make_site(
         chosen.columns, chosen.steps, layers=chosen.layers, dtype=getattr(torch, chosen.number_type),
-        schemes={"phase_change": chosen.scheme},
+        schemes={"phase_change": chosen.scheme}, options=preset(chosen.preset) if chosen.preset else None,
+        snow_layers=3 if chosen.preset == "conservative" else 0,
     )  # fmt: skip
     profile(site, chosen.wanted)
 
