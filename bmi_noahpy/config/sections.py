@@ -288,7 +288,9 @@ class Output(Section):
     daily: list[Literal["mean", "min", "max"]] | None = Field(
         default=None, description="statistics of each day instead"
     )
-    compression: Annotated[int, Field(ge=0, le=9)] = Field(default=4, description="0 to 9")
+    compression: Annotated[int, Field(ge=0, le=9)] = Field(
+        default=1, description="0: none, 1: quickly, to 9: a few percent smaller for many times the time"
+    )
     overwrite: bool = Field(default=False, description="whether an existing file is replaced")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bmi_noahpy.output.chunks import records_of_chunk, storage
 from bmi_noahpy.output.sampling import Column
 from bmi_noahpy.region.domain import Domain
 from noahpy_core.parameters import Parameters
@@ -30,8 +31,6 @@ SOIL_NUMBERINGS = {
     "stas": "1 sand to 12 clay, as public SOILPARM.TBL, WRF and HRLDAS",
     "stas-2010": "1 sand to 12 clay, with the values that later SOILPARM.TBL correct",
 }
-CHUNK_BYTES = 256 * 1024
-CHUNK_RECORDS = 1024
 
 
 class Layout:
@@ -232,10 +231,9 @@ def _variable(dataset: netCDF4.Dataset, layout: Layout, column: Column, compress
     source = column.variable
     dims = ("time", *layout.dimensions(source.dims))
     shape = [dataset.dimensions[name].size for name in dims[1:]]
-    records = max(1, min(CHUNK_RECORDS, CHUNK_BYTES // (8 * int(np.prod(shape, dtype=np.int64)))))
-    storage: dict[str, Any] = {"zlib": True, "complevel": compression, "shuffle": True} if compression else {}
+    chunk = (records_of_chunk(shape), *shape)
     variable = dataset.createVariable(
-        column.name, "f8", dims, chunksizes=(records, *shape), fill_value=np.nan, **storage
+        column.name, "f8", dims, chunksizes=chunk, fill_value=np.nan, **storage(compression)
     )
     variable.setncatts(_attributes(source, layout, source.dims) | {"cell_methods": column.cell_methods})
 

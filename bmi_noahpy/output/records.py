@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import netCDF4
 import numpy as np
 from numpy.typing import NDArray
 
+from bmi_noahpy.output.chunks import encoder, put, records_of_chunk
 from bmi_noahpy.output.journal import Journal
-from bmi_noahpy.output.layout import CHUNK_RECORDS
 from bmi_noahpy.output.sampling import Column, Records
+
+if TYPE_CHECKING:
+    import h5py
 
 Array = NDArray[np.float64]
 
-BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 16 * 2**20
+"""As for blocks of steps (`bmi_noahpy.runs.blocks.MEMORY`)."""
 BOUNDS = 2
 """Beginning and end of the interval stand before the values of a record."""
 
@@ -28,11 +32,14 @@ class RecordRows:
     ----------
     columns : Columns of the file.
     shapes : Shape of a value of each.
+    compression : Of the file, 0 to 9.
     """
 
-    def __init__(self, columns: Sequence[Column], shapes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, columns: Sequence[Column], shapes: Sequence[tuple[int, ...]], compression: int = 0) -> None:
         self.names = [column.name for column in columns]
         self._shapes = list(shapes)
+        self._encode = encoder(compression)
+        self._stride = max((records_of_chunk(shape) for shape in shapes), default=1)
         sizes = [int(np.prod(shape, dtype=np.int64)) for shape in shapes]
         self._edges = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]) + BOUNDS
         self.width = int(self._edges[-1])
@@ -55,22 +62,29 @@ class RecordRows:
         parts = np.split(np.asarray(numbers), self._edges[1:-1] - BOUNDS)
         return tuple(part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True))
 
-    def write(self, dataset: Any, journal: Journal, begin: int = 0) -> None:
-        """Copy the records of a journal from one on into the variables of an open netCDF file.
+    def write(self, file: h5py.File, journal: Journal, begin: int = 0) -> None:
+        """Copy the records of a journal from one on into the variables of a file.
 
         Parameters
         ----------
-        dataset : It has the records before.
+        file : Made by `bmi_noahpy.output.layout.create_file`; it has the records before.
         journal : All records.
         begin : The first to be copied, from 0.
         """
-        for first, last in self._blocks(begin, journal.records):
+        if begin == journal.records:
+            return
+        bounds, times, *variables = (file[name] for name in ("time_bnds", "time", *self.names))
+        for variable in (bounds, times, *variables):
+            variable.resize(journal.records, axis=0)
+        # Chunks are written whole: one that was not full yet is written again.
+        for first, last in self._blocks(begin - begin % self._stride, journal.records):
             rows = journal.rows(first, last)
-            dataset["time_bnds"][first:last] = rows[:, :BOUNDS]
-            dataset["time"][first:last] = rows[:, 1]
-            for number, name in enumerate(self.names):
-                values = rows[:, self._edges[number] : self._edges[number + 1]]
-                dataset[name][first:last] = values.reshape(last - first, *self._shapes[number])
+            bounds[first:last] = rows[:, :BOUNDS]
+            times[first:last] = rows[:, 1]
+            for number, (variable, shape) in enumerate(zip(variables, self._shapes, strict=True)):
+                full = max(begin - first, 0) // variable.chunks[0] * variable.chunks[0]
+                values = rows[full:, self._edges[number] : self._edges[number + 1]]
+                put(variable, first + full, values.reshape(len(values), *shape), self._encode)
 
     def read(self, path: Path, journal: Journal, records: int) -> None:
         """Copy the first records of a netCDF file into an empty journal."""
@@ -82,8 +96,6 @@ class RecordRows:
                 journal.append(self.pack(Records(bounds[:, 0], bounds[:, 1], values)))
 
     def _blocks(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        length = max(BLOCK_BYTES // (8 * self.width) // CHUNK_RECORDS, 1) * CHUNK_RECORDS
-        if 8 * self.width * length > 4 * BLOCK_BYTES:
-            length = max(BLOCK_BYTES // (8 * self.width), 1)
+        length = max(BLOCK_BYTES // (8 * self.width) // self._stride, 1) * self._stride
         for first in range(begin, end, length):
             yield first, min(first + length, end)

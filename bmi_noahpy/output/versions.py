@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import netCDF4
+import h5py
 
 from bmi_noahpy.atomic import replaced
 
@@ -31,15 +31,15 @@ class Versions:
     Parameters
     ----------
     path : The file.
-    create : Makes an empty one under another path, and leaves it open.
+    create : Makes an empty one under another path.
     """
 
-    def __init__(self, path: Path, create: Callable[[Path], netCDF4.Dataset]) -> None:
+    def __init__(self, path: Path, create: Callable[[Path], None]) -> None:
         self._path, self._create = path, create
         self._last: _Version | None = None
 
     @contextlib.contextmanager
-    def next(self, records: int) -> Iterator[tuple[netCDF4.Dataset, int]]:
+    def next(self, records: int) -> Iterator[tuple[h5py.File, int]]:
         """The next version, open to be written to, and the number of records it has; it takes its place at the end.
 
         Parameters
@@ -49,14 +49,11 @@ class Versions:
         with replaced(self._path) as partial:
             held = self._held()
             if held is None:
-                dataset = self._create(partial)
+                self._create(partial)
             else:
                 shutil.copyfile(self._path, partial)
-                dataset = netCDF4.Dataset(partial, "a")
-            try:
-                yield dataset, held or 0
-            finally:
-                dataset.close()
+            with h5py.File(partial, "r+") as file:
+                yield file, held or 0
         self._last = self._found(records)
 
     def _held(self) -> int | None:

@@ -89,7 +89,7 @@ class OutputWriter:
         )
         self._layout = Layout(run)
         columns = self._sampler.columns
-        self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns])
+        self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns], self._compression)
         self._keep = 0
         self._journal: Journal | None = None
         self._versions = Versions(self.path, self._create)
@@ -262,17 +262,16 @@ class OutputWriter:
     def _publish(self) -> None:
         """Bring the netCDF file up to date: another one, with all records, takes its place."""
         begin, needed, records = time.monotonic(), 8 * self._rows.width * self.records, self.records
-        with told_when_full(self.path, needed, self._kept), self._versions.next(records) as (dataset, held):
-            dataset.setncattr(COMPLETE, np.int32(self._is_complete()))
-            self._rows.write(dataset, self._open_journal(), held)
+        with told_when_full(self.path, needed, self._kept), self._versions.next(records) as (file, held):
+            file.attrs.modify(COMPLETE, np.int32(self._is_complete()))
+            self._rows.write(file, self._open_journal(), held)
         end = time.monotonic()
         self._next_version = end + max(self._flush_seconds, SHARE_OF_TIME * (end - begin))
 
-    def _create(self, path: Path) -> netCDF4.Dataset:
-        """An open file of this run without records."""
-        dataset = create_file(path, self._run, self._sampler.columns, self._compression)
-        dataset.setncattr(RUN_ID, self.run_id)
-        return dataset
+    def _create(self, path: Path) -> None:
+        """A file of this run without records."""
+        with create_file(path, self._run, self._sampler.columns, self._compression) as dataset:
+            dataset.setncatts({RUN_ID: self.run_id, COMPLETE: np.int32(0)})
 
     def _take_over(self, mark: OutputMark) -> None:
         if mark.sampling != self._sampling:

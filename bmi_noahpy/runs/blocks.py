@@ -33,8 +33,8 @@ RESIDUALS = ("water_residual", "energy_residual", "soil_heat_residual")
 TARGET_SECONDS = 1.0
 FIRST_LENGTH = 16
 LARGEST_GROWTH = 8.0
-MEMORY = 64 * 2**20
-"""For forcing and outputs of a block. [byte]"""
+MEMORY = 16 * 2**20
+"""For forcing and outputs of a block; what is larger than twice that comes anew from the system each time. [byte]"""
 
 
 class NonFiniteState(ArithmeticError):

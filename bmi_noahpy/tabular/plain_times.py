@@ -15,7 +15,7 @@ _WITH_OFFSET = re.compile(r"(?:\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?Z\n)+"
 
 def carry_offset(texts: Sequence[str]) -> bool | None:
     """Whether times as 2007-04-01T00:00, seconds or not, all carry the offset Z; None for times of any other kind."""
-    together = "".join([f"{text}\n" for text in texts])
+    together = "\n".join(texts) + "\n"
     if _WITHOUT_OFFSET.fullmatch(together):
         return False
     return True if _WITH_OFFSET.fullmatch(together) else None

@@ -254,7 +254,7 @@ def _as_numbers(texts: pd.Series[str]) -> Array:
     if "_" in "".join(plain):
         raise ValueError("underscores")
     # The parser of Python is exact to the last bit.
-    return np.array([float(text) for text in plain], dtype=np.float64)
+    return np.fromiter(map(float, plain), dtype=np.float64, count=len(plain))
 
 
 def _is_float(text: str) -> bool:

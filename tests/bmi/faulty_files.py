@@ -127,9 +127,10 @@ def _half_a_record(original: Any, journal: Journal, rows: Any) -> None:
     os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
 
 
-def _half_a_file(original: Any, rows: RecordRows, dataset: Any, journal: Journal, begin: int) -> None:
-    dataset[rows.names[0]][begin : journal.records] = 1.0
-    dataset.sync()
+def _half_a_file(original: Any, rows: RecordRows, file: Any, journal: Journal, begin: int) -> None:
+    file[rows.names[0]].resize(journal.records, axis=0)
+    file[rows.names[0]][begin : journal.records] = 1.0
+    file.flush()
 
 
 def _half_a_copy(original: Any, source: Any, target: Any) -> None:

@@ -45,10 +45,11 @@ def half_a_record(journal: Journal, rows: Any) -> None:
     os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
 
 
-def half_a_file(rows: RecordRows, dataset: Any, journal: Journal, begin: int) -> None:
+def half_a_file(rows: RecordRows, file: Any, journal: Journal, begin: int) -> None:
     """What a kill within the writing of a netCDF file leaves."""
-    dataset[rows.names[0]][begin : journal.records] = 1.0
-    dataset.sync()
+    file[rows.names[0]].resize(journal.records, axis=0)
+    file[rows.names[0]][begin : journal.records] = 1.0
+    file.flush()
 
 
 def main() -> None:
