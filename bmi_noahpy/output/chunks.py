@@ -79,7 +79,7 @@ def put(variable: h5py.Dataset, first: int, values: Array, encode: Encode) -> No
         variable.id.write_direct_chunk((first + begin, *place), encode(chunk))
 
 
-def _shuffled(chunk: Array) -> NDArray[np.uint8]:
+def _shuffled(chunk: Array) -> memoryview:
     """The first bytes of all numbers, then the second ones, and so on: HDF5's filter "shuffle"."""
     numbers = np.ascontiguousarray(chunk).reshape(-1)
-    return np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, numbers.itemsize).T)
+    return np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, numbers.itemsize).T).data
