@@ -127,7 +127,9 @@ class LayeredSnow(ModelPart):
         self, snow: SnowState, snowfall: Tensor, rainfall: Tensor, air: Air, parameters: SnowParameters,
         dt: Tensor | float,
     ) -> SnowyGround:  # fmt: skip
-        """The pack with snow and rain of the step. Rain joins the top layer with its heat and freezes there if it must.
+        """The pack settled over half of the step, with the step's snow and rain.
+
+        Rain joins the top layer with its heat and freezes there if it must.
 
         Parameters
         ----------
@@ -146,6 +148,9 @@ class LayeredSnow(ModelPart):
         whole = old + fallen.mass
         cover = at_most(between(self.cover(whole, parameters), 0.0, 1.0), whole / SMALLEST_PACK)
         scale = patch_scale(cover, parameters.cover_scale)
+        # Half of the settling before heat is exchanged, half after: it passes the snow of the middle of the step, and
+        # what falls meanwhile has settled over half of the step at its end, as it has on average.
+        before = self.settled(before, patch(before, scale).temperature, scale, parameters, 0.5 * dt)
         layers = with_snowfall(before, fallen, scale)
 
         rain = cover * rainfall
@@ -164,8 +169,9 @@ class LayeredSnow(ModelPart):
 
         arriving = fallen.enthalpy / dt - LATENT_HEAT_FUSION * snowfall + rain_heat
         rows = patch(layers, scale)
-        temperature = FREEZING_POINT + at_most(rows.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * rows.mass)
-        conductivity = at_least(self.conductivity(rows.density, temperature, layers.wetness), SMALLEST_CONDUCTIVITY)
+        conductivity = at_least(
+            self.conductivity(rows.density, rows.temperature, layers.wetness), SMALLEST_CONDUCTIVITY
+        )
         return SnowyGround(layers, rows, cover, layers.ice, conductivity, albedo, rain, arriving)
 
     def held(self, ground: SnowyGround, parameters: SnowParameters) -> Tensor:
@@ -203,7 +209,7 @@ class LayeredSnow(ModelPart):
         temperature : ``[snow layer, column]``. [K]
         scale : From what lies on a square metre of ground to that on one of snow, ``[column]``. [1]
         parameters : Of snow, resolved.
-        dt : Length of the step. [s]
+        dt : Over which they settle. [s]
         """
         density = layers.density
         above = torch.cumsum(layers.mass, 0) - 0.5 * layers.mass

@@ -70,6 +70,11 @@ class Patch(NamedTuple):
     scale: Tensor
     """Square metres of ground per square metre of snow, ``[column]``. [1]"""
 
+    @property
+    def temperature(self) -> Tensor:
+        """Up to the melting point. [K]"""
+        return FREEZING_POINT + at_most(self.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * self.mass)
+
 
 class Snowfall(NamedTuple):
     """New snow of a step, ``[column]``."""

@@ -10,6 +10,8 @@ from random_columns import Case, layered, random_case
 from torch import Tensor
 
 from noahpy_core import NoahModel, SoilColumn, State, initial_state, preset, run
+from noahpy_core.physics.atmosphere import diagnose_air
+from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing
 from noahpy_core.trees import map_tensors
@@ -193,3 +195,26 @@ def test_the_initial_layers_hold_the_water_and_depth_of_the_pack():
     assert torch.allclose(state.snow.layer_mass.sum(0), snow)
     assert torch.allclose(state.snow.layer_thickness.sum(0), snow / 240.0)
     assert torch.allclose(state.snow.layer_enthalpy.sum(0), snow * 2106.0 * (268.0 - 273.15))
+
+
+def test_the_depth_of_snow_that_falls_and_settles_hardly_depends_on_the_length_of_the_step():
+    case = random_case(1, seed=1)
+    snow, parameters = NoahModel(case.column, preset("conservative")).step.snow, case.parameters.snow.resolved()
+    air = diagnose_air(case.forcing, case.parameters.general)._replace(temperature=torch.full((1,), 263.15).double())
+    mass = torch.tensor([[8.0], [15.0], [20.0]], dtype=torch.float64)
+    layers = SnowLayers(mass, mass * 2.1e3 * -10.0, mass / 150.0)
+    none = torch.zeros(1, dtype=torch.float64)
+    start = snow.state(layers, none + 0.8, none)
+
+    def depth(steps: int) -> float:
+        """After 6 hours of snowfall without heat. [m]"""
+        state, dt = start, 21600.0 / steps
+        for _ in range(steps):
+            ground = snow.snowed_on(state, none + 1.0e-3, none, air, parameters, dt)
+            settled = snow.settled(ground.layers, ground.patch.temperature, ground.patch.scale, parameters, 0.5 * dt)
+            state = snow.state(settled, state.albedo, none)
+        return state.depth.item()
+
+    often = depth(72)
+    # With all of the settling after all of the snowfall it would be 6e-3 off.
+    assert depth(2) == pytest.approx(often, rel=2.0e-3)

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from random_columns import layered
+from torch import Tensor
 
 from noahpy_core import NoahModel, preset, run
 from noahpy_core.trees import map_tensors
@@ -82,6 +83,33 @@ def test_an_hour_and_five_minutes_give_the_same_soil_temperature(climates):
         half = found.outputs["soil.temperature"].shape[0] // 2
         means[dt] = found.outputs["soil.temperature"][half:, 4].mean(0)
     assert (means[3600.0] - means[300.0]).abs().max() < 0.15
+
+
+def mean_of_the_second_year(climates: ModuleType, names: list[str], dt: float) -> Tensor:
+    """Temperature at 0.4 m, by climate. [K]"""
+    column, state, parameters = climates.setup(names, "20")
+    model, forcing, state = NoahModel(column, preset("conservative")), climates.forcing(names, 2, dt), layered(state)
+    steps, month = forcing.air_temperature.shape[0], int(30 * 86400 / dt)
+    total = torch.zeros(len(names), dtype=torch.float64)
+    for start in range(0, steps, month):
+        part = map_tensors(lambda series, k=start: series[k : k + month], forcing)
+        found = run(model, state, part, parameters, dt, outputs=["soil.temperature"], execution="compiled")
+        state = found.final_state
+        total += found.outputs["soil.temperature"][max(steps // 2 - start, 0) :, 4].sum(0)
+    return total / (steps - steps // 2)
+
+
+@pytest.mark.slow
+def test_steps_of_hours_keep_the_soil_temperature_of_five_minutes_in_every_climate(climates):
+    names = list(climates.C)
+    with torch.no_grad():
+        means = {dt: mean_of_the_second_year(climates, names, dt) for dt in (300.0, 3600.0, 10800.0)}
+    for dt, mean, worst in ((3600.0, 0.03, 0.15), (10800.0, 0.08, 0.25)):
+        error = (means[dt] - means[300.0]).abs()
+        each = ", ".join(f"{name} {value:.3f}" for name, value in zip(names, error.tolist(), strict=True))
+        print(f"{dt:.0f} s: mean {error.mean():.4f}, worst {error.max():.4f} K: {each}")
+        assert error.mean() <= mean, each
+        assert error.max() <= worst, each
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ def new_state(
     """
     around, heat, snow = parts.around, parts.heat, parameters.snow
     snowy, cover = around.snowy, around.snowy.cover
-    settled = schemes.snow.settled(heat.layers, heat.snow_temperature, snowy.patch.scale, snow, dt)
+    settled = schemes.snow.settled(heat.layers, heat.snow_temperature, snowy.patch.scale, snow, 0.5 * dt)
     albedo = schemes.snow.aged(snowy, heat.snow_skin, around.snowfall, snow, dt)
     transitions = schemes.transitions
     fresh = transitions.amount(around.snowfall * dt, FRESH_SNOW_SCALE)
