@@ -14,6 +14,7 @@ from noahpy_core.physics.atmosphere import diagnose_air
 from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing
+from noahpy_core.steps.conservative import heat as heat_of_the_step
 from noahpy_core.trees import map_tensors
 
 LATENT_HEAT_FUSION = 3.335e5
@@ -102,6 +103,26 @@ def test_stores_stay_within_their_bounds():
 
 
 OTHERS = [pytest.param(columns, layers, marks=pytest.mark.slow) for columns in (1, 9) for layers in (1, 3, 4)]
+
+
+@pytest.mark.parametrize("snow_layers", [1, 3])
+def test_heat_that_passes_to_the_soil_because_the_snow_has_no_digits_for_it_is_round_off(monkeypatch, snow_layers):
+    """Otherwise it would hide that the pack does not close."""
+    passed = []
+
+    def recorded(*given):
+        passed.append(unstored(*given))
+        return passed[-1]
+
+    unstored = heat_of_the_step.unstored_heat
+    monkeypatch.setattr(heat_of_the_step, "unstored_heat", recorded)
+    model, state = NoahModel(CASE.column, preset("conservative")), layered(CASE.state, snow_layers)
+    for warmer in (0.0, 8.0, -8.0):
+        forcing = dataclasses.replace(CASE.forcing, air_temperature=CASE.forcing.air_temperature + warmer)
+        with torch.no_grad():
+            state, _ = model(state, forcing, CASE.parameters, CASE.dt)
+    assert len(passed) == 3
+    assert torch.stack(passed).abs().max() < 1.0e-9
 
 
 @pytest.mark.parametrize(("columns", "snow_layers"), [(9, 2), pytest.param(1, 2, marks=pytest.mark.slow), *OTHERS])
