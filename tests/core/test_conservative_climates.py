@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 from random_columns import layered
+from run_inputs import Inputs, names_of, with_every_parameter
+from season_gradients import WANTED, Season, errors, gradients
 from torch import Tensor
 
 from noahpy_core import NoahModel, preset, run
@@ -142,3 +144,22 @@ def test_budgets_do_not_drift_and_stores_keep_their_bounds_over_years_of_daily_s
     # Round-off adds up like a sum of random signs, not in proportion to time.
     assert (series["water_residual"].sum(0) * dt).abs().max() < 1.0e-9
     assert series["enthalpy_residual"].mean(0).abs().max() < 1.0e-10
+
+
+@pytest.mark.slow
+def test_gradients_by_every_input_are_those_of_differences_while_snow_melts(climates):
+    names, dt, begin, days = ["siberia", "himalaya", "rain_on_snow", "bedrock", "prairie"], 10800.0, 75, 30
+    column, state, parameters = climates.setup(names, "20")
+    model, parameters = NoahModel(column, preset("conservative")), with_every_parameter(parameters)
+    forcing = climates.forcing(names, 1, dt)
+    before, during = (slice(a * 8, b * 8) for a, b in ((0, begin), (begin, begin + days)))
+    weather = [map_tensors(lambda series, k=part: series[k], forcing) for part in (before, during)]
+    with torch.no_grad():
+        state = run(model, layered(state), weather[0], parameters, dt, outputs=[], execution="compiled").final_state
+    inputs = Inputs(state, weather[1], parameters)
+    season = Season(model, inputs, names_of(inputs))
+    central, nearest = errors(season, gradients(season))
+    # What is at its bound for all that time, as a vegetation fraction, has two derivatives, of which one is right.
+    assert (central < WANTED).double().mean() > 0.98
+    assert (nearest < WANTED).double().mean() > 0.998
+    assert central.median() < 1.0e-6
