@@ -20,7 +20,7 @@ def support(target: CodeTarget, body: str) -> str:
         texts.append(f"declare {t} @llvm.fmuladd.{kind.suffix}({t}, {t}, {t})")
     texts.append(_access(target.column, target.size))
     # Else LLVM may think narrower vectors faster on this processor, and cut ours in two.
-    width = target.lanes * target.size * 8
+    width = (target.columns if target.columns > 1 else target.lanes) * target.size * 8
     texts.append(f'attributes #0 = {{ "prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}')
     return "\n\n".join(texts)
 

@@ -128,14 +128,18 @@ class Writer(Instructions):
     # --- layers -----------------------------------------------------------------------------------------------------
 
     def in_every_lane(self, value: str, boolean: bool = False) -> str:
-        """A column value in every lane of a piece of layers."""
-        if self.target.columns > 1 or self.target.lanes == 1:
+        """A column value in every layer of a piece."""
+        kind, wide = self.target.layers, self.target.columns
+        if wide == kind.lanes:
             return value
-        kind = self.target.layers
-        element = "i1" if boolean else self.target.number
-        whole = kind.truth if boolean else kind.text
-        first = self.put(f"insertelement {whole} poison, {element} {value}, i32 0")
-        return self.put(f"shufflevector {whole} {first}, {whole} poison, <{kind.lanes} x i32> zeroinitializer")
+        if wide == 1:
+            element = "i1" if boolean else self.target.number
+            several = kind.truth if boolean else kind.text
+            value = self.put(f"insertelement {several} poison, {element} {value}, i32 0")
+        else:
+            several = self.target.column.truth if boolean else self.target.column.text
+        places = ", ".join(f"i32 {lane % wide}" for lane in range(kind.lanes))
+        return self.put(f"shufflevector {several} {value}, {several} poison, <{kind.lanes} x i32> <{places}>")
 
     @contextmanager
     def pieces(self, length: int) -> Iterator[Count]:

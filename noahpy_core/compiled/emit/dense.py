@@ -29,8 +29,9 @@ def emit_dense(w: Writer, node: Node) -> None:
     rows, target = max(layers, 1), w.target
     w.places[node.number] = place = w.arena.reserve(node.length)
     # Vectors over the layers of a single column run over into the next feature: outputs are then written in order.
-    kind = target.layers if layers else target.column
-    size = AT_A_TIME if target.columns == target.lanes else 1
+    single = target.columns == 1 < target.lanes
+    kind = target.layers if layers and single else target.column
+    size = 1 if single else AT_A_TIME
     # From one feature to the next, and from one output to the next, among the weights.
     along, across = (outputs, 1) if turned else (1, inputs)
     for start, count, blocks in _blocks(outputs, size):
@@ -86,7 +87,8 @@ def _pieces(w: Writer, layers: int) -> Iterator[str]:
     if not layers:
         yield "0"
         return
-    with w.pieces(layers) as count:
+    wide = w.target.columns
+    with w.counting("0", str(layers * wide), str(wide if wide > 1 else w.target.lanes)) as count:
         yield count.index
 
 

@@ -24,8 +24,8 @@ class CodeTarget:
     Parameters
     ----------
     number : "double" or "float".
-    lanes : Numbers in a vector; 1 for code without vectors.
-    columns : Columns side by side: as many as lanes, or 1.
+    lanes : Numbers in a piece of layers, a vector or several of them; 1 for code without vectors.
+    columns : Columns side by side: as many as a vector has numbers, or 1.
     processor : "cpu", or "ptx" for a graphics processor: one thread for each column, without vectors.
     """
 
@@ -63,8 +63,8 @@ class Arena:
         """Offset of room for so many layers, in numbers."""
         lanes = self._target.lanes
         whole = -(-length * self._target.columns // lanes) * lanes
-        # One more vector: code for single columns reads and writes past the last layer, up to a whole vector.
-        size = whole + (lanes if self._target.columns == 1 else 0)
+        # One more piece: where one has several layers, code reads and writes past the last layer, up to a whole piece.
+        size = whole + (0 if self._target.columns == lanes else lanes)
 
         # Of the same size only: places of other sizes would have to be cut and joined, and few sizes occur.
         if self._free[size]:

@@ -27,6 +27,8 @@ from noahpy_core.compiled.record.second_order import ORDER
 from noahpy_core.compiled.record.step_graph import Shape, Source, StepGraph, Wanted, record_step
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
+LAYERS_AT_A_TIME = 2
+"""Of many columns: elementary functions are long chains of operations, and a processor works on two at once."""
 Kind = Wanted | Literal["tangent"] | tuple[Literal["second"], Wanted] | None
 """Of kernel: steps back, steps with changes, steps back with changes, steps."""
 CPU = torch.device("cpu")
@@ -305,8 +307,8 @@ def _scratch(size: int) -> np.ndarray:
 def vector_target(dtype: torch.dtype, *, single: bool) -> CodeTarget:
     """Code with vectors over the layers of a single column, or over columns."""
     # A single column has no neighbours to share a vector with, but it has layers.
-    lanes = vector_bytes() // (8 if dtype == torch.float64 else 4)
-    return CodeTarget(number_of(dtype), lanes, 1 if single else lanes)
+    vector = vector_bytes() // (8 if dtype == torch.float64 else 4)
+    return CodeTarget(number_of(dtype), vector if single else LAYERS_AT_A_TIME * vector, 1 if single else vector)
 
 
 def number_of(dtype: torch.dtype) -> str:
