@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
+import operator
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,15 @@ from numpy.typing import NDArray
 from bmi_noahpy.tabular.clock import Clock, TimeSpec, carry_offsets, local_by_name, offset_in_names
 from bmi_noahpy.tabular.conventions import declared_layout
 from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.fields import Fields, QuotedFields, as_numbers, fields, is_float
 from bmi_noahpy.tabular.layout import Layout, TextOptions, find_layout
 from bmi_noahpy.tabular.lines import MISSING_MARKS, SPACES, fields_of, read_lines
-
-if TYPE_CHECKING:
-    # As in `bmi_noahpy.tabular.moments`.
-    import pandas as pd
 
 Array = NDArray[np.float64]
 
 MISSING_CODES = (-999.0, -999.9, -6999.0, -7999.0, -9999.0, -99999.0)
 """Numbers that stand for no value in many networks, and that no quantity of air, snow or soil can have."""
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{3}")
 LOGGERS = ("TOA5", "EddyPro")
 """Conventions whose header does not say how far the clock is from UTC."""
 
@@ -36,14 +33,14 @@ class TextTable:
 
     Parameters
     ----------
-    frame : Text by column.
+    fields : Of each column, as they stand in the file.
     rows : Number of each record's line in the file, from 1.
     missing : Numbers that stand for no value.
     """
 
     path: Path
     layout: Layout
-    frame: pd.DataFrame
+    fields: Fields | QuotedFields
     rows: NDArray[np.int64]
     missing: tuple[float, ...]
 
@@ -58,8 +55,8 @@ class TextTable:
         return first if dot and number.isdigit() and first in self.names else name
 
     def texts(self, name: str) -> list[str]:
-        """A column as it stands in the file."""
-        return [str(text).strip() for text in self.frame[name].tolist()]
+        """A column as it stands in the file, without blanks around."""
+        return self.fields.texts(name)
 
     def numbers(self, name: str) -> Array:
         """A column as numbers in the units that its header states; NaN for missing values.
@@ -80,32 +77,30 @@ class TextTable:
         if self.layout.decimal == ",":
             return None
         try:
-            return _as_numbers(self.frame[name])
+            return self.fields.numbers(name)
         except ValueError:
             return None
 
     def _read_numbers(self, name: str) -> Array:
-        texts = self.frame[name].str.strip()
-        blank = texts.str.lower().isin(MISSING_MARKS).to_numpy()
-        texts = texts.where(~blank, "nan")
+        written = self.texts(name)
+        texts = ["nan" if text.lower() in MISSING_MARKS else text for text in written]
         if self.layout.decimal == ",":
             self._refuse_thousands(name, texts)
-            texts = texts.str.replace(",", ".", regex=False)
+            texts = [text.replace(",", ".") for text in texts]
         try:
-            return _as_numbers(texts)
+            return as_numbers(texts)
         except ValueError:
-            row = next(row for row, text in enumerate(texts) if not _is_float(text))
+            row = next(row for row, text in enumerate(texts) if not is_float(text))
             raise TableError(
-                f"{self.path}: {name}: {self.place(row)} is {self.frame[name].iloc[row].strip()[:60]!r}, not a number. "
+                f"{self.path}: {name}: {self.place(row)} is {written[row][:60]!r}, not a number. "
                 "Correct it, or say what stands for missing values."
             ) from None
 
-    def _refuse_thousands(self, name: str, texts: pd.Series[str]) -> None:
-        wrong = texts.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}").to_numpy()
-        if wrong.any():
-            row = int(np.argmax(wrong))
+    def _refuse_thousands(self, name: str, texts: Sequence[str]) -> None:
+        row = next((row for row, text in enumerate(texts) if _THOUSANDS.fullmatch(text)), None)
+        if row is not None:
             raise TableError(
-                f"{self.path}: {name}: {self.place(row)} is {texts.iloc[row]!r}: one thousand or one? The decimals of "
+                f"{self.path}: {name}: {self.place(row)} is {texts[row]!r}: one thousand or one? The decimals of "
                 "this file are commas. Remove marks of thousands, or say the decimal mark (text.decimal)."
             )
 
@@ -113,9 +108,8 @@ class TextTable:
         """Which records of a column have a flag that calls them anything but good."""
         flag = self.layout.flags.get(name)
         if flag is None:
-            return np.zeros(len(self.frame), dtype=np.bool_)
-        good: NDArray[np.bool_] = self.frame[flag].str.strip().str.upper().str.startswith("G").to_numpy(dtype=np.bool_)
-        return ~good
+            return np.zeros(len(self.rows), dtype=np.bool_)
+        return np.array([not text.upper().startswith("G") for text in self.texts(flag)], dtype=np.bool_)
 
     def time(self, asked: TimeSpec, clock: Clock) -> TimeSpec:
         """How the times of a clock are read: as asked for, else with the offset that the header declares."""
@@ -186,38 +180,9 @@ def read_text_table(path: Path, options: TextOptions | None = None) -> TextTable
     width, kept = len(layout.names), [lines[row] for row in rows]
     if not _are_whole(kept, width, layout):
         kept = [_whole(path, lines[row], row, number, width, layout) for number, row in enumerate(rows, start=1)]
-    frame = _frame(path, kept, layout)
+    found = fields(path, kept, layout.names, layout.separator)
     missing = tuple(dict.fromkeys((*layout.missing, *chosen.missing, *MISSING_CODES)))
-    return TextTable(path, layout, frame, np.array(rows, dtype=np.int64) + 1, missing)
-
-
-def _frame(path: Path, lines: Sequence[str], layout: Layout) -> pd.DataFrame:
-    """The fields of records as texts.
-
-    Raises
-    ------
-    TableError : a quote that is not closed in its line, which would join it with others.
-    """
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(
-            io.StringIO("\n".join(lines)),
-            sep=r"\s+" if layout.separator == SPACES else layout.separator,
-            header=None,
-            names=list(layout.names),
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            skipinitialspace=True,
-            skip_blank_lines=False,
-            index_col=False,
-        )
-    except pd.errors.ParserError:
-        frame = None
-    if frame is None or len(frame) != len(lines):
-        raise TableError(f'{path}: a quote (") is not closed in its line. Remove it, or close it.')
-    return frame
+    return TextTable(path, layout, found, np.array(rows, dtype=np.int64) + 1, missing)
 
 
 def _is_record(line: str) -> bool:
@@ -228,9 +193,9 @@ def _is_record(line: str) -> bool:
 def _are_whole(lines: Sequence[str], width: int, layout: Layout) -> bool:
     """Whether all lines have as many fields as there are names, without a look at each field."""
     separator = layout.separator
-    if separator == SPACES or any('"' in line for line in lines):
+    if separator == SPACES or '"' in "".join(lines):
         return False
-    return all(line.count(separator) == width - 1 for line in lines)
+    return set(map(operator.methodcaller("count", separator), lines)) <= {width - 1}
 
 
 def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Layout) -> str:
@@ -245,21 +210,3 @@ def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Lay
     if found == width + 1 and ends:
         return line.rstrip()[:-1]
     raise TableError(f"{path}: record {number} has {found} values, the header {width} (line {row + 1}). Correct it.")
-
-
-def _as_numbers(texts: pd.Series[str]) -> Array:
-    """The numbers of texts; ValueError where one is none."""
-    plain = texts.tolist()
-    # To Python 28_0 is 280; in a table it is a slip.
-    if "_" in "".join(plain):
-        raise ValueError("underscores")
-    # The parser of Python is exact to the last bit.
-    return np.fromiter(map(float, plain), dtype=np.float64, count=len(plain))
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bmi_noahpy.tabular import clock, reader
 from bmi_noahpy.tabular.clock import TimeSpec, carry_offsets, parse_times
 from bmi_noahpy.tabular.errors import TableError
+from bmi_noahpy.tabular.fields import as_numbers, fields
+from bmi_noahpy.tabular.lines import SPACES
 from bmi_noahpy.tabular.reader import TextTable, read_text_table
 
 PLAIN = [
@@ -67,3 +71,34 @@ def test_numbers_are_the_same_either_way(monkeypatch, tmp_path):
     for one, other in zip(found, (slow.numbers(name) for name in ("plain", "mixed")), strict=True):
         assert np.array_equal(one, other, equal_nan=True)
     assert np.isnan(found[1]).sum() == 4
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "], ids=["comma", "semicolon", "tab", "blanks"])
+@pytest.mark.parametrize(
+    "odd", ["28_0", "0x1p3", "1d5", "1e400", "٣", "1,5", "--", "5.", ".5", "+7", "1e-320", "Infinity"]
+)
+def test_odd_spellings_are_numbers_or_refused_as_by_the_parser_of_python(separator, odd):
+    if separator in odd:
+        pytest.skip("two fields")
+    texts = ["1.0", odd, "3.0"]
+    lines = [separator.join((f"2007-04-0{k}", text, f"{k}.25")) for k, text in enumerate(texts, start=1)]
+    made = fields(Path("table.csv"), lines, ("time", "odd", "plain"), SPACES if separator == " " else separator)
+    assert made.texts("odd") == texts
+    assert made.numbers("plain").tolist() == [1.25, 2.25, 3.25]
+    try:
+        expected = as_numbers(texts)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            made.numbers("odd")
+        return
+    try:
+        assert np.array_equal(made.numbers("odd"), expected)
+    except ValueError:
+        # Digits of other scripts: the way that looks at each field reads them.
+        assert not odd.isascii()
+
+
+def test_what_is_done_to_a_column_of_numbers_is_not_done_to_the_table():
+    made = fields(Path("table.csv"), ["1,2", "3,4"], ("a", "b"), ",")
+    made.numbers("a")[:] = np.nan
+    assert made.numbers("a").tolist() == [1.0, 3.0]
