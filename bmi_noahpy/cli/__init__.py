@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``--help`` answers at 
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -23,7 +24,9 @@ from bmi_noahpy.cli.table import table
 from bmi_noahpy.cli.verify import verify
 from bmi_noahpy.files.trust import own_code
 
-__all__ = ["app"]
+__all__ = ["app", "main"]
+
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -71,3 +74,10 @@ def _main(
     context.obj = debug
     log_level.set(level)
     own_code.set(not no_own_code)
+
+
+def main() -> None:
+    """The command ``noahpy`` as a program of its own."""
+    # Importing torch makes some 170,000 objects that stay, among which Python would look for garbage 370 times.
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    app()

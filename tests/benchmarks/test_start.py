@@ -1,7 +1,8 @@
 """How long the first results take: imports, the command line, and kernels that are made or found in the cache.
 
 ``pytest tests/benchmarks/test_start.py`` prints a table at the end. Every measurement is a process of its own; times
-are of the clock on the wall, which other work on the machine lengthens, and of the processor in brackets.
+are of the clock on the wall, which other work on the machine lengthens, and of the processor in brackets. Python keeps
+the byte code of modules, as it does for an installed package.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from bmi_noahpy.example import write_example
 
 PACKAGES = Path(__file__).resolve().parents[2]
 FIRST_USE = Path(__file__).with_name("first_use.py")
-COMMAND_LINE = "from bmi_noahpy.cli import app; app()"
+COMMAND_LINE = "from bmi_noahpy.cli import main; main()"
+TANGGULA = PACKAGES.parent / "shared" / "data" / "tgl" / "forcing.txt"
 ROUNDS = 2
 
 
@@ -30,12 +32,34 @@ ROUNDS = 2
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """With a cache of kernels of its own, empty at first."""
     cache = tmp_path_factory.mktemp("kernels")
-    return {**os.environ, "NOAHPY_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PACKAGES)}
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    byte_code = str(tmp_path_factory.mktemp("byte_code"))
+    return given | {
+        "NOAHPY_CACHE": str(cache), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PACKAGES),
+        "PYTHONPYCACHEPREFIX": byte_code,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("package", ["torch", "noahpy_core", "bmi_noahpy"])
 def test_a_package_is_imported(report: Report, environment: dict[str, str], package: str) -> None:
     _enter(report, f"import {package}", _shortest(["-c", f"import {package}"], environment))
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "info", "schema"])
+def test_a_command_answers_without_torch(report: Report, environment: dict[str, str], command: str) -> None:
+    _enter(report, f"noahpy {command}", _shortest(["-c", COMMAND_LINE, command], environment))
+
+
+@pytest.mark.parametrize("preset", ["noah-permafrost", "conservative"])
+def test_a_configuration_is_checked(report: Report, environment: dict[str, str], tmp_path: Path, preset: str) -> None:
+    command = ["-c", COMMAND_LINE, "check", str(write_example(tmp_path, preset))]
+    _enter(report, f"noahpy check, the example as {preset}", _shortest(command, environment))
+
+
+@pytest.mark.skipif(not TANGGULA.is_file(), reason="needs the forcing file of Tanggula in ../shared")
+def test_the_file_of_tanggula_is_run(report: Report, environment: dict[str, str], tmp_path: Path) -> None:
+    command = ["-c", COMMAND_LINE, "run", str(TANGGULA), "--no-plot", "--overwrite", "--output", str(tmp_path / "o.nc")]
+    _enter(report, "noahpy run, Tanggula, kernel in the cache", _shortest(command, environment), "1.2 s")
 
 
 def test_kernels_are_made_at_first_and_found_later(report: Report, environment: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from configurations import changed, write, write_weather
 from made_up_run import made_up_run, output_spec, outputs_of
 from typer.testing import CliRunner
 
-from bmi_noahpy.cli import app
+from bmi_noahpy.cli import OBJECTS_BETWEEN_COLLECTIONS, app, main
 from bmi_noahpy.cli.info_tables import TOPICS
 from bmi_noahpy.config import ConfigurationError, load_configuration
 from bmi_noahpy.output import OutputWriter
@@ -259,6 +260,19 @@ def test_info_without_a_topic_lists_all(monkeypatch):
         assert call("info", topic).stdout in everything
 
 
+def test_the_program_looks_for_garbage_seldom_and_does_what_the_commands_do(monkeypatch, capsys):
+    before = gc.get_threshold()
+    monkeypatch.setattr(sys, "argv", ["noahpy", "--version"])
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert gc.get_threshold()[0] == OBJECTS_BETWEEN_COLLECTIONS > before[0]
+    finally:
+        gc.set_threshold(*before)
+    assert not end.value.code
+    assert capsys.readouterr().out.startswith("noahpy ")
+
+
 def test_version_is_that_of_the_package():
     from noahpy_core import __version__
 
@@ -272,7 +286,7 @@ package = types.ModuleType("bmi_noahpy")
 package.__path__ = [{str(REPOSITORY / "bmi_noahpy")!r}]
 sys.modules["bmi_noahpy"] = package
 from typer.testing import CliRunner
-from bmi_noahpy.cli import app
+from bmi_noahpy.cli import OBJECTS_BETWEEN_COLLECTIONS, app, main
 assert "verify" in CliRunner().invoke(app, ["--help"]).stdout
 print(sorted({{"torch", "xarray", "matplotlib", "netCDF4", "numpy", "pydantic"}} & set(sys.modules)))
 """
