@@ -6,11 +6,12 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-import h5py
+from typing import TYPE_CHECKING, NamedTuple
 
 from bmi_noahpy.atomic import replaced
+
+if TYPE_CHECKING:
+    import h5py
 
 
 class _Version(NamedTuple):
@@ -46,6 +47,8 @@ class Versions:
         ----------
         records : How many it will have.
         """
+        import h5py
+
         with replaced(self._path) as partial:
             held = self._held()
             if held is None:

@@ -10,7 +10,7 @@ import pytest
 import bmi_noahpy
 
 PACKAGE = Path(bmi_noahpy.__file__).parent
-HEAVY = frozenset({"pandas", "xarray", "matplotlib", "dask", "distributed", "zarr"})
+HEAVY = frozenset({"pandas", "xarray", "matplotlib", "dask", "distributed", "zarr", "h5py", "scipy"})
 OF_A_RUN = ("config", "forcing", "tabular", "output", "files", "region", "cli", "component", "gradient")
 USERS = {"component/ewatercycle.py"}
 """Modules that are there for one of these packages, and are imported for it alone."""
