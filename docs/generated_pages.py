@@ -17,6 +17,7 @@ import noahpy_core
 from bmi_noahpy.calibration import Calibration
 from bmi_noahpy.component.variables import variables as component_variables
 from bmi_noahpy.output.variables import output_variables
+from noahpy_core.class_values import SOIL_TABLES
 from noahpy_core.presets import PRESETS
 from noahpy_core.quantities import quantities
 from noahpy_core.schemes import SLOTS
@@ -133,7 +134,7 @@ def parameters() -> Iterator[str]:
 def classes() -> Iterator[str]:
     """The classes of soil and land cover."""
     for kind, names, choices in (
-        ("Soil classes", noahpy_core.tables.soil_class_names, noahpy_core.class_values.SOIL_TABLES),
+        ("Soil classes", noahpy_core.tables.soil_class_names, SOIL_TABLES),
         ("Land cover classes", noahpy_core.tables.vegetation_class_names, ("usgs", "modis")),
     ):
         for choice in choices:
