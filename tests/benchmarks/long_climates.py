@@ -2,14 +2,14 @@
 
 ``python tests/benchmarks/long_climates.py --dt 86400 --years 50`` makes the lines of the documentation on fifty years
 of daily steps, ``--dt 10800 --years 30`` those on thirty years of steps of 3 hours, ``--dt 60 --years 1`` and
-``--dt 300 --years 2`` those on alternation and on the budgets of short steps. A step that is not solved ends the
-years of its climate, and is told.
+``--dt 300 --years 2`` those on alternation and on the budgets of short steps. Climates run beside each other, fewer
+`--at-once` where a year of short steps would not fit in memory; a step that is not solved ends the years of all of
+them, and is told.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 import torch
 from step_length import climates, with_layers
@@ -27,54 +27,60 @@ LONGEST = 600.0
 """Step for which it is counted. [s]"""
 
 
-@dataclasses.dataclass
 class Extremes:
-    """Of one climate so far."""
+    """Of climates beside each other so far, each ``[column]``."""
 
-    soil: tuple[float, float] = (1.0e9, 0.0)
-    skin: tuple[float, float] = (1.0e9, 0.0)
-    moisture: tuple[float, float] = (1.0e9, -1.0e9)
-    """Least, and most beyond the porosity. [m3 m-3]"""
-    worst: tuple[float, float] = (0.0, 0.0)
-    """Of one step, water [kg m-2] and enthalpy [W m-2]."""
-    total: tuple[float, float] = (0.0, 0.0)
-    """Residuals added up. [kg m-2, J m-2]"""
-    swings: int = 0
-    steps: int = 0
+    def __init__(self, columns: int) -> None:
+        none, most = torch.zeros(columns, dtype=torch.float64), torch.full((columns,), 1.0e9, dtype=torch.float64)
+        self.least = {name: most.clone() for name in OUTPUTS}
+        self.most = dict.fromkeys(OUTPUTS, -most)
+        self.beyond = -most
+        """Soil water beyond the porosity. [m3 m-3]"""
+        self.total = {"water_residual": none.clone(), "enthalpy_residual": none.clone()}
+        """Residuals added up. [kg m-2 s-1, W m-2]"""
+        self.swings = none.clone()
+        self.steps = 0
 
-    def add(self, found: dict[str, Tensor], porosity: Tensor, dt: float) -> None:
-        """A part of the series of one climate."""
-        soil, skin, moisture = (found[name] for name in OUTPUTS[:3])
-        water, heat = found["water_residual"] * dt, found["enthalpy_residual"]
-        self.soil = (min(self.soil[0], soil.min().item()), max(self.soil[1], soil.max().item()))
-        self.skin = (min(self.skin[0], skin.min().item()), max(self.skin[1], skin.max().item()))
-        beyond = (moisture - porosity).max().item()
-        self.moisture = (min(self.moisture[0], moisture.min().item()), max(self.moisture[1], beyond))
-        self.worst = (max(self.worst[0], water.abs().max().item()), max(self.worst[1], heat.abs().max().item()))
-        self.total = (self.total[0] + water.sum().item(), self.total[1] + heat.sum().item() * dt)
-        change = skin.diff(dim=0)
+    def add(self, found: dict[str, Tensor], porosity: Tensor) -> None:
+        """A part of the series ``[time, ..., column]``."""
+        for name, values in found.items():
+            over = tuple(range(values.ndim - 1))
+            self.least[name] = torch.minimum(self.least[name], values.amin(over))
+            self.most[name] = torch.maximum(self.most[name], values.amax(over))
+        self.beyond = torch.maximum(self.beyond, (found["soil.moisture"] - porosity).amax((0, 1)))
+        for name, sums in self.total.items():
+            sums += found[name].sum(0)
+        change = found["skin_temperature"].diff(dim=0)
         back = (change[1:] * change[:-1] < 0) & (change[1:].abs() > SWING) & (change[:-1].abs() > SWING)
-        self.swings, self.steps = self.swings + int(back.sum()), self.steps + len(skin)
+        self.swings += back.sum(0)
+        self.steps += len(found["skin_temperature"])
 
-    def told(self, dt: float) -> str:
-        """In one line."""
-        years = self.steps * dt / YEAR
+    def told(self, column: int, dt: float) -> str:
+        """Of one climate, in one line."""
+
+        def span(name: str) -> str:
+            return f"{self.least[name][column]:.1f} to {self.most[name][column]:.1f} K"
+
+        def worst(name: str) -> float:
+            return max(float(self.most[name][column]), -float(self.least[name][column]))
+
+        water, heat = (float(sums[column]) for sums in self.total.values())
         # Beyond that a change there and back is weather.
-        swings = f"; to and fro {self.swings} of {self.steps}" if dt <= LONGEST else ""
+        swings = f"; to and fro {int(self.swings[column])} of {self.steps}" if dt <= LONGEST else ""
         return (
-            f"{years:.1f} years; soil {self.soil[0]:.1f} to {self.soil[1]:.1f} K, skin {self.skin[0]:.1f} to "
-            f"{self.skin[1]:.1f} K; moisture from {self.moisture[0]:.4f}, beyond porosity {self.moisture[1]:.1e}; "
-            f"worst step {self.worst[0]:.1e} mm, {self.worst[1]:.1e} W m-2; sum {self.total[0]:.1e} mm, "
-            f"{self.total[1] / max(self.steps * dt, 1.0):.1e} W m-2{swings}"
+            f"{self.steps * dt / YEAR:.1f} years; soil {span('soil.temperature')}, skin {span('skin_temperature')}; "
+            f"moisture from {self.least['soil.moisture'][column]:.4f}, beyond porosity {self.beyond[column]:.1e}; "
+            f"worst step {worst('water_residual') * dt:.1e} mm, {worst('enthalpy_residual'):.1e} W m-2; "
+            f"sum {water * dt:.1e} mm, {heat / max(self.steps, 1):.1e} W m-2{swings}"
         )
 
 
-def one_climate(name: str, scheme: str, dt: float, years: int) -> tuple[Extremes, str]:
-    """Its extremes, and what was not solved."""
+def together(names: list[str], scheme: str, dt: float, years: int) -> tuple[Extremes, str]:
+    """Extremes of climates beside each other, and what was not solved."""
     weather = climates()
-    column, state, parameters = weather.setup([name], "20")
+    column, state, parameters = weather.setup(names, "20")
     model, state = NoahModel(column, preset(scheme)), with_layers(column, state)
-    forcing, found = weather.forcing([name], years, dt), Extremes()
+    forcing, found = weather.forcing(names, years, dt), Extremes(len(names))
     chunk = max(int(MONTH / dt), 1)
     for start in range(0, len(forcing.air_temperature), chunk):
         part: Forcing = map_tensors(lambda series, k=start: series[k : k + chunk], forcing)
@@ -84,7 +90,7 @@ def one_climate(name: str, scheme: str, dt: float, years: int) -> tuple[Extremes
             return found, f"; not solved after {start * dt / YEAR:.2f} years: {error}"
         final: State = done.final_state
         state = final
-        found.add(dict(done.outputs), parameters.soil.porosity, dt)
+        found.add(dict(done.outputs), parameters.soil.porosity)
     return found, ""
 
 
@@ -94,12 +100,16 @@ def main() -> None:
     options.add_argument("--dt", type=float, default=86400.0)
     options.add_argument("--years", type=int, default=50)
     options.add_argument("--preset", default="conservative")
+    options.add_argument("--at-once", type=int, default=17, help="climates that run beside each other")
     options.add_argument("climates", nargs="*")
     given = options.parse_args()
+    names = given.climates or list(climates().C)
     with torch.no_grad():
-        for name in given.climates or list(climates().C):
-            found, unsolved = one_climate(name, given.preset, given.dt, given.years)
-            print(f"{name}: {found.told(given.dt)}{unsolved}", flush=True)
+        for start in range(0, len(names), given.at_once):
+            some = names[start : start + given.at_once]
+            found, unsolved = together(some, given.preset, given.dt, given.years)
+            for column, name in enumerate(some):
+                print(f"{name}: {found.told(column, given.dt)}{unsolved}", flush=True)
 
 
 if __name__ == "__main__":
