@@ -146,20 +146,19 @@ def _with_layer_on_top(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> S
     top = torch.cat([torch.zeros_like(bottom[:1]), bottom[:-1]])
 
     upper, parts = torch.zeros_like(depth), []
+    left = [mass, enthalpy, thickness]
     for k in range(number - 1):
         lower = upper + wanted[k] * shrink
         overlap = positive_part(torch.minimum(lower, bottom) - torch.maximum(upper, top))
         # An empty layer has nothing to share.
         share = overlap / (thickness + 1.0e-30)
-        parts.append(((share * mass).sum(0), (share * enthalpy).sum(0), overlap.sum(0)))
+        taken = share * mass, share * enthalpy, overlap
+        left = [whole - part for whole, part in zip(left, taken, strict=True)]
+        parts.append(tuple(part.sum(0) for part in taken))
         upper = lower
 
-    rest = []
-    for whole, position in ((mass, 0), (enthalpy, 1), (thickness, 2)):
-        left = whole.sum(0)
-        for part in parts:
-            left = left - part[position]
-        rest.append(left)
+    # Of each layer what the others left: sums of the whole pack would cost the lowest layer digits of its own.
+    rest = [part.sum(0) for part in left]
     mass, enthalpy, thickness = (torch.stack(store) for store in zip(*parts, tuple(rest), strict=True))
     return SnowLayers(mass, enthalpy, positive_part(thickness))
 
