@@ -25,10 +25,17 @@ class Row(NamedTuple):
     reference: float | None = None
     eager: float | None = None
 
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row as text."""
-        return self.what, f"{self.value:.3g} {self.unit}", self.target, _ratio(self.reference), _ratio(self.eager)
+    def cells(self, column_step: float | None) -> tuple[str, ...]:
+        """The row as text.
+
+        Parameters
+        ----------
+        column_step : Of the scalar reference in the same session, for rows that were not measured beside it. [s]
+        """
+        reference = self.reference
+        if reference is None and column_step is not None and self.unit == "us":
+            reference = self.value * MICROSECOND / column_step
+        return self.what, f"{self.value:.3g} {self.unit}", self.target, _ratio(reference), _ratio(self.eager)
 
 
 HEADER = ("what", "value", "target", "of reference", "of eager")
@@ -54,6 +61,8 @@ class Report:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.notes: list[str] = []
+        self.references: list[float] = []
+        """Seconds of a column-step of the scalar reference, found time and again."""
 
     def add(self, row: Row) -> None:
         """Enter what was found."""
@@ -65,7 +74,8 @@ class Report:
 
     def text(self) -> str:
         """The whole table."""
-        return "\n".join([table(HEADER, [row.cells for row in self.rows]), *self.notes])
+        column_step = min(self.references, default=None)
+        return "\n".join([table(HEADER, [row.cells(column_step) for row in self.rows]), *self.notes])
 
 
 def _ratio(value: float | None) -> str:

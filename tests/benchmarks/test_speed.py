@@ -137,6 +137,15 @@ def test_columns_run_on_one_core(measure, columns: int, number_type: str) -> Non
     )
 
 
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize("columns", [1, 1000, 10_000])
+def test_columns_freeze_and_thaw_by_the_enthalpy_scheme(measure, columns: int) -> None:
+    steps = {1: 1000, 1000: 48}.get(columns, 4)
+    site = make_site(columns, steps, schemes={"phase_change": "enthalpy"})
+    target = "" if columns == 1 else "3 us"
+    measure(f"run(), {columns:,} columns, enthalpy", steps_of(site, "compiled"), steps * columns, target)
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two processors")
 @pytest.mark.parametrize("columns", [10_000, 100_000])
 def test_columns_run_on_two_cores(report: Report, columns: int) -> None:
