@@ -15,6 +15,10 @@ from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.runs.run import Run
 
 SECONDS_OF_A_DAY = 86400
+DAYS_AT_ONCE = 16
+"""Of prescribed vegetation, which take as long to compute as one."""
+NUMBERS_AT_ONCE = 100_000
+"""Of one quantity at most."""
 
 
 class StepWeather:
@@ -30,6 +34,9 @@ class StepWeather:
         self._run, self._like = run, like
         # Whole days since 1970, since the hour does not matter.
         self._vegetation_of: tuple[int | None, dict[str, Tensor | None]] = None, {}
+        self._days: tuple[int, dict[str, Tensor]] = 0, {}
+        """First of some days, and the vegetation of each."""
+        self._stretch = max(1, min(DAYS_AT_ONCE, NUMBERS_AT_ONCE // like.numel()))
         self._begins = int(run.start.astype("datetime64[s]").astype(np.int64))
         self._last: Weather | None = None
 
@@ -85,15 +92,22 @@ class StepWeather:
         day = (self._begins + round(step * self._run.step)) // SECONDS_OF_A_DAY
         if self._vegetation_of[0] == day:
             return self._vegetation_of[1]
-        prescribed, moment = self._run.prescribed, np.datetime64(day, "D")
-        monthly = {quantity: prescribed.value(quantity) for quantity in VEGETATION}
-        found: dict[str, Tensor | None] = {
-            quantity: torch.as_tensor(monthly_value(values, moment)).to(self._like)
+        first, days = self._days
+        if not (days and 0 <= day - first < self._stretch):
+            first, days = self._days = day, self._vegetation_from(day)
+        found: dict[str, Tensor | None] = {quantity: values[day - first] for quantity, values in days.items()}
+        self._vegetation_of = day, found
+        return found
+
+    def _vegetation_from(self, day: int) -> dict[str, Tensor]:
+        """Vegetation of some days from one on."""
+        moments = np.datetime64(day, "D") + np.arange(self._stretch)
+        monthly = {quantity: self._run.prescribed.value(quantity) for quantity in VEGETATION}
+        return {
+            quantity: torch.as_tensor(monthly_value(values, moments)).to(self._like)
             for quantity, values in monthly.items()
             if values is not None
         }
-        self._vegetation_of = day, found
-        return found
 
 
 def _input_names(fields: tuple[str, ...]) -> list[str]:

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from report import Report, Row
 
-from bmi_noahpy.example import write_example
+from bmi_noahpy.example import example_configuration, example_table, write_example, write_table
 
 PACKAGES = Path(__file__).resolve().parents[2]
 FIRST_USE = Path(__file__).with_name("first_use.py")
@@ -81,6 +81,23 @@ def test_the_command_line_runs_the_example(report: Report, environment: dict[str
     _enter(report, "noahpy run, one day of the example, kernel in the cache", _shortest(command, environment), "4 s")
     command[3] = str(example)
     _enter(report, "noahpy run, two years of the example", _times(command, environment))
+
+
+def test_the_command_line_runs_a_hundred_years(report: Report, environment: dict[str, str], tmp_path: Path) -> None:
+    table = example_table(years=100)
+    write_table(table, tmp_path / "weather.csv")
+    settings = example_configuration("noah-permafrost")
+    settings["forcing"]["file"] = "weather.csv"
+    command = ["-c", COMMAND_LINE, "run", str(tmp_path / "century.yaml"), "--overwrite", "--no-plot"]
+    # A few steps first, which make the kernel.
+    for records, compression in ((9, 1), (len(table.times), 1), (len(table.times), 0)):
+        settings["period"]["end"] = str(table.times[records - 1].astype("datetime64[m]"))
+        settings["output"] = {"file": "out.nc", "every": 1, "compression": compression}
+        (tmp_path / "century.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        times = _times(command, environment)
+        if records > 9:
+            how = "" if compression else ", not compressed"
+            _enter(report, f"noahpy run, 100 years of 3-hourly steps, all written{how}", times, "6 s")
 
 
 def _enter(report: Report, what: str, times: tuple[float, float], target: str = "") -> None:
