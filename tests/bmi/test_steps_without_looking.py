@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from bmi_noahpy import BmiNoahPy
+from bmi_noahpy.component.step_errors import ImpossibleStep
+from noahpy_core import ConvergenceError
 
 AIR = "land_surface_air__temperature"
 TEMPERATURE = "soil__temperature"
 OUTPUTS = (TEMPERATURE, "soil_water__volume_fraction", "land_surface__temperature")
-SCHEMES = {"schemes": {"phase_change": "enthalpy"}}
 
 
 def started(folder, *, looking=False, file=True, columns=1) -> BmiNoahPy:
@@ -140,3 +141,42 @@ def test_the_last_call_is_told_as_it_was(tmp_path):
     assert torch.equal(step.state.skin_temperature, before)
     assert torch.equal(step.forcing.air_temperature, series.at(3).air_temperature)
     assert torch.equal(step.wind[0], step.forcing.wind_speed)
+
+
+def test_an_equation_that_is_not_solved_is_told_with_the_number_of_the_step(tmp_path, monkeypatch):
+    model = started(tmp_path)
+    model.update()
+    before = outputs(model)
+
+    def fails(*arguments):
+        raise ConvergenceError("soil heat not solved in column 0")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model._run._quick_step, "again", fails)
+        with pytest.raises(ConvergenceError, match=r"^step 2: soil heat not solved"):
+            model.update()
+    assert all(np.array_equal(*pair) for pair in zip(outputs(model), before, strict=True))
+    model.update()
+    assert model.get_current_time() == 2 * cases.STEP
+
+
+def test_a_result_that_is_not_possible_is_refused_and_the_next_step_looks_at_everything(tmp_path, monkeypatch):
+    model, expected = started(tmp_path / "a"), started(tmp_path / "b")
+    for _ in range(2):
+        model.update()
+        expected.update()
+    again = model._run._quick_step.again
+
+    def breaks(*arguments):
+        state, fluxes = again(*arguments)
+        state.soil.temperature[1] = 500.0
+        return state, fluxes
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model._run._quick_step, "again", breaks)
+        with pytest.raises(ImpossibleStep, match=r"step 3 makes soil\.temperature 500"):
+            model.update()
+    for _ in range(5):
+        model.update()
+        expected.update()
+        assert_same(model, expected)
