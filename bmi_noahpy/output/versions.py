@@ -26,8 +26,8 @@ class _Version(NamedTuple):
 class Versions:
     """Puts one version of a netCDF file after the other in its place, each in one move.
 
-    A version is a copy of the last one, so that no record is compressed twice; it is made anew where there is none, or
-    where somebody else has changed it.
+    A version is a copy of the last one, so that no full chunk is compressed twice; it is made anew where there is none,
+    or where somebody else has changed it.
 
     Parameters
     ----------

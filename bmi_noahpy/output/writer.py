@@ -46,7 +46,7 @@ class OutputWriter:
     A program that is killed while the HDF5 library changes a file can leave one that no longer opens, with all that
     was in it. So records are first appended to a journal, ``<file>.journal``: plain numbers in a file that only grows
     at its end, in which nothing is ever changed. Every now and then, and at the end, a copy of the netCDF file gets the
-    records that it lacks, beside the old one, which it replaces in one move; each record is compressed once. At any
+    records that it lacks, beside the old one, which it replaces in one move; full chunks are compressed once. At any
     moment the file under the name of the output is whole: it holds all but the last seconds, or all but the last
     twentieth of the duration of a run whose output is large. What the file lacks is in the journal, from which a
     continued run takes it. The journal is gone when the run ended, or was interrupted by the user or by an error. It
