@@ -56,6 +56,12 @@ def derivatives_under_way() -> tuple[Derivative, ...]:
     return tuple(name for kind in kinds if (name := names[kind]) is not None)
 
 
+def is_one_direction() -> bool:
+    """Whether `torch.func.jvp` is all that is under way: no batch of directions, and no other derivative around it."""
+    stack = torch._C._functorch.get_interpreter_stack()
+    return stack is not None and len(stack) == 1 and derivatives_under_way() == ("jvp",)
+
+
 def has_kernels(tensors: Iterable[Tensor]) -> bool:
     """Whether runs in kernels have the derivatives that are under way.
 

@@ -61,6 +61,24 @@ class Push(torch.autograd.Function):
         return results, (-2,) * len(results)
 
 
+class RunAndPush(torch.autograd.Function):
+    """A run's results, followed by their change in one direction: by the kernel of the change, which has both."""
+
+    @staticmethod
+    def forward(recipe: Recipe, given: Mask, *tensors: Tensor) -> tuple[Tensor, ...]:
+        leaves, changes = tensors[: len(recipe.sources)], iter(tensors[len(recipe.sources) :])
+        of_leaves = zip(recipe.sources, numbers_of(unpacked(given, changes)), strict=True)
+        directions = {source: change for source, change in of_leaves if change is not None}
+        case = recipe.case(leaves)
+        values, moved = _with_values(recipe, case, leaves, directions)
+        rows = len(case.program.rows)
+        return (*apart(values, rows), *apart(moved, rows))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Nothing is kept: it is given plain tensors."""
+
+
 def _shapes(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> list[list[int]]:
     """Shapes of the members of tensors, some of which have a batch."""
     return [
@@ -82,19 +100,29 @@ def _side_by_side(tensor: Tensor, dim: int | None, size: int, columns: int) -> T
 
 def _pushed(recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor]) -> list[Tensor]:
     """Changes of the parts of the final state, and of the series of outputs."""
-    program, columns = case.program, case.columns
-    series, final = case.empty_series(recipe.outputs), case.empty_state(2)
-    failures = program.tangent(
-        case.table(leaves),
-        program.input_table(directions, columns, own=False),
-        change_table(program, series, columns),
-        columns,
-        case.steps,
-        final,
-    )
+    series = case.empty_series(recipe.outputs)
+    final = _taken(case, leaves, directions, change_table(case.program, series, case.columns))
+    return [*case.state_parts(final[1]), *series.values()]
+
+
+def _with_values(
+    recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Parts of the final state and series of outputs, and their changes."""
+    values, changes = case.empty_series(recipe.outputs), case.empty_series(recipe.outputs)
+    outputs = np.concatenate([case.program.output_table(series, case.columns) for series in (values, changes)])
+    final = _taken(case, leaves, directions, outputs)
+    return [*case.state_parts(final[0]), *values.values()], [*case.state_parts(final[1]), *changes.values()]
+
+
+def _taken(case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor], outputs: np.ndarray) -> Tensor:
+    """Take steps with changes. Returns the final state and its change."""
+    program, columns, final = case.program, case.columns, case.empty_state(2)
+    moved = program.input_table(directions, columns, own=False)
+    failures = program.tangent(case.table(leaves), moved, outputs, columns, case.steps, final)
     if failures is not None:
         raise_failure(program, failures)
-    return [*case.state_parts(final[1]), *series.values()]
+    return final
 
 
 def change_table(program: Program, changes: dict[str, Tensor], columns: int) -> np.ndarray:

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from noahpy_core.compiled.execute.case import Trees, collect
 from noahpy_core.compiled.execute.gradient import Asked, gradient
 from noahpy_core.compiled.execute.plan import assembled, results_for
 from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present, unpacked
 from noahpy_core.compiled.execute.shown import Kind, require_shown
-from noahpy_core.compiled.execute.tangent import Push
-from noahpy_core.differentiation import Derivative, derivatives_under_way, refuse_batch
+from noahpy_core.compiled.execute.tangent import Push, RunAndPush
+from noahpy_core.differentiation import Derivative, derivatives_under_way, is_one_direction, refuse_batch
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
@@ -41,10 +42,26 @@ def transformed_run(
     for kind in under_way:
         require_shown(shape, KERNELS[kind], leaves[0].device)
     recipe = Recipe(model, tuple(sources), results_for(outputs), memory, checkpoint_every, truncate_every)
-    apply: Callable[..., tuple[Tensor, ...]] = _Run.apply
-    results = apply(recipe, Tape() if "grad" in under_way else None, *leaves)
+    results = _pushed_along(recipe, leaves)
+    if results is None:
+        apply: Callable[..., tuple[Tensor, ...]] = _Run.apply
+        results = apply(recipe, Tape() if "grad" in under_way else None, *leaves)
     rows = [path for container, path in sources if container == "state"]
     return assembled(rows, outputs, results)
+
+
+def _pushed_along(recipe: Recipe, leaves: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
+    """Results with their change by one kernel, where a single direction is all that is asked for; else None."""
+    if not is_one_direction():
+        return None
+    duals = [forward_ad.unpack_dual(leaf) for leaf in leaves]
+    values, changes = zip(*duals, strict=True)
+    if not any(mask_of(changes)):
+        return None
+    apply: Callable[..., tuple[Tensor, ...]] = RunAndPush.apply
+    found = apply(recipe, mask_of(changes), *values, *present(changes))
+    half = len(found) // 2
+    return tuple(forward_ad.make_dual(*pair) for pair in zip(found[:half], found[half:], strict=True))
 
 
 class _Run(torch.autograd.Function):

@@ -155,6 +155,24 @@ def test_as_many_directions_are_taken_at_once_as_fit_in_memory(monkeypatch):
     assert 1 < len(calls) < point.numel()
 
 
+def test_a_single_direction_takes_the_steps_once_and_has_the_values_of_the_run(monkeypatch):
+    case = random_case(3, 4, seed=38)
+    value, point = column_value(case, Options(), "compiled"), case.state.soil.temperature
+    alone = value(point)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise AssertionError("steps without changes")
+
+    monkeypatch.setattr(Program, "forward", refused)
+    values, change = torch.func.jvp(value, (point,), (torch.ones_like(point),))
+    assert torch.equal(values, alone)
+    monkeypatch.undo()
+    still, none = torch.func.jvp(lambda x: value(point) + 0.0 * x.sum(0), (point,), (torch.ones_like(point),))
+    assert torch.equal(still, alone)
+    assert bool((change != 0).any())
+    assert not bool(none.any())
+
+
 def test_vmap_of_jvp_over_points_is_that_of_each_point():
     case = random_case(3, 4, seed=34)
     value, point = column_value(case, Options(), "compiled"), case.state.soil.temperature
