@@ -31,6 +31,7 @@ from noahpy_core.physics.retention import (
     unknown_with,
     water_of,
 )
+from noahpy_core.physics.richards_profile import Profile, at_face
 
 UPTAKE_RANGE = 0.01
 """Liquid water above its minimum over which a layer's uptake rises to what is asked for. [m3 m-3]"""
@@ -94,8 +95,9 @@ def unknown_for(pores: PoreSpace, flow: Flow) -> Unknown:
 
 
 def equations(
-    u: Tensor, pores: PoreSpace, flow: Flow, unknown: Unknown, *, jacobian: bool, limits: Limits = SHARP_LIMITS
-) -> System:
+    u: Tensor, pores: PoreSpace, flow: Flow, profile: Profile, unknown: Unknown, *, jacobian: bool,
+    limits: Limits = SHARP_LIMITS,
+) -> System:  # fmt: skip
     """Residual and fluxes at the unknowns u, ``[layer, column]``; the Jacobian is exact if asked for, else zero.
 
     Parameters
@@ -103,13 +105,14 @@ def equations(
     u : The unknowns, ``[layer, column]``. [1]
     pores : What holds and conducts the water.
     flow : Old water, demands, supply and the step.
+    profile : Of the conductivity within layers at the start.
     unknown : The change of variable.
     jacobian : Whether slopes are worked out.
     limits : How what enters is held to what the surface lets in.
     """
     none = torch.zeros_like(u[:1])
     water = water_of(Dual(u, torch.ones_like(u) if jacobian else None), pores, unknown)
-    exchange = exchange_between(water, pores, flow.thickness, flow.upstream)
+    exchange = exchange_between(water, pores, flow, profile)
     capacity = _surface(water, pores, flow)
     entering = limits.lesser(flow.supply, capacity.value, flow.supply)
     infiltration, ponded = entering.value, entering.limited
@@ -165,23 +168,23 @@ def _given(content: Dual, minimum: Tensor | float) -> Dual:
     return choose(above, torch.ones_like(part.value), rising)
 
 
-def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor, upstream: Tensor) -> Dual:
+def exchange_between(water: Water, pores: PoreSpace, flow: Flow, profile: Profile) -> Dual:
     """Downward flux from each layer to the next, ``[layer - 1, column]``. [m s-1]
 
     Parameters
     ----------
     water, pores : Of all layers, ``[layer, column]``.
-    thickness : ``[layer, column]``. [m]
-    upstream : 1 where gravity is that of the upper layer, else 0, ``[column]``. [1]
+    flow : With the thickness of layers, and whether gravity is that of the upper layers.
+    profile : Of the conductivity within layers at the start.
 
     Notes
     -----
     Each soil's own Kirchhoff potential between the two heads drives the flow through its half layer; the two halves are
-    in series. Gravity acts with K between the values at the two heads, fitted exponentially: half of each in fine
-    layers, that of the upper one in coarse ones. So within one soil the flux grows with the upper and falls with the
-    lower unknown however thick the layers are.
+    in series. Gravity acts with K between the values at the two heads, each as its layer's profile has it at the face
+    between them, fitted exponentially: half of each in fine layers, that of the upper one in coarse ones. So within one
+    soil the flux grows with the upper and falls with the lower unknown however thick the layers are.
     """
-    up, lo = water.upper(), water.lower()
+    up, lo, thickness = water.upper(), water.lower(), flow.thickness
     above, below = pores.rows(None, -1), pores.rows(1, None)
     up_at_lo = conduction_at(lo.head, lo.log_head, above)
     lo_at_up = conduction_at(up.head, up.log_head, below)
@@ -200,12 +203,19 @@ def exchange_between(water: Water, pores: PoreSpace, thickness: Tensor, upstream
     part = choose(wetter, part_upper, part_lower)
     suction = -choose(wetter, up.head, lo.head)
     rate_above, rate_below = _growth_of_conductivity(suction, above), _growth_of_conductivity(suction, below)
-    peclet = (part * (rate_above - rate_below) + rate_below) * distance
-    weight = exponential_weight(peclet) * (1.0 - upstream) + upstream
+
+    fitted = 1.0 - flow.upstream
+    at_bottom = at_face(up.conductivity, profile.conductivity[:-1], profile.bottom[:-1] * fitted)
+    excess = profile.top[1:] * fitted
+    at_top = at_face(lo.conductivity, profile.conductivity[1:], excess)
+    at_upper_head, at_lower_head = at_upper_head * at_bottom, at_lower_head * at_top
+    # At the face K may grow faster with M than in the layer.
+    peclet = (part * (rate_above - rate_below) + rate_below) * (distance * (1.0 + 2.0 * positive_part(excess)))
+    weight = exponential_weight(peclet) * fitted + flow.upstream
     gravity = at_lower_head + weight * (at_upper_head - at_lower_head)
     flux = diffusion * (1.0 / distance) + gravity
     # Over wet ground the fitted gravity can exceed what a layer with little mobile water has to give.
-    free = up.potential * (1.0 / (share * distance)) + up.conductivity * (1.0 / share)
+    free = up.potential * (1.0 / (share * distance)) + up.conductivity * at_bottom * (1.0 / share)
     return choose(flux.value > free.value, free, flux)
 
 

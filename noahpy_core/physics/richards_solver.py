@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 from noahpy_core.physics.retention import PoreSpace, Unknown, pore_space
 from noahpy_core.physics.richards import UPTAKE_RANGE, Flow, System, equations, unknown_for
+from noahpy_core.physics.richards_profile import Profile, profile_of
 from noahpy_core.physics.richards_start import starts
 from noahpy_core.physics.richards_strategies import LIMIT, STRATEGIES, Advice, advice
 from noahpy_core.recording import iterate_until
@@ -51,21 +53,23 @@ def solve_richards(primary: Sequence[Tensor], flow: Flow, limits: Limits = SHARP
     pores = pore_space(*primary)
     held_pores = pore_space(*(part.detach() for part in primary))
     held = Flow(*(part.detach() for part in flow))
+    profile = profile_of(flow.old, pores, flow.thickness)
+    held_profile = Profile(*(part.detach() for part in profile))
     with torch.no_grad():
         unknown = unknown_for(held_pores, held)
     solver = functools.partial(newton, type(limits))
-    found = find_root(solver, [*primary, *flow, *unknown, *limits], "soil water step", _describe)
+    found = find_root(solver, [*primary, *flow, *profile, *unknown, *limits], "soil water step", _describe)
     root, upstream = found[:-1], found[-1]
     flow, held = flow._replace(upstream=upstream), held._replace(upstream=upstream)
     with torch.no_grad():
-        at_root = equations(root, held_pores, held, unknown, jacobian=True, limits=limits)
+        at_root = equations(root, held_pores, held, held_profile, unknown, jacobian=True, limits=limits)
 
     def change(u: Tensor) -> Tensor:
-        residual = equations(u, pores, flow, unknown, jacobian=False, limits=limits).residual
+        residual = equations(u, pores, flow, profile, unknown, jacobian=False, limits=limits).residual
         return -solve_tridiagonal(at_root.lower, at_root.diagonal, at_root.upper, residual)
 
     # The value stays that of the root: a step from it could cross a kink where pressure is nearly undetermined.
-    return equations(implicit_root(root, change), pores, flow, unknown, jacobian=False, limits=limits)
+    return equations(implicit_root(root, change), pores, flow, profile, unknown, jacobian=False, limits=limits)
 
 
 def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,11 +78,14 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     kind : Of the limits, whose parts are the last of the values.
-    values : b, suction, room and conductivity, the parts of the flow, those of the change of variable.
+    values : b, suction, room and conductivity, the parts of the flow, those of the profile within layers and of the
+        change of variable.
     """
-    flows, unknowns = 4 + len(Flow._fields), 4 + len(Flow._fields) + len(Unknown._fields)
-    pores, flow, unknown = pore_space(*values[:4]), Flow(*values[4:flows]), Unknown(*values[flows:unknowns])
-    limits = kind(*values[unknowns:])
+    given, pores = iter(values[4:]), pore_space(*values[:4])
+    flow = Flow(*itertools.islice(given, len(Flow._fields)))
+    profile = Profile(*itertools.islice(given, len(Profile._fields)))
+    unknown = Unknown(*itertools.islice(given, len(Unknown._fields)))
+    limits = kind(*given)
     eps = torch.finfo(flow.old.dtype).eps
     strict, usual, late = (max(least, size * eps) for least, size in zip(TOLERANCES, STRICT, strict=True))
     depth = torch.cumsum(flow.thickness, 0) - 0.5 * flow.thickness
@@ -90,7 +97,7 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
     def round_of(u: Tensor, count: Tensor, upstream: Tensor, solved: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         given = advice(count)
         upstream = torch.where(solved, upstream, torch.where(given.upstream, 1.0, 0.0).to(u.dtype))
-        now = equations(u, pores, flow._replace(upstream=upstream), unknown, jacobian=True, limits=limits)
+        now = equations(u, pores, flow._replace(upstream=upstream), profile, unknown, jacobian=True, limits=limits)
         tolerance = torch.where(count < STRICT_ROUNDS, strict, usual)
         tolerance = torch.where(count < STRATEGIES[0].rounds, tolerance, late)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)

@@ -20,6 +20,7 @@ from noahpy_core.physics import richards_solver
 from noahpy_core.physics.limits import SharpLimits
 from noahpy_core.physics.retention import pore_space
 from noahpy_core.physics.richards import Flow, unknown_for
+from noahpy_core.physics.richards_profile import profile_of
 
 AT_ONCE = 100_000
 SOME = (4, 6, 9, 14, 25, 60)
@@ -60,8 +61,9 @@ def _counted(primary: list[Tensor], flow: Flow, limit: int) -> tuple[Tensor, Ten
     whole, richards_solver.iterate_until = richards_solver.iterate_until, limited
     try:
         with torch.no_grad():
-            unknown = unknown_for(pore_space(*primary), flow)
-            _, solved = richards_solver.newton(SharpLimits, *primary, *flow, *unknown)
+            pores = pore_space(*primary)
+            profile, unknown = profile_of(flow.old, pores, flow.thickness), unknown_for(pores, flow)
+            _, solved = richards_solver.newton(SharpLimits, *primary, *flow, *profile, *unknown)
     finally:
         richards_solver.iterate_until = whole
     return number + 1.0, solved

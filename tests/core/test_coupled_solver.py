@@ -14,14 +14,25 @@ from water_columns import LAYERS
 from noahpy_core import NoahModel, SoilColumn, preset
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.coupled_solver import first_guess, solve
+from noahpy_core.physics.coupled_system import System, Unknowns
+from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.heat import heat_system
 from noahpy_core.steps.conservative.surroundings import surroundings
 from noahpy_core.tables import general_parameters, snow_parameters, soil_parameters, vegetation_parameters
 
+HEAT_OF_FUSION = 3.335e5
+"""[J kg-1]"""
+Systems = tuple[FreezingCurve, System, Unknowns]
 
-def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
-    """Whether each column was solved, ``[column]``: steps of 60 s to a day, two fifths near or at freezing."""
+
+def random_systems(columns: int, layers: int, snow_layers: int, seed: int, *, exact: bool = False) -> Systems:
+    """Heat systems with first guesses: steps of 60 s to a day, two fifths near or at freezing.
+
+    Parameters
+    ----------
+    exact : Whether some layers of half of the columns are put exactly on thresholds.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def random(*shape: int) -> Tensor:
@@ -32,31 +43,54 @@ def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
     dt = torch.exp(math.log(60.0) + random(columns) * math.log(1440.0))
 
     assert state.snow.layer_mass is not None
-    water = 1.1 * 3.335e5 * random(snow_layers, columns) * state.snow.layer_mass
+    water = 1.1 * HEAT_OF_FUSION * random(snow_layers, columns) * state.snow.layer_mass
     snow = torch.where(random(columns) < 0.4, water, state.snow.layer_enthalpy)
     near = 273.15 + 4.0 * (random(layers, columns) - 0.5) * torch.where(random(columns) < 0.5, 1.0, 0.01)
     soil = torch.where(random(columns) < 0.4, near, state.soil.temperature)
+    air = torch.where(random(columns) < 0.4, 271.15 + 4.0 * random(columns), forcing.air_temperature)
+    wind = torch.where(random(columns) < 0.2, 0.01, forcing.wind_speed)
+    if exact:
+        hit = random(columns) < 0.5
+
+        def some(*shape: int) -> Tensor:
+            return hit & (random(*shape, columns) < 0.3)
+
+        # Ice, and water, both just at the melting point; soil, air and skin there too.
+        snow = torch.where(some(snow_layers), 0.0, snow)
+        snow = torch.where(some(snow_layers), HEAT_OF_FUSION * state.snow.layer_mass, snow)
+        soil, air = torch.where(some(layers), 273.15, soil), torch.where(some(), 273.15, air)
+        state = dataclasses.replace(state, skin_temperature=torch.where(some(), 273.15, state.skin_temperature))
     state = dataclasses.replace(
         state,
         snow=dataclasses.replace(state.snow, layer_enthalpy=snow),
         soil=dataclasses.replace(state.soil, temperature=soil),
     )
-    air = torch.where(random(columns) < 0.4, 271.15 + 4.0 * random(columns), forcing.air_temperature)
-    wind = torch.where(random(columns) < 0.2, 0.01, forcing.wind_speed)
     forcing = dataclasses.replace(forcing, air_temperature=air, wind_speed=wind)
 
     given = case.parameters
     parameters = dataclasses.replace(given, soil=given.soil.resolved(), snow=given.snow.resolved())
-    return solved(case.column, state, forcing, parameters, dt)
+    return systems(case.column, state, forcing, parameters, dt)
 
 
-def solved(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Tensor:
-    """Whether the heat system of each column was solved, ``[column]`` of bool."""
+def systems(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Systems:
+    """The heat system of each column, and where its iteration starts."""
     schemes = NoahModel(column, preset("conservative")).step.schemes
     with torch.no_grad():
         around = surroundings(schemes, state, forcing, parameters, dt)
         system = heat_system(schemes, state, forcing, around, parameters, dt)
-        return solve(schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature))[1]
+        return schemes.curve, system, first_guess(system, state.soil.temperature, state.skin_temperature)
+
+
+def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
+    """Whether each random column was solved, ``[column]``."""
+    with torch.no_grad():
+        return solve(*random_systems(columns, layers, snow_layers, seed))[1]
+
+
+def solved(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Tensor:
+    """Whether the heat system of each column was solved, ``[column]`` of bool."""
+    with torch.no_grad():
+        return solve(*systems(column, state, forcing, parameters, dt))[1]
 
 
 def a_pack_that_melts_away(columns: int) -> Tensor:

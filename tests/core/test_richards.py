@@ -15,6 +15,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.physics.retention import pore_space
 from noahpy_core.physics.richards import Flow, System, equations, unknown_for
+from noahpy_core.physics.richards_profile import profile_of
 from noahpy_core.physics.richards_solver import solve_richards
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.physics.soil_water_richards import RichardsWater
@@ -139,10 +140,11 @@ def of_class(case: WaterCase, numbers: torch.Tensor) -> WaterCase:
 def somewhere(case: WaterCase, seed: int = 0) -> tuple[System, torch.Tensor]:
     """The equations at random unknowns, from dry to under pressure."""
     pores, flow = pore_space(*case.primary()), case.flow()
+    profile = profile_of(flow.old, pores, flow.thickness)
     unknown = unknown_for(pores, flow)
     generator = torch.Generator().manual_seed(seed)
     u = unknown.full * 1.3 * torch.rand(case.liquid.shape, generator=generator, dtype=torch.float64) ** 2
-    return equations(u.requires_grad_(), pores, flow, unknown, jacobian=True), u
+    return equations(u.requires_grad_(), pores, flow, profile, unknown, jacobian=True), u
 
 
 def test_the_jacobian_is_that_of_the_residual():
