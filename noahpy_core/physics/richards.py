@@ -59,6 +59,8 @@ class Flow(NamedTuple):
     drainage_factor: Tensor
     """Share of the lowest layer's conductivity that drains. [1]"""
     dt: Tensor
+    unfrozen: Tensor
+    """Share of the conductivity that ice leaves, ``[layer, column]``. [1]"""
     upstream: Tensor
     """1 where gravity acts with the conductivity of the upper layer alone, 0 where it is fitted. [1]"""
 

@@ -33,7 +33,7 @@ class Profile(NamedTuple):
     """The same at the lower face. [1]"""
 
 
-def profile_of(liquid: Tensor, pores: PoreSpace, thickness: Tensor) -> Profile:
+def profile_of(liquid: Tensor, pores: PoreSpace, thickness: Tensor, unfrozen: Tensor) -> Profile:
     """Linear in the logarithm of K, with the lesser of the slopes to both neighbours; even in the first and last layer.
 
     Parameters
@@ -41,11 +41,13 @@ def profile_of(liquid: Tensor, pores: PoreSpace, thickness: Tensor) -> Profile:
     liquid : At the start, ``[layer, column]``. [m3 m-3]
     pores : What holds and conducts it.
     thickness : ``[layer, column]``. [m]
+    unfrozen : Share of the conductivity that ice leaves, ``[layer, column]``. [1]
 
     Notes
     -----
     A neighbour counts with the saturation that this layer's soil has at its head, so that horizons make no slope by
-    themselves, and full layers have none.
+    themselves, and full layers have none. Where ice rules the conductivity its own profile would, which is not known:
+    that of water fades with the share that ice leaves.
     """
     wet = _logarithm(torch.log(at_least(liquid / pores.room, pores.least)), pores)
     log_head = pores.log_suction - pores.b * wet
@@ -62,7 +64,7 @@ def profile_of(liquid: Tensor, pores: PoreSpace, thickness: Tensor) -> Profile:
     power = 2.0 * pores.b + 3.0
     change = 0.5 * thickness * power * (rises - falls)
     conductivity = pores.conductivity * positive_part(torch.exp(power * wet) - pores.least_conductance)
-    return Profile(conductivity, _share(-change), _share(change))
+    return Profile(conductivity, _share(-change) * unfrozen, _share(change) * unfrozen)
 
 
 def at_face(now: Dual, start: Tensor, excess: Tensor) -> Dual:

@@ -53,7 +53,7 @@ def solve_richards(primary: Sequence[Tensor], flow: Flow, limits: Limits = SHARP
     pores = pore_space(*primary)
     held_pores = pore_space(*(part.detach() for part in primary))
     held = Flow(*(part.detach() for part in flow))
-    profile = profile_of(flow.old, pores, flow.thickness)
+    profile = profile_of(flow.old, pores, flow.thickness, flow.unfrozen)
     held_profile = Profile(*(part.detach() for part in profile))
     with torch.no_grad():
         unknown = unknown_for(held_pores, held)

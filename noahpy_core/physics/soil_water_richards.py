@@ -99,7 +99,8 @@ class RichardsSoilWater(ModelPart):
         """
         soil = parameters.soil
         assert soil.wilting_point is not None
-        pores = frozen_pore_space(soil, liquid, ice, self.ice_impedance(liquid, ice, soil))
+        unfrozen = self.ice_impedance(liquid, ice, soil)
+        pores = frozen_pore_space(soil, liquid, ice, unfrozen)
         limits, admitted = self.transitions.limits(supply), supply
         if self.infiltration is not None:
             capacity = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
@@ -118,6 +119,7 @@ class RichardsSoilWater(ModelPart):
             supply=admitted / WATER_DENSITY,
             drainage_factor=parameters.general.drainage_factor.expand_as(supply),
             dt=(dt + torch.zeros_like(supply)) / PARTS,
+            unfrozen=unfrozen.expand_as(liquid),
             upstream=torch.zeros_like(supply),
         )
         parts: list[Balance] = []

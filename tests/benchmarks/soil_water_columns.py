@@ -62,7 +62,7 @@ def _counted(primary: list[Tensor], flow: Flow, limit: int) -> tuple[Tensor, Ten
     try:
         with torch.no_grad():
             pores = pore_space(*primary)
-            profile, unknown = profile_of(flow.old, pores, flow.thickness), unknown_for(pores, flow)
+            profile, unknown = profile_of(flow.old, pores, flow.thickness, flow.unfrozen), unknown_for(pores, flow)
             _, solved = richards_solver.newton(SharpLimits, *primary, *flow, *profile, *unknown)
     finally:
         richards_solver.iterate_until = whole

@@ -95,7 +95,7 @@ def test_full_loam_over_gravel_that_is_nearly_full_of_ice_is_solved_by_steps_tha
     flow = Flow(
         old=layers(0.113999, 0.113664, 0.013192, 0.013725), thickness=layers(0.045, 0.046, 0.075, 0.123),
         soil_demand=none, root_demand=0.0 * room, root_minimum=0.0 * room + FLOOR, supply=none + 1.18e-9,
-        drainage_factor=none + 0.6, dt=none + 43200.0, upstream=none,
+        drainage_factor=none + 0.6, dt=none + 43200.0, unfrozen=1.0 + 0.0 * room, upstream=none,
     )  # fmt: skip
     water = solve_richards(primary, flow)
     stored = (flow.thickness * (water.content - flow.old)).sum(0)
@@ -140,7 +140,7 @@ def of_class(case: WaterCase, numbers: torch.Tensor) -> WaterCase:
 def somewhere(case: WaterCase, seed: int = 0) -> tuple[System, torch.Tensor]:
     """The equations at random unknowns, from dry to under pressure."""
     pores, flow = pore_space(*case.primary()), case.flow()
-    profile = profile_of(flow.old, pores, flow.thickness)
+    profile = profile_of(flow.old, pores, flow.thickness, flow.unfrozen)
     unknown = unknown_for(pores, flow)
     generator = torch.Generator().manual_seed(seed)
     u = unknown.full * 1.3 * torch.rand(case.liquid.shape, generator=generator, dtype=torch.float64) ** 2

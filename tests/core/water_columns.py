@@ -55,14 +55,18 @@ class WaterCase:
             supply=self.supply / 1000.0,
             drainage_factor=self.parameters.general.drainage_factor,
             dt=self.dt,
+            unfrozen=self.unfrozen(),
             upstream=torch.zeros_like(self.dt),
         )
 
     def primary(self) -> tuple[Tensor, ...]:
         """b, suction, room and conductivity."""
         soil = self.parameters.soil
-        share = NiuYang2006Impedance()(self.liquid, self.ice, soil)
-        return frozen_pore_space(soil, self.liquid, self.ice, share)
+        return frozen_pore_space(soil, self.liquid, self.ice, self.unfrozen())
+
+    def unfrozen(self) -> Tensor:
+        """Share of the conductivity that ice leaves."""
+        return NiuYang2006Impedance()(self.liquid, self.ice, self.parameters.soil)
 
     def select(self, number: int) -> WaterCase:
         """One of the columns."""

@@ -22,7 +22,7 @@ def soil(*kinds: tuple[float, ...]) -> PoreSpace:
 
 
 def profile(saturation: Tensor, thickness: Tensor, pores: PoreSpace) -> Profile:
-    return profile_of(saturation * pores.room, pores, thickness)
+    return profile_of(saturation * pores.room, pores, thickness, torch.ones_like(thickness))
 
 
 def test_even_full_and_dry_layers_have_no_profile():
