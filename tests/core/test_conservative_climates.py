@@ -16,6 +16,7 @@ from torch import Tensor
 from noahpy_core import NoahModel, preset, run
 from noahpy_core.trees import map_tensors
 
+TEMPERATURES = ("soil.temperature", "skin_temperature")
 CLIMATES = Path(__file__).parents[3] / "shared" / "climates" / "climates.py"
 
 
@@ -36,14 +37,15 @@ def climates() -> ModuleType:
 def test_a_year_closes_in_every_climate(climates, dt):
     names = list(climates.C)
     column, state, parameters = climates.setup(names, "20")
-    outputs = ["water_residual", "enthalpy_residual", "soil.temperature", "soil.moisture", "snow.layer_mass"]
+    outputs = ["water_residual", "enthalpy_residual", "soil.moisture", "snow.layer_mass", *TEMPERATURES]
     with torch.no_grad():
         model, forcing = NoahModel(column, preset("conservative")), climates.forcing(names, 1, dt)
         series = run(model, layered(state), forcing, parameters, dt, outputs=outputs, execution="compiled").outputs
     assert series["water_residual"].abs().max() * dt < 1.0e-9
     assert series["enthalpy_residual"].abs().max() < 1.0e-8
-    assert series["soil.temperature"].min() > 170.0
-    assert series["soil.temperature"].max() < 350.0
+    for name in TEMPERATURES:
+        assert series[name].min() > 170.0
+        assert series[name].max() < 350.0
     assert series["snow.layer_mass"].min() >= 0.0
     assert (series["soil.moisture"] - parameters.soil.porosity).max() < 1.0e-9
 
