@@ -30,12 +30,14 @@ def emit_dense(w: Writer, node: Node) -> None:
     w.places[node.number] = place = w.arena.reserve(node.length)
     # Vectors over the layers of a single column run over into the next feature: outputs are then written in order.
     single = target.columns == 1 < target.lanes
-    kind = target.layers if layers and single else target.column
+    # Where pieces fill the layers, a weight that is read serves all layers of a piece.
+    filled = layers * target.columns % target.lanes == 0
+    kind = target.layers if layers and (single or filled) else target.column
     size = 1 if single else AT_A_TIME
     # From one feature to the next, and from one output to the next, among the weights.
     along, across = (outputs, 1) if turned else (1, inputs)
     for start, count, blocks in _blocks(outputs, size):
-        with w.counting("0", str(blocks), "1") as block, _pieces(w, layers) as piece:
+        with w.counting("0", str(blocks), "1") as block, _pieces(w, layers, kind) as piece:
             first = w.put(f"add i64 {w.put(f'mul i64 {block.index}, {count}')}, {start}")
             sums = [
                 _shared(w, kind, bias[0], w.put(f"add i64 {first}, {k}")) if bias else kind.number(0.0)
@@ -82,13 +84,12 @@ def _blocks(total: int, size: int) -> Iterator[tuple[int, int, int]]:
 
 
 @contextmanager
-def _pieces(w: Writer, layers: int) -> Iterator[str]:
-    """A loop over the vectors of so many layers, with the place of each in numbers; one vector without layers."""
+def _pieces(w: Writer, layers: int, kind: NumberType) -> Iterator[str]:
+    """A loop over the pieces of so many layers, with the place of each in numbers; one piece without layers."""
     if not layers:
         yield "0"
         return
-    wide = w.target.columns
-    with w.counting("0", str(layers * wide), str(wide if wide > 1 else w.target.lanes)) as count:
+    with w.counting("0", str(layers * w.target.columns), str(kind.lanes)) as count:
         yield count.index
 
 
