@@ -1,11 +1,15 @@
 """Sweeps that the coupled system of skin, snow and soil heat needs for hard columns, and whether any is left unsolved.
 
 python tests/benchmarks/coupled_heat_columns.py --columns 1000000
+
+With ``--compiled`` each column takes one compiled step of the preset `conservative`, with the soil water of hard
+columns: it tells what is not solved, not how many sweeps were needed.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,9 +20,12 @@ from torch.utils._pytree import tree_map
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 
-from test_coupled_solver import Systems, random_systems
+from test_coupled_solver import Columns, Systems, random_columns, systems
+from water_columns import hard_columns
 
+from noahpy_core import ConvergenceError, NoahModel, preset, run
 from noahpy_core.physics import coupled_solver
+from noahpy_core.state import map_tensors
 
 AT_ONCE = 20_000
 SOME = (5, 9, 14, 25, 60)
@@ -67,21 +74,56 @@ def _counted(systems: Systems, limit: int) -> tuple[Tensor, Tensor]:
     return number, solved
 
 
+def whole_columns(columns: int, seed: int) -> Columns:
+    """Random columns of 20 layers with 3 of snow, over mixed horizons, full, dry, with ice and on thresholds."""
+    column, state, forcing, parameters, dt = random_columns(columns, *LAYERS[-1], seed, exact=True)
+    water = hard_columns(columns, seed=seed)
+    moist = {"liquid_water": water.liquid, "ice": water.ice}
+    return (
+        column,
+        dataclasses.replace(state, soil=dataclasses.replace(state.soil, **moist)),
+        dataclasses.replace(forcing, precipitation=water.supply),
+        dataclasses.replace(parameters, soil=water.parameters.soil, general=water.parameters.general),
+        dt,
+    )
+
+
+def stepped(columns: Columns) -> Tensor:
+    """Whether a compiled step of the preset solves each column."""
+    column, state, forcing, parameters, dt = columns
+    solved, series = torch.ones_like(dt, dtype=torch.bool), map_tensors(lambda value: value[None], forcing)
+    model = NoahModel(column, preset("conservative"))
+    try:
+        run(model, state, series, parameters, dt, outputs=("skin_temperature",), execution="compiled", check=False)
+    except ConvergenceError as error:
+        print(error, flush=True)
+        solved[torch.tensor(error.columns)] = False
+    return solved
+
+
 def main() -> None:
     """Print the distribution."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--columns", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--compiled", action="store_true")
     given = options.parse_args()
     parts, failed = [], 0
     for number in range(-(-given.columns // AT_ONCE)):
         seed, (layers, snow_layers) = given.seed + number, LAYERS[number % len(LAYERS)]
-        systems = random_systems(min(AT_ONCE, given.columns), layers, snow_layers, seed, exact=True)
-        count, solved = sweeps(systems)
+        size = min(AT_ONCE, given.columns)
+        if given.compiled:
+            solved = stepped(whole_columns(size, seed))
+            count = torch.zeros(size)
+        else:
+            count, solved = sweeps(systems(*random_columns(size, layers, snow_layers, seed, exact=True)))
         parts.append(count)
         if not bool(solved.all()):
             failed += int((~solved).sum())
             print(f"seed {seed}: unsolved {(~solved).nonzero().flatten().tolist()}", flush=True)
+    if given.compiled:
+        print(f"{sum(map(len, parts))} columns, {failed} unsolved")
+        return
     ordered = torch.cat(parts).sort().values
     shares = {share: int(ordered[int(share * (len(ordered) - 1))]) for share in (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)}
     print(f"{len(ordered)} columns, {failed} unsolved, mean {ordered.mean():.2f} sweeps, {shares}")

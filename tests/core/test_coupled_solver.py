@@ -24,10 +24,11 @@ from noahpy_core.tables import general_parameters, snow_parameters, soil_paramet
 HEAT_OF_FUSION = 3.335e5
 """[J kg-1]"""
 Systems = tuple[FreezingCurve, System, Unknowns]
+Columns = tuple[SoilColumn, State, Forcing, Parameters, Tensor]
 
 
-def random_systems(columns: int, layers: int, snow_layers: int, seed: int, *, exact: bool = False) -> Systems:
-    """Heat systems with first guesses: steps of 60 s to a day, two fifths near or at freezing.
+def random_columns(columns: int, layers: int, snow_layers: int, seed: int, *, exact: bool = False) -> Columns:
+    """Random columns with steps of 60 s to a day, two fifths of them near or at freezing.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def random_systems(columns: int, layers: int, snow_layers: int, seed: int, *, ex
 
     given = case.parameters
     parameters = dataclasses.replace(given, soil=given.soil.resolved(), snow=given.snow.resolved())
-    return systems(case.column, state, forcing, parameters, dt)
+    return case.column, state, forcing, parameters, dt
 
 
 def systems(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Systems:
@@ -84,7 +85,7 @@ def systems(column: SoilColumn, state: State, forcing: Forcing, parameters: Para
 def found(columns: int, layers: int, snow_layers: int, seed: int) -> Tensor:
     """Whether each random column was solved, ``[column]``."""
     with torch.no_grad():
-        return solve(*random_systems(columns, layers, snow_layers, seed))[1]
+        return solve(*systems(*random_columns(columns, layers, snow_layers, seed)))[1]
 
 
 def solved(column: SoilColumn, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor) -> Tensor:
