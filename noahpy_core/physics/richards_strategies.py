@@ -66,6 +66,11 @@ STRATEGIES = (
         180, 30, 30, 0.1, 1.0,
         kinks=False, up=False, down=False, out=False, pond=True, upstream=True, together=True,
     ),
+    # Turns that differ: where each one ends in the same cycle, another length of the steps leads out of it.
+    Strategy(
+        200, 5, 40, 0.03, 0.5,
+        kinks=False, up=False, down=False, out=False, pond=False, upstream=False, together=True,
+    ),
 )  # fmt: skip
 LIMIT = sum(strategy.rounds for strategy in STRATEGIES)
 """Largest number of tridiagonal solves of a step."""
