@@ -47,6 +47,21 @@ def parametric_infiltration(saturation: Tensor, temperature: Tensor, hours: floa
     return 2.10 * (1.0 - saturation) ** 1.64 * (-temperature / 273.15) ** -0.45 * hours**0.44
 
 
+def limited_infiltration(saturation: Tensor, snow_water: float) -> Tensor:
+    """Snow melt that enters frozen prairie soil of limited capacity, whatever its temperature. [mm]
+
+    Parameters
+    ----------
+    saturation : Ice and water in the pores of the upper 0.3 m at the start. [1]
+    snow_water : Water that melts. [mm]
+
+    References
+    ----------
+    .. [1] Granger et al. 1984, Can. J. Earth Sci. 21, 669-677, doi:10.1139/e84-073.
+    """
+    return 5.0 * (1.0 - saturation) * snow_water**0.584
+
+
 def entered(
     scheme: str,
     classes: Sequence[int],
