@@ -72,6 +72,7 @@ class StepInputs:
         self._places: list[int] = []
         self._fields = {reader.source[1]: reader.place for reader in self._forcing_readers}
         self._rows: WeatherRows | None = None
+        """What the table has the distances of; None while it has those of a forcing."""
         self._row_words, self._row_offsets = table[:0, 0], np.empty(0, dtype=np.int64)
 
     def enter_state(self, state: State) -> None:
@@ -99,8 +100,8 @@ class StepInputs:
         """Tell the kernel where the forcing is."""
         if forcing is self.forcing and self._is_in_place():
             return
-        # Until all of it is entered: an error half way leaves a table of two forcings.
-        self.forcing = None
+        # Until all of it is entered: an error half way leaves a table of two forcings, or of one and a row.
+        self.forcing, self._rows = None, None
         parts = [reader.read(forcing) for reader in self._forcing_readers]
         for reader, part in zip(self._forcing_readers, parts, strict=True):
             self._enter(reader, part)
@@ -120,7 +121,7 @@ class StepInputs:
     def enter_row(self, row: WeatherRow) -> None:
         """Tell the kernel that the forcing is a row of memory that it reads (`reads_rows`)."""
         rows, number = row
-        if self.forcing is not None or rows is not self._rows:
+        if rows is not self._rows:
             self._begin_rows(rows)
         np.add(self._row_offsets, rows.place + number * rows.row_bytes, out=self._row_words)
 

@@ -93,15 +93,14 @@ class StepMemory:
                 result = self._ring[turn] = self._room()
         return result
 
-    def locate(self, result: Result) -> Words:
-        """Where each part of a result is to be written; its memory may have been moved."""
+    def locate(self, result: Result) -> None:
+        """Find where each part of a result is to be written; its memory may have been moved."""
         start = result.memory.data_ptr()
         if start != result.start:
             result.start = start
             result.addresses = self._distances + start
             result.state_addresses = result.addresses[: self.states]
             result.places = result.addresses.tolist()
-        return result.addresses
 
     def is_whole(self, result: Result) -> bool:
         """Whether the state is still where the kernel wrote it; not when data was replaced (``tensor.data = ...``)."""

@@ -26,9 +26,7 @@ class Push(torch.autograd.Function):
 
     @staticmethod
     def forward(recipe: Recipe, given: Mask, *tensors: Tensor) -> tuple[Tensor, ...]:
-        leaves, changes = tensors[: len(recipe.sources)], iter(tensors[len(recipe.sources) :])
-        of_leaves = zip(recipe.sources, numbers_of(unpacked(given, changes)), strict=True)
-        directions = {source: change for source, change in of_leaves if change is not None}
+        leaves, directions = _given(recipe, given, tensors)
         case = recipe.case(leaves)
         return apart(_pushed(recipe, case, leaves, directions), len(case.program.rows))
 
@@ -66,9 +64,7 @@ class RunAndPush(torch.autograd.Function):
 
     @staticmethod
     def forward(recipe: Recipe, given: Mask, *tensors: Tensor) -> tuple[Tensor, ...]:
-        leaves, changes = tensors[: len(recipe.sources)], iter(tensors[len(recipe.sources) :])
-        of_leaves = zip(recipe.sources, numbers_of(unpacked(given, changes)), strict=True)
-        directions = {source: change for source, change in of_leaves if change is not None}
+        leaves, directions = _given(recipe, given, tensors)
         case = recipe.case(leaves)
         values, moved = _with_values(recipe, case, leaves, directions)
         rows = len(case.program.rows)
@@ -77,6 +73,14 @@ class RunAndPush(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Nothing is kept: it is given plain tensors."""
+
+
+def _given(recipe: Recipe, given: Mask, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], dict[Source, Tensor]]:
+    """The inputs of a run, and the changes of those that have one."""
+    number = len(recipe.sources)
+    changes = numbers_of(unpacked(given, iter(tensors[number:])))
+    of_sources = zip(recipe.sources, changes, strict=True)
+    return tensors[:number], {source: change for source, change in of_sources if change is not None}
 
 
 def _shapes(tensors: Sequence[Tensor], dims: Sequence[int | None]) -> list[list[int]]:

@@ -56,10 +56,11 @@ def _pushed_along(recipe: Recipe, leaves: Sequence[Tensor]) -> tuple[Tensor, ...
         return None
     duals = [forward_ad.unpack_dual(leaf) for leaf in leaves]
     values, changes = zip(*duals, strict=True)
-    if not any(mask_of(changes)):
+    given = mask_of(changes)
+    if not any(given):
         return None
     apply: Callable[..., tuple[Tensor, ...]] = RunAndPush.apply
-    found = apply(recipe, mask_of(changes), *values, *present(changes))
+    found = apply(recipe, given, *values, *present(changes))
     half = len(found) // 2
     return tuple(forward_ad.make_dual(*pair) for pair in zip(found[:half], found[half:], strict=True))
 

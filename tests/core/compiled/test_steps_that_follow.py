@@ -104,6 +104,22 @@ def test_they_are_not_taken_where_more_than_the_weather_is_new():
     assert same(found[0], stepped(CASE, [CASE.forcing] * 2)[1])
 
 
+def test_rows_after_a_forcing_that_was_refused_half_way_are_read_with_their_own_distances():
+    records = weather(CASE)[:3]
+    expected, rows = stepped(CASE, records), rows_of(records)
+    step = CompiledStep(SETUP.model(CASE))
+    state, _ = step(CASE.state, records[0], CASE.parameters, CASE.dt)
+    found = step.again(state, WeatherRow(rows, 1), CASE.parameters)
+    assert found is not None
+    # Every second number of a longer vector, but for the last field, which has too few.
+    apart = {name: torch.zeros(12).double()[::2] for name in rows.fields[:-1]}
+    refused = dataclasses.replace(CASE.forcing, **apart, **{rows.fields[-1]: torch.zeros(3).double()})
+    assert step.again(found[0], refused, CASE.parameters) is None
+    found = step.again(found[0], WeatherRow(rows, 2), CASE.parameters)
+    assert found is not None
+    assert same(found[0], expected[2])
+
+
 def test_after_being_sent_to_another_process_everything_is_looked_at():
     step = CompiledStep(SETUP.model(CASE), 3)
     state, _ = step(CASE.state, CASE.forcing, CASE.parameters, CASE.dt)
