@@ -109,19 +109,10 @@ class NoahStep(ModelPart):
 
         Raises
         ------
-        ValueError : the state has snow layers, or parameters are given that this step does not read.
+        ValueError : the state has snow layers or a remainder of temperature, or parameters are given that this step
+            does not read.
         """
-        if state.snow.layer_mass is not None:
-            raise ValueError(
-                "snow: the state has snow layers, and Noah's step has none. "
-                "Make it with noahpy_core.initial_state(..., snow_layers=0), or choose the preset 'conservative'."
-            )
-        unread = parameters_of_cover(parameters.vegetation)
-        if unread:
-            raise ValueError(
-                f"vegetation.{unread[0]}: Noah's step has no resistance of what lies on the soil. Leave it out, or "
-                "choose the preset 'conservative'."
-            )
+        _require_readable(state, parameters)
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
         soil, transitions = state.soil, self.transitions
         added = sources(forcing, soil.temperature)
@@ -326,3 +317,23 @@ class NoahStep(ModelPart):
         )
         soil = SoilState(heat.temperature, heat.liquid, heat.ice)
         return State(soil, pack, memory, canopy.canopy_water, balance.skin_temperature)
+
+
+def _require_readable(state: State, parameters: Parameters) -> None:
+    """Raise ValueError where something is given that this step does not read."""
+    if state.snow.layer_mass is not None:
+        raise ValueError(
+            "snow: the state has snow layers, and Noah's step has none. "
+            "Make it with noahpy_core.initial_state(..., snow_layers=0), or choose the preset 'conservative'."
+        )
+    if state.soil.temperature_remainder is not None:
+        raise ValueError(
+            "soil.temperature_remainder: the state has one, and Noah's step keeps none. "
+            "Give the state without it, or choose the preset 'conservative'."
+        )
+    unread = parameters_of_cover(parameters.vegetation)
+    if unread:
+        raise ValueError(
+            f"vegetation.{unread[0]}: Noah's step has no resistance of what lies on the soil. Leave it out, or "
+            "choose the preset 'conservative'."
+        )

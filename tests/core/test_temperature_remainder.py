@@ -10,7 +10,7 @@ from random_columns import Case, layered, random_case
 from torch import Tensor
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
-from noahpy_core import NoahModel, SoilState, State, preset, run
+from noahpy_core import NoahModel, SoilState, State, preset, run, step_function
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_enthalpy import soil_after
 from noahpy_core.state import Fluxes, Forcing
@@ -98,6 +98,16 @@ def test_a_state_without_a_remainder_stays_one_and_differs_by_round_off(way):
     assert torch.allclose(found.final_state.soil.temperature, other.soil.temperature, rtol=0.0, atol=1e-9)
     with pytest.raises(KeyError, match=r"soil.temperature_remainder' is not in this state"):
         run(model, state, *given, outputs=["soil.temperature_remainder"])
+
+
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+def test_the_step_of_noah_refuses_a_remainder_which_it_would_lose(way):
+    case = random_case(2, 4, seed=3)
+    soil = layered(case.state).soil
+    with pytest.raises(ValueError, match=r"^soil.temperature_remainder: the state has one, and Noah's step keeps none"):
+        step_function(NoahModel(case.column, preset("noah-permafrost")), way)(
+            dataclasses.replace(case.state, soil=soil), case.forcing, case.parameters, case.dt
+        )
 
 
 @pytest.mark.slow
