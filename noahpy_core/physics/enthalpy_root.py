@@ -17,7 +17,7 @@ from torch import Tensor
 from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.enthalpy_by_water import solve_by_water
+from noahpy_core.physics.enthalpy_by_water import ROUND_OFF, solve_by_water
 from noahpy_core.physics.enthalpy_system import Conduction
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.recording import iterate_until
@@ -102,7 +102,7 @@ class _Nested:
         self, curve: FreezingCurve, system: Conduction, total: Tensor, soil: SoilParameters, contact: _Contact
     ) -> None:
         self.curve, self.system, self.total, self.soil, self.contact = curve, system, total, soil, contact
-        self.tolerance = max(TOLERANCE, 16.0 * 300.0 * torch.finfo(total.dtype).eps)
+        self.tolerance = max(TOLERANCE, ROUND_OFF * torch.finfo(total.dtype).eps)
 
     def newton(self, guess: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
         """Next guess, and whether each column's last change is within the tolerance."""

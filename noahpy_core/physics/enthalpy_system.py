@@ -27,15 +27,6 @@ class Conduction(NamedTuple):
         below = torch.cat([temperature[1:], none])
         return self.lower * above + self.diagonal * temperature + self.upper * below
 
-    def residual(self, temperature: Tensor, liquid: Tensor) -> Tensor:
-        """Heat that is too much in each layer. [J m-2]
-
-        Parameters
-        ----------
-        temperature, liquid : ``[layer, column]``. [K, m3 m-3]
-        """
-        return self.apply(temperature) + self.latent * liquid - self.right
-
     def step(self, temperature: Tensor, liquid: Tensor, slope: Tensor) -> Tensor:
         """A step of Newton's method, whose Jacobian is not differentiated. [K]
 
@@ -45,5 +36,5 @@ class Conduction(NamedTuple):
         slope : Of liquid water by temperature. [m3 m-3 K-1]
         """
         jacobian = (self.diagonal + self.latent * slope).detach()
-        residual = self.residual(temperature, liquid)
+        residual = self.apply(temperature) + self.latent * liquid - self.right
         return -solve_tridiagonal(self.lower.detach(), jacobian, self.upper.detach(), residual)

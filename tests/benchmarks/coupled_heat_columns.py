@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 
@@ -25,7 +24,7 @@ from water_columns import hard_columns
 
 from noahpy_core import ConvergenceError, NoahModel, preset, run
 from noahpy_core.physics import coupled_solver
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors, tree_map
 
 AT_ONCE = 20_000
 SOME = (5, 9, 14, 25, 60)
