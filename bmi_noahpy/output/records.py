@@ -35,7 +35,7 @@ class RecordRows:
     compression : Of the file, 0 to 9.
     """
 
-    def __init__(self, columns: Sequence[Column], shapes: Sequence[tuple[int, ...]], compression: int = 0) -> None:
+    def __init__(self, columns: Sequence[Column], shapes: Sequence[tuple[int, ...]], compression: int) -> None:
         self.names = [column.name for column in columns]
         self._shapes = list(shapes)
         self._encode = encoder(compression)

@@ -36,6 +36,21 @@ def test_numbers_are_read_back_bit_for_bit(tmp_path, compression, shape):
         assert file["x"][:].tobytes() == numbers.tobytes()
 
 
+@pytest.mark.parametrize("compression", [0, 1, 4])
+@pytest.mark.parametrize("kind", ["<f8", ">f8", "<f4", ">f4"])
+def test_numbers_take_the_type_and_the_byte_order_of_the_file(tmp_path, compression, kind):
+    numbers = np.arange(10.0) + 0.25
+    with netCDF4.Dataset(tmp_path / "file.nc", "w") as file:
+        file.createDimension("time", None)
+        file.createVariable("x", kind, ("time",), chunksizes=(4,), fill_value=np.nan, **storage(compression))
+    with h5py.File(tmp_path / "file.nc", "r+") as file:
+        file["x"].resize(10, axis=0)
+        put(file["x"], 0, numbers, encoder(compression))
+    with netCDF4.Dataset(tmp_path / "file.nc") as file:
+        file.set_auto_mask(False)
+        assert np.array_equal(file["x"][:], numbers)
+
+
 @pytest.mark.parametrize("shape", [(), (20,), (7, 13), (20, 400, 300)])
 def test_chunks_of_all_variables_begin_together(shape):
     records = records_of_chunk(shape)
