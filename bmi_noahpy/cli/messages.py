@@ -85,12 +85,13 @@ def reported(*, debug: bool) -> Iterator[None]:
     """Turn every error into a message: exit status 2 for what a user can mend, 1 for failed computations and machines.
 
     With `debug` errors pass through with their traceback. A request to stop, by the user or the system, is the exit
-    status 130. Warnings become a line.
+    status 130. Warnings become a line, each once: a file may be read for checks, and again for what is done with it.
     """
-    console = error_console()
+    console, shown = error_console(), set[str]()
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
-        if is_said(LogLevel.warning):
+        if is_said(LogLevel.warning) and str(message) not in shown:
+            shown.add(str(message))
             place = f" ({category.__name__}, {filename}, line {lineno})" if is_said(LogLevel.debug) else ""
             console.print(Text.assemble(("Warning: ", "yellow"), _brief(str(message)), place))
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -333,6 +334,15 @@ def test_no_error_is_a_traceback_and_the_status_says_whose_fault_it_is(capsys, e
     assert caught.value.exit_code == status
     assert words in text
     assert len(text) <= 520
+
+
+def test_a_warning_is_said_once_however_often_its_file_is_read(capsys):
+    with reported(debug=False):
+        for sentence in ("first", "second", "first"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                warnings.warn(sentence, UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "Warning: first\nWarning: second\n"
 
 
 def test_a_fault_of_the_medium_names_the_file(folder, monkeypatch):
