@@ -43,7 +43,7 @@ def warn_before(run: Run | Outline) -> None:
     sentence = step_sentence(run.configuration.schemes, float(run.step))
     if sentence is not None:
         warnings.warn(sentence, SchemeWarning, stacklevel=3)
-    if str(run.device) != "cpu":
+    if not str(run.device).startswith("cpu"):
         warnings.warn(
             f"device: '{run.device}': steps agreed there with those of the CPU, but whole runs from files were never "
             "compared. Compare the output of a short period with that of --device cpu first.",

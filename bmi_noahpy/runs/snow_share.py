@@ -42,19 +42,20 @@ def snow_share(run: Run | Outline) -> tuple[float, str] | None:
     if total == 0.0:
         return None
     snow = _by_rule(schemes, air) if isinstance(run, Outline) else _by_model(run, air)
-    said = f"phase: {schemes.phase}" if schemes.snow == "layered" else f"snow: {schemes.snow}"
-    return float(snow.sum()) / total, said
+    return float(snow.sum()) / total, ": ".join(_scheme(schemes))
 
 
-def _rule(schemes: Options) -> str:
-    return str(schemes.phase if schemes.snow == "layered" else schemes.snow)
+def _scheme(schemes: Options) -> tuple[str, str]:
+    """The slot that tells snow from rain, and the scheme there."""
+    slot = "phase" if schemes.snow == "layered" else "snow"
+    return slot, str(getattr(schemes, slot))
 
 
 def _by_rule(schemes: Options, air: Air) -> NDArray[np.float64]:
     """Snow of every step: what the records say, else by the air. [kg m-2 s-1]"""
     fallen = air["precipitation"]
     snow = air.get("snowfall")
-    return fallen * RULES[_rule(schemes)](air) if snow is None else np.clip(snow, 0.0, fallen)
+    return fallen * RULES[_scheme(schemes)[1]](air) if snow is None else np.clip(snow, 0.0, fallen)
 
 
 def _of_freezing_air(air: Air) -> Share:
@@ -74,7 +75,7 @@ RULES: Mapping[str, Callable[[Air], Share]] = {"noah": _of_freezing_air, "jennin
 
 def needs_model(schemes: Options) -> bool:
     """Whether the share of snow is not known without the model of a run."""
-    return _rule(schemes) not in RULES or schemes.transitions != "sharp"
+    return _scheme(schemes)[1] not in RULES or schemes.transitions != "sharp"
 
 
 def _by_model(run: Run, air: Air) -> NDArray[np.float64]:

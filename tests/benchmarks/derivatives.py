@@ -2,7 +2,7 @@
 
 Runs, gradients, directions, products with the Hessian, recorded windows, one-step derivatives, networks; the time to
 make each kind of kernel; what is stepped eagerly, and why. The last columns hold ratios to a scalar C program and to
-eager steps in the same session. More arguments go to pytest: ``-k enthalpy`` picks rows.
+eager steps at the same go. More arguments go to pytest: ``-k enthalpy`` picks rows.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
         Parameters
         ----------
-        column_step : Of the scalar reference in the same session, for rows that were not measured beside it. [s]
+        column_step : Of the scalar reference at the same go, for rows that were not measured beside it. [s]
         """
         reference = self.reference
         if reference is None and column_step is not None and self.unit == "us":
