@@ -163,18 +163,22 @@ def test_water_that_floors_create_is_in_the_summary(case):
 
 
 @pytest.mark.parametrize(
-    ("settings", "tolerance"),
-    [(["period.step=300"], 5e-4), (["schemes={preset: conservative}"], 2e-3)],
+    ("settings", "third", "tolerance"),
+    [(["period.step=300"], 0.117, 5e-4), (["schemes={preset: conservative}"], 0.111, 2e-3)],
     ids=["five minutes", "three hours, conservative"],
 )
-def test_gravel_drains_without_creating_water(case, settings, tolerance):
+def test_gravel_drains_without_creating_water(case, settings, third, tolerance):
+    """Noah's steps of five minutes leave 0.117 in the third layer, 0.6 m thick; on eighths of the layers 0.111.
+
+    The conservative column has profiles of conductivity within layers, and comes to that on the layers of the case.
+    """
     folder = case("gravel_water_created")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         end = "period.end=2019-06-04T00:00"
         found = simulate(load_configuration(folder / "run.yaml", [end, "execution=auto", *settings]))
     a_day_after = found["soil_moisture"].sel(time="2019-06-04T00:00", method="nearest").values[:3]
-    np.testing.assert_allclose(a_day_after, [0.086, 0.103, 0.117], atol=tolerance)
+    np.testing.assert_allclose(a_day_after, [0.086, 0.103, third], atol=tolerance)
     assert abs(found["numerical_water_source"]).max() == 0.0
 
 
