@@ -286,7 +286,7 @@ package = types.ModuleType("bmi_noahpy")
 package.__path__ = [{str(REPOSITORY / "bmi_noahpy")!r}]
 sys.modules["bmi_noahpy"] = package
 from typer.testing import CliRunner
-from bmi_noahpy.cli import OBJECTS_BETWEEN_COLLECTIONS, app, main
+from bmi_noahpy.cli import app
 assert "verify" in CliRunner().invoke(app, ["--help"]).stdout
 print(sorted({{"torch", "xarray", "matplotlib", "netCDF4", "numpy", "pydantic"}} & set(sys.modules)))
 """
