@@ -85,7 +85,7 @@ def _by_model(run: Run, air: Air) -> NDArray[np.float64]:
     from noahpy_core.physics.atmosphere import diagnose_air
     from noahpy_core.state import Forcing
 
-    forcing = Forcing(**{name: torch.from_numpy(values) for name, values in air.items()})
+    forcing = Forcing(**{name: torch.tensor(values) for name, values in air.items()})
     snow = run.model.schemes["snow"]
     if not hasattr(snow, "snowfall"):
         # The skin decides where rain freezes, not what falls as snow.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from configurations import changed, write
 from typer.testing import CliRunner
 
@@ -187,3 +188,14 @@ def test_the_share_of_snow_by_rule_is_that_of_the_scheme_itself(tmp_path, preset
     assert by_rule[1] == by_scheme[1]
     assert 0.1 < by_rule[0] < 0.9
     assert by_rule[0] == pytest.approx(by_scheme[0], rel=1e-12)
+
+
+def test_records_as_they_lie_in_memory_are_no_cause_of_a_warning(tmp_path):
+    # torch says only once a process that an array must not be written to.
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        said = checked(site(tmp_path, columns(), schemes={"preset": "conservative", "phase": "ramp"}))[1]
+    finally:
+        torch.set_warn_always(before)
+    assert "Warning" not in said
