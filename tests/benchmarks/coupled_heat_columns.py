@@ -9,7 +9,6 @@ columns: it tells what is not solved, not how many sweeps were needed.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 
 from test_coupled_solver import Columns, Systems, random_columns, systems
-from water_columns import hard_columns
+from whole_columns import whole_columns
 
 from noahpy_core import ConvergenceError, NoahModel, preset, run
 from noahpy_core.physics import coupled_solver
@@ -71,20 +70,6 @@ def _counted(systems: Systems, limit: int) -> tuple[Tensor, Tensor]:
     finally:
         coupled_solver.iterate_until = whole
     return number, solved
-
-
-def whole_columns(columns: int, seed: int) -> Columns:
-    """Random columns of 20 layers with 3 of snow, over mixed horizons, full, dry, with ice and on thresholds."""
-    column, state, forcing, parameters, dt = random_columns(columns, *LAYERS[-1], seed, exact=True)
-    water = hard_columns(columns, seed=seed)
-    moist = {"liquid_water": water.liquid, "ice": water.ice}
-    return (
-        column,
-        dataclasses.replace(state, soil=dataclasses.replace(state.soil, **moist)),
-        dataclasses.replace(forcing, precipitation=water.supply),
-        dataclasses.replace(parameters, soil=water.parameters.soil, general=water.parameters.general),
-        dt,
-    )
 
 
 def stepped(columns: Columns) -> Tensor:
