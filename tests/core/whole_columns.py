@@ -1,4 +1,4 @@
-"""Random columns for a whole step of the preset `conservative`: hard for the heat of snow and soil and for soil water."""
+"""Random columns for a whole step of the preset `conservative`, hard for heat and for soil water."""
 
 from __future__ import annotations
 
