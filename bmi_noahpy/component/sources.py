@@ -99,7 +99,12 @@ class StateSource(Source):
         return self.put(state, with_bits(value, stored[0]), where)
 
     def parts(self, name: str, scale: float, step: TakenStep) -> list[Part]:
-        return [Part(f"state.{self.path}", 1.0 / scale, get_quantity(step.state, self.path).shape)]
+        value = get_quantity(step.state, self.path)
+        if value is None:
+            raise ValueError(
+                f"{name}: the schemes of this run have none, so nothing has a derivative by it. Leave it out."
+            )
+        return [Part(f"state.{self.path}", 1.0 / scale, value.shape)]
 
 
 class TotalWaterSource(StateSource):

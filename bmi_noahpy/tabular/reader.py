@@ -208,5 +208,6 @@ def _whole(path: Path, line: str, row: int, number: int, width: int, layout: Lay
     if found == width:
         return line
     if found == width + 1 and ends:
-        return line.rstrip()[:-1]
+        # Of blanks alone the end is no separator, of tabs it is.
+        return line.rstrip(" ").removesuffix(layout.separator)
     raise TableError(f"{path}: record {number} has {found} values, the header {width} (line {row + 1}). Correct it.")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.duals import Dual
+from noahpy_core.duals import Dual, choose
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.physics.retention import TINY, PoreSpace
 
@@ -80,7 +80,9 @@ def at_face(now: Dual, start: Tensor, excess: Tensor) -> Dual:
     What the profile adds is the excess times the harmonic mean of both conductivities. So it fades where the layer
     fills, cannot outgrow twice that of the start, and leaves a flux that grows with the water of the layer.
     """
-    return (now + (start + TINY)).over(2.0 * excess * (start + TINY)) + 1.0
+    # A layer with nothing to move conducts 0 less round-off, which in single precision can be as much as at the start.
+    conducting = choose(now.value > 0.0, now, torch.zeros_like(now.value))
+    return (conducting + (start + TINY)).over(2.0 * excess * (start + TINY)) + 1.0
 
 
 def _logarithm(saturation: Tensor, pores: PoreSpace) -> Tensor:

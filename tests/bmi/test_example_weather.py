@@ -161,6 +161,23 @@ def test_the_initial_state_is_thawed_above_frozen_ground(tmp_path):
     assert (liquid[depth > 2.5] < moisture[depth > 2.5]).all()
 
 
+def test_the_example_runs_in_single_precision(tmp_path):
+    run = prepare(load_configuration(write_example(tmp_path)))
+    found = []
+    for kind in (torch.float64, torch.float32):
+        state, forcing, parameters = (
+            part.to(dtype=kind) for part in (run.initial_state, run.forcing.block(0, 8), run.parameters)
+        )
+        model = run.model.to(kind)
+        with torch.no_grad():
+            found.append(
+                simulation.run(model, state, forcing, parameters, run.step, outputs=[], execution="eager").final_state
+            )
+    double, single = (state.soil for state in found)
+    assert (single.temperature.double() - double.temperature).abs().max() < 5e-3
+    assert (single.moisture.double() - double.moisture).abs().max() < 1e-4
+
+
 def test_two_years_keep_permafrost_under_an_active_layer_melt_the_snow_and_end_as_they_began(table, tmp_path):
     run = prepare(load_configuration(write_example(tmp_path)))
     found = simulation.run(

@@ -21,7 +21,7 @@ REGIMES = {
     "dry": (296.0, 299.0, 293.0, 0.06, 0.06, 0.0, 0.0, 0.0, 800.0),
 }
 TOLERANCE = 1.0e-12
-OF_LAYERS = ("snow.layer_", "snow.albedo")
+OF_LAYERS = ("snow.layer_", "snow.albedo", "soil.temperature_remainder")
 """States that the snow of these runs does not have."""
 
 
@@ -283,3 +283,11 @@ def test_the_conformance_test_finds_a_wrong_derivative(tmp_path, monkeypatch):
 def test_a_component_without_the_extension_is_refused():
     with pytest.raises(TypeError, match="object: the component has no gradient extension"):
         check_gradient_extension(object())
+
+
+def test_a_state_that_the_schemes_do_not_have_is_no_cause(tmp_path):
+    model = gradients.started(tmp_path)
+    model.update()
+    seed, name = np.ones(gradients.size(model, gradients.RUNOFF)), "soil__temperature_remainder"
+    with pytest.raises(ValueError, match=f"{name}: the schemes of this run have none"):
+        gradients.pulled(model, [gradients.RUNOFF], [name], seed)

@@ -102,3 +102,13 @@ def test_what_is_done_to_a_column_of_numbers_is_not_done_to_the_table():
     made = fields(Path("table.csv"), ["1,2", "3,4"], ("a", "b"), ",")
     made.numbers("a")[:] = np.nan
     assert made.numbers("a").tolist() == [1.0, 3.0]
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+@pytest.mark.parametrize("blanks", ["", "  "])
+def test_a_separator_at_the_end_of_a_record_takes_nothing_of_its_last_value_along(tmp_path, separator, blanks):
+    records = [separator.join((f"2020-01-01T{hour:02d}:00", "271.5", "1025")) for hour in range(12)]
+    records[7] += separator + blanks
+    table = tmp_path / "records.txt"
+    table.write_text("\n".join([separator.join(("time", "ta", "p")), *records]) + "\n")
+    assert np.array_equal(read_text_table(table).numbers("p"), np.full(12, 1025.0))
