@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from bmi_noahpy.cli.check_records import lines_of_records, table_of_records
 
 if TYPE_CHECKING:
     from bmi_noahpy.config import Configuration
+    from bmi_noahpy.config.sections import Output
     from bmi_noahpy.forcing.table import Array
     from bmi_noahpy.runs.outline import Outline
     from bmi_noahpy.runs.run import Run
@@ -25,18 +27,32 @@ def check_file(path: Path, settings: list[str], console: Console) -> None:
 
     Raises
     ------
-    ConfigurationError : as a run would.
+    ConfigurationError, RestartError, ValueError : as a run would, before its first step.
     """
     from bmi_noahpy.config import load_configuration
     from bmi_noahpy.forcing.judgement import first_column
+    from bmi_noahpy.output.variables import choose_variables
+    from bmi_noahpy.runs.outline import snow_layers
     from bmi_noahpy.runs.scheme_warnings import warn_before
+    from bmi_noahpy.runs.targets import check_targets, output_section
 
     configuration = load_configuration(path, settings)
+    section, layers = output_section(configuration, path.with_suffix(".nc")), snow_layers(configuration)
+    if section.file.suffix == ".zarr":
+        from bmi_noahpy.distributed.tiles import check_tiled
+
+        check_tiled(configuration, section.file)
+    else:
+        check_targets(configuration, section.file)
+    variables = choose_variables(section.variables, snow_layers=layers > 0)
     run = _looked_at(configuration)
     warn_before(run)
     window = None if run.forcing is None else first_column(run.forcing.table)
     for line in _lines(configuration, run, window):
         console.print(line, markup=False)
+    lengths = {"layer": len(configuration.soil.thickness), "snow_layer": layers}
+    numbers = sum(math.prod(lengths[name] for name in variable.dims) for variable in variables)
+    console.print(_output(configuration, section, run, numbers), markup=False)
     if window is not None:
         console.print(table_of_records(run, window))
 
@@ -47,12 +63,18 @@ def _looked_at(configuration: Configuration) -> Run | Outline:
     from bmi_noahpy.runs.snow_share import needs_model
     from noahpy_core.presets import PRESETS
 
-    schemes = configuration.schemes
-    if schemes in PRESETS.values() and configuration.device == "cpu" and not needs_model(schemes):
+    schemes, restart = configuration.schemes, configuration.restart
+    state = None if restart is None else restart.from_
+    known = schemes in PRESETS.values() and configuration.device == "cpu" and not needs_model(schemes)
+    if known and state is None:
         return checked_outline(configuration)
     from bmi_noahpy.runs.prepare import prepare
+    from bmi_noahpy.runs.restart import begin_from
 
-    return prepare(configuration)
+    run = prepare(configuration)
+    if restart is not None and state is not None:
+        begin_from(state, run, only_state=restart.only_state)
+    return run
 
 
 def _lines(configuration: Configuration, run: Run | Outline, window: Mapping[str, Array] | None) -> Iterator[str]:
@@ -69,7 +91,6 @@ def _lines(configuration: Configuration, run: Run | Outline, window: Mapping[str
     yield f"Soil: {_soil(configuration)}"
     yield f"Vegetation: {_vegetation(configuration)}"
     yield f"Schemes: {described(configuration.schemes)}"
-    yield from _output(configuration, run)
 
 
 def _corrections(configuration: Configuration) -> Iterator[str]:
@@ -125,18 +146,13 @@ def _plain(value: Any) -> Any:
     return tuple(array.reshape(array.shape[0], -1)[:, 0].tolist()) if array.ndim == 3 else value
 
 
-def _output(configuration: Configuration, run: Run | Outline) -> Iterator[str]:
-    from bmi_noahpy.output.variables import choose_variables
-
-    section = configuration.output
-    every, daily, chosen = (1, [], None) if section is None else (section.every, section.daily, section.variables)
-    layers = len(configuration.soil.thickness)
-    numbers = sum(layers if "layer" in variable.dims else 1 for variable in choose_variables(chosen or None))
-    numbers *= max(len(daily or []), 1)
-    records = _days(run) if daily else -(-run.steps // every)
+def _output(configuration: Configuration, section: Output, run: Run | Outline, numbers: int) -> str:
+    numbers *= max(len(section.daily or ()), 1)
+    records = _days(run) if section.daily else -(-run.steps // section.every)
     size = 8.0 * numbers * records * run.domain.columns / MEBIBYTE
-    where = "beside the configuration, with the usual variables" if section is None else section.file
-    yield f"Output: {where}, {numbers} numbers in {records} records, {size:.3g} MiB before compression"
+    given = configuration.output is not None
+    where = section.file if given else "beside the configuration, with the usual variables"
+    return f"Output: {where}, {numbers} numbers in {records} records, {size:.3g} MiB before compression"
 
 
 def _days(run: Run | Outline) -> int:

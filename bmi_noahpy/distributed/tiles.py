@@ -15,17 +15,13 @@ from rich.console import Console
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile
-from bmi_noahpy.config.sections import Output
 from bmi_noahpy.distributed.cluster import StoppedTiles, connected, count_workers, run_tasks
 from bmi_noahpy.distributed.extras import require
 from bmi_noahpy.distributed.gather import gather, gathered_from
 from bmi_noahpy.distributed.plan import Tile, clear, column_numbers, cut, has_plan, identity, open_plan
 from bmi_noahpy.distributed.tile_run import TileResult, TileTask, newest_restart
 from bmi_noahpy.files.lock import SoleWriter
-from bmi_noahpy.files.targets import check_target
-from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
 from bmi_noahpy.runs.created import Created, most_created
 from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, require_forcing
@@ -36,6 +32,7 @@ from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_rest
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
+from bmi_noahpy.runs.targets import check_targets, output_section
 from noahpy_core.state import State
 from noahpy_core.trees import map_tensors, tree_map
 
@@ -75,9 +72,9 @@ def launch_tiles(
     ArithmeticError : a tile failed; the others can be gathered after a change of the configuration with `how.resume`.
     """
     how, begin = how or Launch(), time.perf_counter()
-    spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
+    spec = output_section(configuration, default_output)
     path = (how.output or spec.file).absolute()
-    _check(configuration, path)
+    check_tiled(configuration, path)
     folder, overwrite = path.with_name(path.name + ".tiles"), how.overwrite or spec.overwrite
     # The last that a run in tiles does is to remove them: without a plan its output is looked at.
     made_of = gathered_from(path) if how.resume and not overwrite and not has_plan(folder) else None
@@ -118,12 +115,13 @@ def launch_tiles(
     return summary
 
 
-def _exists(path: Path) -> FileExistsError:
-    return FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
+def check_tiled(configuration: Configuration, path: Path) -> None:
+    """Refuse what cannot run in tiles, before any time is spent.
 
-
-def _check(configuration: Configuration, path: Path) -> None:
-    """Refuse what cannot run in tiles, before any time is spent."""
+    Raises
+    ------
+    MissingPackage, RefusedTarget, ValueError : with the remedy.
+    """
     if path.suffix == ".zarr":
         require("zarr", "output.file ends in .zarr")
     if configuration.spin_up is not None:
@@ -131,7 +129,11 @@ def _check(configuration: Configuration, path: Path) -> None:
             "spin_up: the spin-up of a run in tiles would settle in each tile on its own. Run the configuration once "
             "without tiles, with a short period and spin_up.file, and begin with the state in that file: restart.from."
         )
-    check_target(path, files_read(configuration))
+    check_targets(configuration, path)
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
 
 
 def _task(run: Run, spec: Any, tile: Tile, folder: Path, beginning: Beginning | None, one_thread: bool) -> TileTask:
@@ -154,25 +156,18 @@ def _part(state: State, tile: Tile) -> State:
     return map_tensors(lambda tensor: tensor[..., tile.first : tile.last].contiguous(), state)
 
 
-class _NoRecords:
-    """Stands for the output file of a run that begins with the state of another."""
-
-    def follow(self, mark: OutputMark) -> None:
-        """Refuse a state within a record of the output."""
-        if mark.count:
-            raise RestartError(
-                "restart file: its time lies within a record of the output. A run in tiles begins at the end of one: "
-                "set restart.every to a multiple of output.every, or of a day."
-            )
-
-
 def _beginning(run: Run, restart_from: Path | None) -> Beginning | None:
     section = run.configuration.restart or RestartFile()
     path = restart_from or section.from_
     if path is None:
         return None
-    writer: Any = _NoRecords()
-    return begin_from(path, run, writer, only_state=section.only_state)
+    beginning, mark = begin_from(path, run, only_state=section.only_state)
+    if mark is not None and mark.count:
+        raise RestartError(
+            "restart file: its time lies within a record of the output. A run in tiles begins at the end of one: "
+            "set restart.every to a multiple of output.every, or of a day."
+        )
+    return beginning
 
 
 def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem
-from bmi_noahpy.config.sections import Output
 from bmi_noahpy.forcing.in_memory import table_of
 from bmi_noahpy.forcing.table import ForcingError, ForcingTable
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import execute
 from bmi_noahpy.runs.prepare import prepare, require_configuration
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
+from bmi_noahpy.runs.targets import output_section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def simulate(
         raise ValueError("records: missing, and the configuration names no forcing file. Give a DataFrame or Dataset.")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "output.nc"
-        section = configuration.output or Output(file=target)
+        section = output_section(configuration, target)
         chosen = list(variables) if variables is not None else section.variables
         spec = section.model_copy(update={"file": target, "variables": chosen, "overwrite": True})
         warn_before(run)

@@ -11,11 +11,8 @@ from rich.console import Console
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.named_files import files_read
 from bmi_noahpy.config.run_sections import RestartFile, SpinUp
-from bmi_noahpy.config.sections import Output
 from bmi_noahpy.files.lock import SoleWriter
-from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
 from bmi_noahpy.runs.prepare import prepare
@@ -24,6 +21,7 @@ from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
+from bmi_noahpy.runs.targets import check_targets, output_section
 
 Say = Callable[[str], None]
 
@@ -79,11 +77,8 @@ def launch(
             "--resume: the configuration has no restart section, so there is nothing to go on from. "
             'Add one, like restart: {every: "30 days"}.'
         )
-    spec = configuration.output or Output(file=(default_output or Path("output.nc")).absolute())
-    check_target(how.output or spec.file, files_read(configuration))
-    if configuration.spin_up is not None and configuration.spin_up.file is not None:
-        others = {**files_read(configuration), "output.file": [how.output or spec.file]}
-        check_target(configuration.spin_up.file, others, key="spin_up.file")
+    spec = output_section(configuration, default_output)
+    check_targets(configuration, how.output or spec.file)
     run = prepare(configuration, execution=how.execution, device=how.device)
     require_forcing(run)
     warn_before(run)
@@ -129,7 +124,9 @@ def _beginning(
     path, only_state = restart_from or section.from_, section.only_state
     beginning = Beginning(0, run.initial_state)
     if path is not None:
-        beginning = begin_from(path, run, writer, only_state=only_state)
+        beginning, mark = begin_from(path, run, only_state=only_state)
+        if mark is not None:
+            writer.follow(mark)
         say(f"Beginning with the state of {path} at step {beginning.step} of {run.steps}.")
     if run.configuration.spin_up is None or (path is not None and not only_state):
         return beginning

@@ -17,7 +17,6 @@ from rich.console import Console
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem, load_configuration
 from bmi_noahpy.config.merging import split_setting
 from bmi_noahpy.config.named_files import files_read
-from bmi_noahpy.config.sections import Output
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.corrections import Correction
@@ -29,6 +28,7 @@ from bmi_noahpy.runs.launch import run_spin_up
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
+from bmi_noahpy.runs.targets import output_section
 from noahpy_core.containers import join_columns
 
 Say = Callable[[str], None]
@@ -242,7 +242,7 @@ def _joined_forcing(runs: Sequence[Run]) -> ForcingSeries:
 
 
 def _execute(run: Run, target: Path, overwrite: bool, say: Say, progress: Console | None) -> RunSummary:
-    section = run.configuration.output or Output(file=target.absolute())
+    section = output_section(run.configuration, target)
     warn_before(run)
     check_target(target, files_read(run.configuration))
     writer = OutputWriter(target, run, section, overwrite=overwrite)

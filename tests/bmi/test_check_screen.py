@@ -129,6 +129,39 @@ def test_what_the_run_will_write_is_what_it_writes(tmp_path, output, records):
     assert float(found[2]) == pytest.approx(8 * total / 2**20, rel=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"output.variables": ["snow.layer_mass"]}, "output.variables: 'snow.layer_mass' is of layered snow"),
+        ({"restart": {"from": "missing.nc"}}, "missing.nc: there is none"),
+        ({"restart": {"from": "weather.csv"}}, "weather.csv: cannot be read"),
+        ({"output.file": "site.yaml"}, "output.file: {folder}/site.yaml is the file of configuration"),
+        (
+            {"spin_up": {"period": "1 day", "file": "weather.csv"}},
+            "spin_up.file: {folder}/weather.csv is the file of forcing.file",
+        ),
+        ({"spin_up": {"period": "1 day"}, "output.file": "out.zarr"}, "spin_up: the spin-up of a run in tiles"),
+    ],
+    ids=str,
+)
+def test_what_a_run_refuses_at_once_the_check_refuses_in_the_same_words(tmp_path, changes, words):
+    path = site(tmp_path, columns(), **changes)
+    said = []
+    for command in (["run", "--no-plot"], ["check"]):
+        result = CliRunner().invoke(app, [*command, str(path)])
+        assert result.exit_code == 2, result.output
+        said.append("".join(result.stderr.split()).partition("Error:")[2])
+    assert "".join(words.format(folder=tmp_path).split()) in said[0]
+    assert said[1] == said[0]
+
+
+def test_layers_of_snow_are_counted_as_many(tmp_path):
+    output = {"file": "out.nc", "variables": ["snow.layer_mass", "snow.depth", "soil.temperature"]}
+    shown, _ = checked(site(tmp_path, columns(), schemes={"preset": "conservative"}, output=output))
+    assert "Output:" in shown
+    assert " 8 numbers in 96 records" in shown
+
+
 def test_parts_and_other_measures_of_humidity_are_named_with_their_own_units(tmp_path):
     table = columns(
         RH_percent=None, Wind_m_s=None, Precip_mm=None, VPD_hPa=1.0, U_wind_m_s=3.0, V_wind_m_s=4.0, Rainf_mm=0.75,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bmi_noahpy.output import OutputWriter, is_unfinished, run_id_of
+from bmi_noahpy.output import OutputMark, OutputWriter, is_unfinished, run_id_of
 from bmi_noahpy.runs.execute import Beginning
 from bmi_noahpy.runs.restart.files import RestartFiles, RestartWarning, check_fit
 from bmi_noahpy.runs.restart.fingerprint import SHAPE, differences, fingerprint
@@ -63,13 +63,17 @@ def resume(run: Run, writer: OutputWriter, files: RestartFiles) -> Beginning | N
     return None
 
 
-def begin_from(path: Path, run: Run, writer: OutputWriter, *, only_state: bool = False) -> Beginning:
-    """Where a run begins that takes over the state of a restart file, and prepare the writer for it.
+def begin_from(path: Path, run: Run, *, only_state: bool = False) -> tuple[Beginning, OutputMark | None]:
+    """Where a run begins that takes over the state of a restart file, and where the output stood that it goes on from.
 
     Parameters
     ----------
     only_state : Take the state as that at the beginning of the period, whatever its time, and even when step length,
         schemes and parameters differ. Otherwise the run begins at the time of the file.
+
+    Returns
+    -------
+    The mark is None where the output begins anew.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def begin_from(path: Path, run: Run, writer: OutputWriter, *, only_state: bool =
         found = [text for text in differences(restart.fingerprint, fingerprint(run)) if text.startswith(SHAPE)]
         if found:
             raise RestartError(f"restart file {path}: does not fit this run: {'; '.join(found)}.")
-        return Beginning(0, restart.state)
+        return Beginning(0, restart.state), None
     check_fit(path, restart, run)
     steps = float((restart.time - run.start.astype("datetime64[s]")) / np.timedelta64(1, "s")) / float(run.step)
     if steps != int(steps) or not 0 <= steps < run.steps:
@@ -88,6 +92,5 @@ def begin_from(path: Path, run: Run, writer: OutputWriter, *, only_state: bool =
             f"restart file {path}: holds the state at {restart.time}, but the steps of this run begin from {run.start} "
             f"on, {run.steps} of {run.step:g} s. Change period, or set restart.only_state to begin with this state."
         )
-    if restart.mark is not None and restart.start == run.start.astype("datetime64[s]"):
-        writer.follow(restart.mark)
-    return Beginning(int(steps), restart.state)
+    mark = restart.mark if restart.start == run.start.astype("datetime64[s]") else None
+    return Beginning(int(steps), restart.state), mark
