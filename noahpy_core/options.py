@@ -49,13 +49,11 @@ class BuiltIn:
 
     Parameters
     ----------
-    slot : Name of the slot.
     default : Name of the scheme of the standard permafrost setup.
     places : Name of each scheme -> ``"module:Class"``, the module below `noahpy_core`.
     is_open : Whether a scheme of one's own can stand there too; where not, the budget of the step is that of these.
     """
 
-    slot: str
     default: str
     places: Mapping[str, str]
     is_open: bool = True
@@ -78,9 +76,9 @@ class BuiltIn:
         return f"{__package__}.{module}", found
 
 
-def _scheme_of(default: str, places: Mapping[str, str], *, is_open: bool = True) -> Any:
-    """The field of a slot, whose default is that of the slot."""
-    return dataclasses.field(default=default, metadata={"places": places, "is_open": is_open})
+def _scheme_of(default: str, *, is_open: bool = True, **places: str) -> Any:
+    """The field of a slot, with its schemes; arguments as of `BuiltIn`."""
+    return dataclasses.field(default=default, metadata={"schemes": BuiltIn(default, places, is_open)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,148 +90,109 @@ class Options:
     """
 
     transitions: Choice = _scheme_of(
-        "sharp",
-        {"sharp": "physics.transitions:SharpTransitions", "smooth": "physics.transitions:SmoothTransitions"},
+        "sharp", sharp="physics.transitions:SharpTransitions", smooth="physics.transitions:SmoothTransitions"
     )
-    surface: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.surface:NoahSurface"},
-    )
+    surface: Choice = _scheme_of("noah", noah="physics.surface:NoahSurface")
     snow_cover: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.surface:NoahSnowCover", "exponential": "physics.snow_processes:ExponentialCover"},
+        "noah", noah="physics.surface:NoahSnowCover", exponential="physics.snow_processes:ExponentialCover"
     )
     thermal_roughness: Choice = _scheme_of(
         "zilitinkevich1995",
-        {
-            "zilitinkevich1995": "physics.turbulence:Zilitinkevich1995",
-            "chen_zhang2009": "physics.turbulence:ChenZhang2009",
-        },
+        zilitinkevich1995="physics.turbulence:Zilitinkevich1995",
+        chen_zhang2009="physics.turbulence:ChenZhang2009",
     )
     turbulence: Choice = _scheme_of(
         "chen1997",
-        {
-            "paulson1970": "physics.turbulence:Paulson1970",
-            "chen1997": "physics.turbulence:Chen1997",
-            "yang2008": "physics.turbulence:Yang2008",
-            "louis1979": "physics.exchange_louis:Louis1979",
-        },
+        paulson1970="physics.turbulence:Paulson1970",
+        chen1997="physics.turbulence:Chen1997",
+        yang2008="physics.turbulence:Yang2008",
+        louis1979="physics.exchange_louis:Louis1979",
     )
     canopy_resistance: Choice = _scheme_of(
-        "jarvis1976",
-        {"jarvis1976": "physics.evaporation:Jarvis1976", "leuning2008": "physics.surface_resistance:Leuning2008"},
+        "jarvis1976", jarvis1976="physics.evaporation:Jarvis1976", leuning2008="physics.surface_resistance:Leuning2008"
     )
-    evaporation: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.evaporation:NoahEvaporation"},
-    )
+    evaporation: Choice = _scheme_of("noah", noah="physics.evaporation:NoahEvaporation")
     soil_resistance: Choice = _scheme_of(
-        "none",
-        {
-            "none": "physics.surface_resistance:NoSoilResistance",
-            "sellers1992": "physics.surface_resistance:Sellers1992",
-        },
+        "none", none="physics.surface_resistance:NoSoilResistance", sellers1992="physics.surface_resistance:Sellers1992"
     )
-    snow_melt: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.snow:NoahSnowMelt"},
-    )
+    snow_melt: Choice = _scheme_of("noah", noah="physics.snow:NoahSnowMelt")
     infiltration: Choice = _scheme_of(
         "schaake1996",
-        {"schaake1996": "physics.infiltration:Schaake1996", "koren1999": "physics.infiltration:Koren1999Infiltration"},
+        schaake1996="physics.infiltration:Schaake1996",
+        koren1999="physics.infiltration:Koren1999Infiltration",
     )
     soil_hydraulics: Choice = _scheme_of(
-        "zhang2007",
-        {"noah": "physics.soil_hydraulics:NoahHydraulics", "zhang2007": "physics.soil_hydraulics:Zhang2007"},
+        "zhang2007", noah="physics.soil_hydraulics:NoahHydraulics", zhang2007="physics.soil_hydraulics:Zhang2007"
     )
     soil_thermal: Choice = _scheme_of(
         "cote_konrad2005",
-        {
-            "peters_lidard1998": "physics.soil_thermal:PetersLidard1998",
-            "cote_konrad2005": "physics.soil_thermal:CoteKonrad2005",
-            "cote_konrad2005_continuous": "physics.soil_thermal:ContinuousCoteKonrad2005",
-        },
+        peters_lidard1998="physics.soil_thermal:PetersLidard1998",
+        cote_konrad2005="physics.soil_thermal:CoteKonrad2005",
+        cote_konrad2005_continuous="physics.soil_thermal:ContinuousCoteKonrad2005",
     )
     supercooled_water: Choice = _scheme_of(
-        "koren1999",
-        {"koren1999": "physics.freezing:Koren1999", "niu_yang2006": "physics.freezing:NiuYang2006"},
+        "koren1999", koren1999="physics.freezing:Koren1999", niu_yang2006="physics.freezing:NiuYang2006"
     )
     phase_change: Choice = _scheme_of(
         "heat_limited",
-        {"heat_limited": "physics.soil_heat:HeatLimitedSoilHeat", "enthalpy": "physics.enthalpy:EnthalpySoilHeat"},
+        heat_limited="physics.soil_heat:HeatLimitedSoilHeat",
+        enthalpy="physics.enthalpy:EnthalpySoilHeat",
     )
     ice_impedance: Choice = _scheme_of(
         "niu_yang2006",
-        {
-            "niu_yang2006": "physics.ice_impedance:NiuYang2006Impedance",
-            "swenson2012": "physics.ice_impedance:Swenson2012",
-            "hansson2004": "physics.ice_impedance:Hansson2004",
-            "zhao_gray1997": "physics.ice_impedance:ZhaoGray1997",
-        },
+        niu_yang2006="physics.ice_impedance:NiuYang2006Impedance",
+        swenson2012="physics.ice_impedance:Swenson2012",
+        hansson2004="physics.ice_impedance:Hansson2004",
+        zhao_gray1997="physics.ice_impedance:ZhaoGray1997",
     )
     soil_water: Choice = _scheme_of(
         "noah",
-        {"noah": "physics.soil_water:SoilWaterStep", "richards": "physics.soil_water_richards:RichardsSoilWater"},
         is_open=False,
+        noah="physics.soil_water:SoilWaterStep",
+        richards="physics.soil_water_richards:RichardsSoilWater",
     )
     phase: Choice = _scheme_of(
         "noah",
-        {
-            "noah": "physics.snow_processes:NoahsOwn",
-            "threshold": "physics.snow_processes:ThresholdPhase",
-            "ramp": "physics.snow_processes:RampPhase",
-            "jennings2018": "physics.snow_processes:Jennings2018",
-            "wet_bulb": "physics.snow_processes:WetBulbPhase",
-        },
+        noah="physics.snow_processes:NoahsOwn",
+        threshold="physics.snow_processes:ThresholdPhase",
+        ramp="physics.snow_processes:RampPhase",
+        jennings2018="physics.snow_processes:Jennings2018",
+        wet_bulb="physics.snow_processes:WetBulbPhase",
     )
     fresh_density: Choice = _scheme_of(
         "noah",
-        {
-            "noah": "physics.snow_processes:NoahsOwn",
-            "pahaut1976": "physics.snow_processes:Pahaut1976",
-            "gottlib1980": "physics.snow_processes:Gottlib1980",
-        },
+        noah="physics.snow_processes:NoahsOwn",
+        pahaut1976="physics.snow_processes:Pahaut1976",
+        gottlib1980="physics.snow_processes:Gottlib1980",
     )
     compaction: Choice = _scheme_of(
         "noah",
-        {
-            "noah": "physics.snow_processes:NoahsOwn",
-            "anderson1976": "physics.snow_processes:Anderson1976",
-            "none": "physics.snow_processes:NoSettling",
-        },
+        noah="physics.snow_processes:NoahsOwn",
+        anderson1976="physics.snow_processes:Anderson1976",
+        none="physics.snow_processes:NoSettling",
     )
     snow_conductivity: Choice = _scheme_of(
         "noah",
-        {
-            "noah": "physics.snow_processes:NoahsOwn",
-            "calonne2011": "physics.snow_processes:Calonne2011",
-            "sturm1997": "physics.snow_processes:Sturm1997",
-            "yen1981": "physics.snow_processes:Yen1981",
-        },
+        noah="physics.snow_processes:NoahsOwn",
+        calonne2011="physics.snow_processes:Calonne2011",
+        sturm1997="physics.snow_processes:Sturm1997",
+        yen1981="physics.snow_processes:Yen1981",
     )
     snow_albedo: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.snow_processes:NoahsOwn", "douville1995": "physics.snow_processes:Douville1995"},
+        "noah", noah="physics.snow_processes:NoahsOwn", douville1995="physics.snow_processes:Douville1995"
     )
     retention: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.snow_processes:NoahsOwn", "pores": "physics.snow_processes:PoreRetention"},
+        "noah", noah="physics.snow_processes:NoahsOwn", pores="physics.snow_processes:PoreRetention"
     )
     snow: Choice = _scheme_of(
-        "noah",
-        {"noah": "physics.snow:NoahSnow", "layered": "physics.snow_layered:LayeredSnow"},
-        is_open=False,
+        "noah", is_open=False, noah="physics.snow:NoahSnow", layered="physics.snow_layered:LayeredSnow"
     )
     surface_balance: Choice = _scheme_of(
-        "noah",
-        {"noah": "steps.noah:NoahStep", "closed": "steps.conservative.step:ConservativeStep"},
-        is_open=False,
+        "noah", is_open=False, noah="steps.noah:NoahStep", closed="steps.conservative.step:ConservativeStep"
     )
 
 
-BUILT_IN: Mapping[str, BuiltIn] = {
-    field.name: BuiltIn(field.name, str(field.default), **field.metadata) for field in dataclasses.fields(Options)
-}
+BUILT_IN: Mapping[str, BuiltIn] = {field.name: field.metadata["schemes"] for field in dataclasses.fields(Options)}
 """The built-in schemes by slot, in the order in which they are built."""
 
 
@@ -250,8 +209,3 @@ def check_scheme(slot: str, name: str) -> None:
     near = difflib.get_close_matches(name, schemes.places, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise SchemeError(slot, f"unknown scheme {name!r}. Use {schemes.choices}.{hint}")
-
-
-def default_schemes() -> dict[str, str]:
-    """The default scheme of every slot."""
-    return {name: schemes.default for name, schemes in BUILT_IN.items()}

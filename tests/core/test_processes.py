@@ -12,7 +12,7 @@ from random_columns import random_case, standard_schemes
 from torch import nn
 
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options, OwnScheme, check_scheme, default_schemes
+from noahpy_core.options import Options, OwnScheme, check_scheme
 from noahpy_core.physics.snow import NoahSnowMelt
 from noahpy_core.physics.surface import NoahSnowCover
 from noahpy_core.presets import preset
@@ -45,7 +45,7 @@ def user_module():
 
 def test_every_option_has_a_slot_and_a_built_in_default():
     assert {field.name for field in dataclasses.fields(Options)} == set(SCHEMES)
-    for slot, name in default_schemes().items():
+    for slot, name in vars(Options()).items():
         assert name in SCHEMES[slot], slot
 
 
