@@ -19,6 +19,13 @@ HEAT_CAPACITY_AIR = 1004.5
 HEAT_CAPACITY_AIR_PENMAN = 1004.6
 """The same in the surface energy balance. [J kg-1 K-1]"""
 
+GAS_CONSTANT_VAPOUR = 461.0
+"""[J kg-1 K-1]"""
+VAPOUR_RATIO = 0.622
+"""Gas constant of dry air over that of vapour."""
+SATURATION_PRESSURE = 611.0
+"""Of vapour at the melting point. [Pa]"""
+
 LATENT_HEAT_VAPORISATION = 2.501e6
 """[J kg-1]"""
 LATENT_HEAT_SUBLIMATION = 2.83e6

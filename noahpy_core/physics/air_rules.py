@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_VAPORISATION
-
-VAPOUR_RATIO = 0.622
-"""Gas constant of dry air over that of vapour."""
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    GAS_CONSTANT_VAPOUR,
+    LATENT_HEAT_VAPORISATION,
+    SATURATION_PRESSURE,
+    VAPOUR_RATIO,
+)
 
 
 class Mathematics(NamedTuple):
@@ -43,7 +46,8 @@ def saturation_specific_humidity(temperature: Any, pressure: Any, exp: Callable[
     -----
     Clausius-Clapeyron with constant latent heat, e_s = 611 Pa exp(L/R_v (1/T_0 - 1/T)), R_v = 461 J kg-1 K-1.
     """
-    vapour_pressure = 611.0 * exp(LATENT_HEAT_VAPORISATION / 461.0 * (1.0 / FREEZING_POINT - 1.0 / temperature))
+    exponent = LATENT_HEAT_VAPORISATION / GAS_CONSTANT_VAPOUR * (1.0 / FREEZING_POINT - 1.0 / temperature)
+    vapour_pressure = SATURATION_PRESSURE * exp(exponent)
     return VAPOUR_RATIO * vapour_pressure / (pressure - (1.0 - VAPOUR_RATIO) * vapour_pressure)
 
 

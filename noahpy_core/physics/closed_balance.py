@@ -17,10 +17,13 @@ from torch import Tensor
 
 from noahpy_core.constants import (
     FREEZING_POINT,
+    GAS_CONSTANT_VAPOUR,
     HEAT_CAPACITY_AIR,
     LATENT_HEAT_FUSION,
     LATENT_HEAT_VAPORISATION,
+    SATURATION_PRESSURE,
     STEFAN_BOLTZMANN,
+    VAPOUR_RATIO,
 )
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.physics.exchange_louis import SurfaceLayer, Transfer
@@ -29,10 +32,6 @@ from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 
 LATENT_HEAT_ICE = LATENT_HEAT_VAPORISATION + LATENT_HEAT_FUSION
 """Of vapour from ice, the sum of the other two, so that a way round by water gains nothing. [J kg-1]"""
-GAS_CONSTANT_VAPOUR = 461.0
-"""[J kg-1 K-1]"""
-SATURATION_PRESSURE = 611.0
-"""At the melting point. [Pa]"""
 FROST_RANGE = 1.0
 """Below the melting point condensation on bare ground turns from dew into frost over so many degrees. [K]"""
 
@@ -124,10 +123,10 @@ def saturation(temperature: Tensor, pressure: Tensor, latent_heat: Tensor | floa
     )
     by_temperature = vapour * (latent_heat / GAS_CONSTANT_VAPOUR) / (temperature * temperature)
     half = 0.5 * pressure
-    dry = pressure - 0.378 * at_most(vapour, half)
-    held = torch.where(vapour > half, 0.0, 0.378 * by_temperature)
-    humidity = 0.622 * vapour / dry
-    return humidity, 0.622 * by_temperature / dry + humidity * held / dry
+    dry = pressure - (1.0 - VAPOUR_RATIO) * at_most(vapour, half)
+    held = torch.where(vapour > half, 0.0, (1.0 - VAPOUR_RATIO) * by_temperature)
+    humidity = VAPOUR_RATIO * vapour / dry
+    return humidity, VAPOUR_RATIO * by_temperature / dry + humidity * held / dry
 
 
 def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from noahpy_core.column import SoilColumn
+from noahpy_core.constants import VAPOUR_RATIO
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, between, positive_part
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.air_rules import VAPOUR_RATIO
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.evaporation import (
     CanopyResistance,
