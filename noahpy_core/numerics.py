@@ -47,6 +47,11 @@ def between(x: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:
     return at_most(at_least(x, low), high)
 
 
+def temperature_round_off(like: Tensor) -> float:
+    """Sixteen units of round-off of temperatures near 300 K, in the number type of a tensor. [K]"""
+    return 16.0 * 300.0 * torch.finfo(like.dtype).eps
+
+
 def safe_power(base: Tensor, exponent: Tensor | float) -> Tensor:
     """base ** exponent for a base that may reach 0, where value and derivative are 0."""
     # The bound inside keeps the derivative of the branch not taken finite: 0 times infinity is not a number.

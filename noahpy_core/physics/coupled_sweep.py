@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.numerics import at_most, solve_tridiagonal
+from noahpy_core.numerics import at_most, solve_tridiagonal, temperature_round_off
 from noahpy_core.physics.coupled_system import (
     System,
     Unknowns,
@@ -28,7 +28,7 @@ COLDEST, HOTTEST, HIGHEST_POTENTIAL = -173.0, 227.0, 1.0e5
 
 def smallest_step(like: Tensor) -> float:
     """Change of a temperature below which it is found, in the number type of a tensor. [K]"""
-    return max(TOLERANCE, 16.0 * 300.0 * torch.finfo(like.dtype).eps)
+    return max(TOLERANCE, temperature_round_off(like))
 
 
 class Sweep(NamedTuple):

@@ -23,7 +23,7 @@ from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_H
 from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.closed_balance import Balance, BareSkin, SnowSkin, bare_balance, snow_balance
-from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.freezing import FreezingCurve, curve_parameters
 from noahpy_core.physics.soil_enthalpy import SoilStore
 
 
@@ -56,9 +56,7 @@ class SoilRows(NamedTuple):
 
     def curve_parameters(self) -> SoilParameters:
         """What a freezing curve reads."""
-        # A curve reads b, suction and porosity; the others only fill their places.
-        none = torch.zeros_like(self.b)
-        return SoilParameters(self.b, none, self.suction, self.porosity, none, none, none)
+        return curve_parameters(self.b, self.suction, self.porosity)
 
 
 class System(NamedTuple):

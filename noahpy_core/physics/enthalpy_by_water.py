@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT
-from noahpy_core.numerics import at_least, at_most, between
+from noahpy_core.numerics import at_least, at_most, between, temperature_round_off
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.enthalpy_system import Conduction
 from noahpy_core.physics.freezing import FreezingCurve, scaled_suction
@@ -28,8 +28,6 @@ FAR = 0.5
 """A change of the logarithm of liquid water that is too large for the curvature to be trusted. [1]"""
 SMALLEST_SHARE = 1.0e-9
 """Of the water of a layer that is liquid on a curve without a floor."""
-ROUND_OFF = 16.0 * 300.0
-"""Of temperatures near 300 K, in units of the number type. [K]"""
 
 
 class _Point(NamedTuple):
@@ -69,7 +67,7 @@ class WaterCoordinate:
         self.low = self._lowest()
         self.kelvins = system.latent * total / system.diagonal
         """By which the heat of all its water warms a layer whose neighbours stay."""
-        self.round_off = ROUND_OFF * torch.finfo(total.dtype).eps
+        self.round_off = temperature_round_off(total)
 
     def _lowest(self) -> Tensor:
         if self.curve.smallest <= 0.0:

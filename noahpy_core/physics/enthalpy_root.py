@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT
-from noahpy_core.numerics import positive_part
+from noahpy_core.numerics import positive_part, temperature_round_off
 from noahpy_core.parameters import SoilParameters
-from noahpy_core.physics.enthalpy_by_water import ROUND_OFF, solve_by_water
+from noahpy_core.physics.enthalpy_by_water import solve_by_water
 from noahpy_core.physics.enthalpy_system import Conduction
-from noahpy_core.physics.freezing import FreezingCurve
+from noahpy_core.physics.freezing import FreezingCurve, curve_parameters
 from noahpy_core.recording import iterate_until
 from noahpy_core.roots import find_root
 
@@ -54,9 +54,7 @@ def solve_freezing(
 
 def _solve(curve: FreezingCurve, *values: Tensor) -> tuple[Tensor, Tensor]:
     b, suction, porosity, temperature, liquid, total, *parts = values
-    none, system = torch.zeros_like(b), Conduction(*parts)
-    # A curve reads b, suction and porosity; the others only fill their places.
-    soil = SoilParameters(b, none, suction, porosity, none, none, none)
+    system, soil = Conduction(*parts), curve_parameters(b, suction, porosity)
     if curve.has_own("equilibrium") or curve.has_own("freezing_point"):
         # What such a curve says of its parts need not be what it does.
         nested = _Nested(curve, system, total, soil, _contact_of(curve, total, soil))
@@ -102,7 +100,7 @@ class _Nested:
         self, curve: FreezingCurve, system: Conduction, total: Tensor, soil: SoilParameters, contact: _Contact
     ) -> None:
         self.curve, self.system, self.total, self.soil, self.contact = curve, system, total, soil, contact
-        self.tolerance = max(TOLERANCE, ROUND_OFF * torch.finfo(total.dtype).eps)
+        self.tolerance = max(TOLERANCE, temperature_round_off(total))
 
     def newton(self, guess: Tensor, thawed: Tensor) -> tuple[Tensor, Tensor]:
         """Next guess, and whether each column's last change is within the tolerance."""

@@ -37,6 +37,12 @@ def scaled_suction(total: Tensor, exponent: Tensor, soil: SoilParameters) -> Ten
     return soil.saturated_suction * (GRAVITY / LATENT_HEAT_FUSION) * (soil.porosity / total) ** exponent
 
 
+def curve_parameters(b: Tensor, suction: Tensor, porosity: Tensor) -> SoilParameters:
+    """What a freezing curve reads of the parameters of soil; zeros fill the places of the others."""
+    none = torch.zeros_like(b)
+    return SoilParameters(b, none, suction, porosity, none, none, none)
+
+
 class FreezingCurve(ModelPart):
     """Equilibrium between temperature and liquid water.
 
