@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +37,8 @@ class PreparedStep:
 
     def __init__(self, model: NoahModel, trees: Trees, dt: Tensor | float, valid_for: int | None) -> None:
         check_step_length(dt)
-        self.parameters, self.dt = trees[2], dt
+        state, forcing, self._parameters = trees
+        self._layout, self._dt = _layout(state, forcing), dt
         self._length = dt.detach().clone() if isinstance(dt, Tensor) else None
         self._watch = Watch(model)
         case, leaves = make_case(model, trees, dt, timed=False)
@@ -46,7 +48,7 @@ class PreparedStep:
         layers = dict(case.program.sources)
         moving = [source for source in case.sources if source[0] in VARYING]
         readers = [Reader(k, source, operator.attrgetter(source[1]), layers[source]) for k, source in enumerate(moving)]
-        self._inputs = StepInputs(table, readers, case.columns, like, absent_of(trees[1]))
+        self._inputs = StepInputs(table, readers, case.columns, like, absent_of(forcing))
         self._memory = StepMemory(case.program, case.columns, like, valid_for)
         # One array operation a step.
         self._result_words = self._memory.table[:, 0]
@@ -55,21 +57,22 @@ class PreparedStep:
         self._places = [tensor.data_ptr() for tensor in self._still]
         self._last: Result | None = None
 
-    def serves(self, parameters: Parameters, dt: Tensor | float) -> bool:
-        """Whether parameters and step length are those it was prepared for, and where they were.
+    def serves(self, trees: Trees, dt: Tensor | float) -> bool:
+        """Whether state and forcing have what it was prepared for, and parameters and step length are where they were.
 
         Memory moves when a tensor is sent to another process. A step length of another number type was copied, and
         every new one is checked.
         """
-        same = parameters is self.parameters and dt is self.dt and self._watch.same()
-        if self._length is not None and not torch.equal(dt, self._length):  # type: ignore[arg-type]
+        (state, forcing, parameters), last = trees, self._last
+        if parameters is not self._parameters or dt is not self._dt or not self._watch.same():
             return False
-        return same and list(map(Tensor.data_ptr, self._still)) == self._places
-
-    def goes_on(self, state: State, forcing: Forcing, dt: Tensor | float) -> bool:
-        """Whether the state is the one given back last, and forcing and step length are those of the last step."""
-        last = self._last
-        return last is not None and state is last.state and forcing is self._inputs.forcing and dt is self.dt
+        # What goes on as before has the layout it had.
+        goes_on = last is not None and state is last.state and forcing is self._inputs.forcing
+        if not goes_on and _layout(state, forcing) != self._layout:
+            return False
+        if isinstance(dt, Tensor) and self._length is not None and not torch.equal(dt, self._length):
+            return False
+        return list(map(Tensor.data_ptr, self._still)) == self._places
 
     def step(self, state: State, forcing: Forcing) -> tuple[State, Fluxes]:
         """Take a step from any state, with any forcing."""
@@ -87,7 +90,7 @@ class PreparedStep:
     ) -> tuple[State, Fluxes] | None:
         """Take the step after the last one; see `CompiledStep.again`."""
         last, inputs = self._last, self._inputs
-        if last is None or last.state is not state or parameters is not self.parameters or not self._watch.same():
+        if last is None or last.state is not state or parameters is not self._parameters or not self._watch.same():
             return None
         if isinstance(forcing, WeatherRow):
             if not inputs.reads_rows(forcing.rows):
@@ -111,3 +114,9 @@ class PreparedStep:
             raise_failure(self._program, failures, numbered=False)
         self._last = result
         return result.state, result.fluxes
+
+
+def _layout(state: State, forcing: Forcing) -> Any:
+    """What two calls have in common that can be prepared together."""
+    like, pack = state.skin_temperature, state.snow.layer_mass
+    return like.shape, like.dtype, like.device, absent_of(forcing), None if pack is None else pack.shape[0]

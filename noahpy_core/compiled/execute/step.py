@@ -11,7 +11,6 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.prepared_step import PreparedStep
-from noahpy_core.compiled.execute.step_inputs import absent_of
 from noahpy_core.errors import ShapeError
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
@@ -35,14 +34,13 @@ class CompiledStep:
 
     def __init__(self, model: NoahModel, valid_for: int | None = None, *, strict: bool = True) -> None:
         self._model, self._valid_for, self._strict = model, valid_for, strict
-        self._key: Any = None
         self._prepared: PreparedStep | None = None
         self._told = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy, in this process or another, prepares itself."""
         # Pickling for another process moves tensors into shared memory: addresses that are known here end with it.
-        self._key = self._prepared = None
+        self._prepared = None
         return functools.partial(CompiledStep, strict=self._strict), (self._model, self._valid_for)
 
     def __call__(
@@ -91,25 +89,12 @@ class CompiledStep:
         return None if prepared is None else prepared.follow(state, forcing, parameters)
 
     def _step(self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float) -> tuple[State, Fluxes]:
-        prepared = self._prepared
-        # What goes on as before has the shapes it had.
-        same = prepared is not None and prepared.goes_on(state, forcing, dt)
-        key = self._key if same else _key(state, forcing, dt)
-        if prepared is None or key != self._key or not prepared.serves(parameters, dt):
-            prepared = self._prepared = PreparedStep(self._model, (state, forcing, parameters), dt, self._valid_for)
-            self._key = key
+        trees, prepared = (state, forcing, parameters), self._prepared
+        if prepared is None or not prepared.serves(trees, dt):
+            prepared = self._prepared = PreparedStep(self._model, trees, dt, self._valid_for)
         try:
             return prepared.step(state, forcing)
         except ShapeError:
             # Inputs of another number of columns than before; preparing anew refuses what does not go together.
-            prepared = self._prepared = PreparedStep(self._model, (state, forcing, parameters), dt, self._valid_for)
+            prepared = self._prepared = PreparedStep(self._model, trees, dt, self._valid_for)
             return prepared.step(state, forcing)
-
-
-def _key(state: State, forcing: Forcing, dt: Tensor | float) -> Any:
-    """What two calls have in common that can be prepared together."""
-    like, pack = state.skin_temperature, state.snow.layer_mass
-    layers = None if pack is None else pack.shape[0]
-    absent = absent_of(forcing), layers
-    # The step length by identity: `PreparedStep` keeps it alive, so no other object can have its id.
-    return like.shape, like.dtype, like.device, absent, id(dt)
