@@ -38,7 +38,14 @@ def scaled_suction(total: Tensor, exponent: Tensor, soil: SoilParameters) -> Ten
 
 
 def curve_parameters(b: Tensor, suction: Tensor, porosity: Tensor) -> SoilParameters:
-    """What a freezing curve reads of the parameters of soil; zeros fill the places of the others."""
+    """What a freezing curve reads of the parameters of soil; zeros fill the places of the others.
+
+    Parameters
+    ----------
+    b : Clapp-Hornberger exponent, ``[layer, column]``. [1]
+    suction : At saturation, ``[layer, column]``. [m]
+    porosity : ``[layer, column]``. [m3 m-3]
+    """
     none = torch.zeros_like(b)
     return SoilParameters(b, none, suction, porosity, none, none, none)
 
