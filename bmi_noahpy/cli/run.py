@@ -106,8 +106,7 @@ def print_summary(summary: RunSummary) -> None:
             "The output file holds everything up to there.",
             markup=False,
         )
-    pace = f"{summary.seconds:.1f} s ({1e3 * summary.seconds_per_step:.2f} ms a step)"
-    console.print(f"{summary.steps_done} steps to {summary.reached} in {pace}", markup=False)
+    console.print(f"{summary.steps_done} steps to {summary.reached}{_pace(summary)}", markup=False)
     for residual in summary.residuals:
         name = residual.name.replace("_", " ")
         console.print(
@@ -115,6 +114,15 @@ def print_summary(summary: RunSummary) -> None:
             markup=False,
         )
     print_paths("Output", [summary.path])
+
+
+def _pace(summary: RunSummary) -> str:
+    """How long the steps took that were taken now: an earlier run may have taken others, or all."""
+    taken = summary.steps_done - summary.first_step
+    if not taken:
+        return ", none of them now"
+    some = f", {taken} of them now," if summary.first_step else ""
+    return f"{some} in {summary.seconds:.1f} s ({1e3 * summary.seconds_per_step:.2f} ms a step)"
 
 
 def _plot_after_run(path: Path) -> None:

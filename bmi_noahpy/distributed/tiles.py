@@ -92,7 +92,7 @@ def launch_tiles(
                 raise _exists(path)
             clear(folder)
             say("The run is complete.")
-            return _summary(run, path, [], [], (time.perf_counter() - begin, beginning))
+            return _summary(run, path, [], [], (time.perf_counter() - begin, run.steps))
         client = stack.enter_context(connected(workers, scheduler))
         count = count_workers(client)
         size = run.domain.columns if client is None and tile_columns is None else None
@@ -110,7 +110,8 @@ def launch_tiles(
         except KeyboardInterrupt as stop:
             raise StoppedTiles(folder) from stop
         shutil.rmtree(folder)
-    summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, beginning))
+    first = 0 if beginning is None else beginning.step
+    summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, first))
     warn_of_created(summary.created)
     return summary
 
@@ -184,10 +185,10 @@ def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> 
 
 
 def _summary(
-    run: Run, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, Beginning | None]
+    run: Run, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, int]
 ) -> RunSummary:
     """The largest residual of any tile, with the number of its column in the whole run."""
-    seconds, beginning = took
+    seconds, first = took
     largest: dict[str, Residual] = {}
     for result in results:
         for name, value, column, moment in result.residuals:
@@ -202,6 +203,6 @@ def _summary(
         residuals=list(largest.values()),
         interrupted=False,
         path=path,
-        first_step=0 if beginning is None else beginning.step,
+        first_step=first,
         created=most_created([Created(*result.created) for result in results]),
     )

@@ -161,7 +161,9 @@ def test_the_command_resumes_and_says_from_where(folder, monkeypatch):
     result = CliRunner().invoke(app, ["run", str(site), "--no-plot", "--resume", "--execution", "eager"])
     assert result.exit_code == 0, result.output
     assert f"Going on after step 17 of {STEPS}" in result.stderr
-    assert f"{STEPS} steps to 2020-01-03T04:00:00" in result.stdout
+    assert f"{STEPS} steps to 2020-01-03T04:00:00, {STEPS - 17} of them now, in " in result.stdout
+    again = CliRunner().invoke(app, ["run", str(site), "--no-plot", "--resume", "--execution", "eager"])
+    assert f"{STEPS} steps to 2020-01-03T04:00:00, none of them now\n" in again.stdout
 
 
 # --- restart files
