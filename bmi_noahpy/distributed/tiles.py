@@ -184,9 +184,7 @@ def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> 
         write_restart(target / name, Restart(run.start, at, run.steps, state, fingerprint(run)))
 
 
-def _summary(
-    run: Run, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, int]
-) -> RunSummary:
+def _summary(run: Run, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, int]) -> RunSummary:
     """The largest residual of any tile, with the number of its column in the whole run."""
     seconds, first = took
     largest: dict[str, Residual] = {}

@@ -24,7 +24,7 @@ from bmi_noahpy.runs import blocks
 from bmi_noahpy.runs import execute as runner
 from bmi_noahpy.runs.launch import Launch, launch
 from bmi_noahpy.runs.prepare import prepare
-from bmi_noahpy.runs.restart import DamagedRestart, RestartError, RestartWarning, read_restart
+from bmi_noahpy.runs.restart import DamagedRestart, RestartError, RestartWarning, files, read_restart
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 
@@ -101,6 +101,15 @@ def test_an_interrupted_run_resumed_equals_the_uninterrupted_one(folder, monkeyp
     summary = go(folder, how={"resume": True}, output=output)
     assert (summary.first_step, summary.steps_done) == (17, STEPS)
     assert_same(folder / "whole.nc", folder / "out.nc")
+
+
+def test_a_run_that_goes_on_with_other_code_of_the_model_is_told_so(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 16, KeyboardInterrupt())
+        go(folder)
+    monkeypatch.setattr(files, "source_digest", lambda: "of another revision")
+    with pytest.warns(RestartWarning, match=r"code of the model has changed .* Begin anew with --overwrite"):
+        assert go(folder, how={"resume": True}).first_step == 17
 
 
 @pytest.mark.parametrize("output", [FIFTH, DAILY])

@@ -14,6 +14,7 @@ from bmi_noahpy.runs.blocks import end_of_step
 from bmi_noahpy.runs.restart.fingerprint import differences, fingerprint
 from bmi_noahpy.runs.restart.followed import Followed, retraced
 from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
+from noahpy_core.revision import source_digest
 from noahpy_core.state import Forcing, State
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ NEVER = 2**62
 
 
 class RestartWarning(UserWarning):
-    """A restart file that had to be passed over."""
+    """A restart file that had to be passed over, or of other code than goes on from it."""
 
 
 class RestartFiles:
@@ -121,6 +122,13 @@ class RestartFiles:
                 "forcing of the run that is to go on, or begin anew with --overwrite."
             )
         self._followed, self._next = followed, restart.step
+        if restart.code != source_digest():
+            warnings.warn(
+                f"restart file {path}: the code of the model has changed since it was written, and the steps from here "
+                "on may differ for that alone. Begin anew with --overwrite to have all steps of one code.",
+                RestartWarning,
+                stacklevel=4,
+            )
 
     def _listed(self) -> list[Path]:
         return sorted(self.folder.iterdir()) if self.folder.is_dir() else []

@@ -21,6 +21,7 @@ from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.restart.fingerprint import Fingerprint
 from noahpy_core import __version__
 from noahpy_core.quantities import quantities
+from noahpy_core.revision import source_digest
 from noahpy_core.state import State
 from noahpy_core.trees import keystr, tree_flatten_with_path, tree_unflatten
 
@@ -52,6 +53,7 @@ class Restart:
     fingerprint : What the run that goes on must have in common.
     mark : Where the output file stood; None when no output was written.
     followed : What the run has followed up to then, as `bmi_noahpy.runs.restart.followed.Followed` describes it.
+    code : Digest of the source of the model that took the steps; empty in files from before there was one.
     """
 
     start: np.datetime64
@@ -61,6 +63,7 @@ class Restart:
     fingerprint: Fingerprint
     mark: OutputMark | None = None
     followed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    code: str = dataclasses.field(default_factory=source_digest)
 
 
 def write_restart(path: Path, restart: Restart) -> None:
@@ -71,6 +74,7 @@ def write_restart(path: Path, restart: Restart) -> None:
         "step": restart.step,
         "fingerprint": json.dumps(restart.fingerprint, sort_keys=True),
         "followed": json.dumps(restart.followed, sort_keys=True),
+        "code": restart.code,
     }
     with replaced(path) as partial, netCDF4.Dataset(partial, "w", format="NETCDF4") as dataset:
         dataset.setncatts(
@@ -114,8 +118,8 @@ def read_restart(path: Path, like: State) -> Restart:
         raise DamagedRestart(f"restart file {path}: cannot be read ({error}). Use another one.") from error
     if content is None:
         raise DamagedRestart(f"restart file {path}: is damaged, or no restart file. Use another one.")
-    start, time, step, (fingerprint, followed), arrays, mark = content
-    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed)
+    start, time, step, (fingerprint, followed, code), arrays, mark = content
+    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed, code)
 
 
 def _named(state: State) -> dict[str, Tensor]:
@@ -186,7 +190,8 @@ def _read(dataset: Any) -> tuple[Any, ...]:
     arrays = {name: np.asarray(variable[...]) for name, variable in dataset.variables.items() if name != "time"}
     mark = _read_mark(dataset.groups[OUTPUT]) if OUTPUT in dataset.groups else None
     start = np.datetime64(dataset.start, "s")
-    plain = json.loads(dataset.fingerprint), json.loads(getattr(dataset, "followed", "{}"))
+    described = json.loads(dataset.fingerprint), json.loads(getattr(dataset, "followed", "{}"))
+    plain = (*described, str(getattr(dataset, "code", "")))
     return start, time, int(dataset.step), plain, arrays, mark
 
 

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import llvmlite
@@ -20,6 +19,7 @@ import torch
 
 from noahpy_core.compiled.emit.thread import TRIPLE
 from noahpy_core.compiled.execute.cache import Artefact, keep, kept
+from noahpy_core.revision import source_digest
 
 # LLVM's context is shared by the whole process and serves one thread at a time.
 _lock = threading.Lock()
@@ -65,7 +65,7 @@ def load_or_build(key: str, build: Callable[[], Artefact]) -> Artefact:
 def digest(*parts: Any) -> str:
     """Name in the cache of a kernel described by `parts`, for this machine and these versions."""
     # The source too: a change in a formula must never meet a kernel made before it.
-    text = repr((parts, _source_digest(), torch.__version__, llvmlite.__version__, *_processor()))
+    text = repr((parts, source_digest(), torch.__version__, llvmlite.__version__, *_processor()))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
@@ -104,15 +104,3 @@ def _machine() -> Any:
 @functools.cache
 def _processor() -> tuple[str, str]:
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-
-
-@functools.cache
-def _source_digest() -> str:
-    """Of everything a recorded step or its code can depend on."""
-    package = Path(__file__).resolve().parents[2]
-    total = hashlib.sha256()
-    # By name as well as content, and in an order that does not depend on the file system.
-    for path in sorted(package.rglob("*.py")):
-        total.update(path.relative_to(package).as_posix().encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()

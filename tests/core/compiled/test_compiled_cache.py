@@ -244,7 +244,7 @@ def test_writers_and_readers_of_the_same_kernel_at_once_all_get_it(folder):
 
 def test_the_name_of_a_kernel_depends_on_all_that_its_code_depends_on(monkeypatch):
     names = {digest("one"), digest("two"), digest("one", 4)}
-    for attribute, value in (("_source_digest", lambda: "changed"), ("_processor", lambda: ("other", "+avx"))):
+    for attribute, value in (("source_digest", lambda: "changed"), ("_processor", lambda: ("other", "+avx"))):
         with monkeypatch.context() as patch:
             patch.setattr(library, attribute, value)
             names.add(digest("one"))
