@@ -125,6 +125,23 @@ def test_heat_that_passes_to_the_soil_because_the_snow_has_no_digits_for_it_is_r
     assert torch.stack(passed).abs().max() < 1.0e-9
 
 
+@pytest.mark.parametrize("lost", [0.0, 1.0, 100.0])
+def test_heat_that_the_pack_loses_is_seen_in_the_closure(monkeypatch, lost):
+    """It is no round-off, and does not pass to the soil in its place."""
+    whole = heat_of_the_step.pack_after_heat
+
+    def leaking(*given):
+        layers, water, warm = whole(*given)
+        return layers._replace(enthalpy=layers.enthalpy - lost), water, warm
+
+    monkeypatch.setattr(heat_of_the_step, "pack_after_heat", leaking)
+    _, fluxes = step(CASE, 1)
+    assert fluxes.enthalpy_residual is not None
+    torch.testing.assert_close(
+        fluxes.enthalpy_residual.abs() * CASE.dt, torch.full_like(CASE.dt, lost), rtol=0, atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(("columns", "snow_layers"), [(9, 2), pytest.param(1, 2, marks=pytest.mark.slow), *OTHERS])
 def test_compiled_runs_agree_with_eager_ones_whatever_the_number_of_snow_layers(columns, snow_layers):
     case = random_case(columns, seed=4)

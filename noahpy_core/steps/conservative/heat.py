@@ -65,7 +65,7 @@ def heat_step(
     out_of_pack = cover * conducted[number - 1] + warm
     sublimed = cover * (over_snow.soil - over_snow.condensation) - frost
     into_pack = around.snowy.arriving_heat + cover * over_snow.heat + LATENT_HEAT_FUSION * sublimed
-    out_of_pack = out_of_pack + unstored_heat(state.snow, layers, into_pack - out_of_pack, dt)
+    out_of_pack = out_of_pack + unstored_heat(state.snow, layers, into_pack, out_of_pack, dt)
 
     given = around.added.heat
     into_soil = out_of_pack + (1.0 - cover) * on_ground.heat

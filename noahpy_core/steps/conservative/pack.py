@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import LATENT_HEAT_FUSION
-from noahpy_core.numerics import at_most, positive_part
+from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import Balance
 from noahpy_core.physics.snow_layered import SnowyGround
 from noahpy_core.physics.snow_layers import GHOST_MASS, SnowLayers
 from noahpy_core.state import SnowState
 from noahpy_core.steps.conservative.parts import Schemes
+
+DIGITS = 16.0
+"""Last digits of the heat of a pack that the operations of a step may round away."""
 
 
 def pack_after_heat(
@@ -82,18 +85,24 @@ def enthalpy_gain(before: SnowState, after: SnowLayers) -> Tensor:
     return (after.enthalpy - old.enthalpy - LATENT_HEAT_FUSION * (after.mass - old.mass)).sum(0)
 
 
-def unstored_heat(before: SnowState, after: SnowLayers, arrived: Tensor, dt: Tensor | float) -> Tensor:
+def unstored_heat(before: SnowState, after: SnowLayers, arrived: Tensor, left: Tensor, dt: Tensor | float) -> Tensor:
     """Heat that the numbers of the layers have no digits for, ``[column]``: the soil below has. [W m-2]
 
     Parameters
     ----------
     before : At the start of the step.
     after : The pack at its end.
-    arrived : Less what has left it, counted from liquid water at the melting point, ``[column]``. [W m-2]
+    arrived, left : What the pack was given and what it gave, counted from liquid water at the melting point,
+        ``[column]``. [W m-2]
     dt : Length of the step. [s]
 
     Notes
     -----
     It is round-off, of water too: in single precision a deep pack has steps of 1e-4 kg m-2, 40 J m-2 of latent heat.
+    More than that is none, and is left to the closure to show.
     """
-    return (arrived - enthalpy_gain(before, after) / dt).detach()
+    old = stored_layers(before)
+    stored = (old.mass + after.mass).sum(0) * LATENT_HEAT_FUSION + (old.enthalpy.abs() + after.enthalpy.abs()).sum(0)
+    digits = DIGITS * torch.finfo(stored.dtype).eps * (stored / dt + arrived.abs() + left.abs())
+    unstored = arrived - left - enthalpy_gain(before, after) / dt
+    return between(unstored, -digits, digits).detach()
