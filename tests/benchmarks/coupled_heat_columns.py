@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 
+from rounds import distribution, in_turns, parts, rounds_of
 from test_coupled_solver import Columns, Systems, random_columns, systems
 from whole_columns import whole_columns
 
@@ -37,39 +37,12 @@ def sweeps(systems: Systems) -> tuple[Tensor, Tensor]:
     curve, system, guess = systems
     columns = guess.snow_skin.shape[0]
     system, guess = tree_map(lambda part: part.expand(*part.shape[:-1], columns), (system, guess))
-    count, left = torch.zeros(columns, dtype=torch.float64), torch.arange(columns)
-    for limit in (*SOME, coupled_solver.LARGEST_NUMBER_OF_SWEEPS):
-        some = tree_map(lambda part, left=left: part[..., left], (system, guess))
-        counted, solved = _counted((curve, *some), limit)
-        count[left] = counted
-        left = left[~solved]
-        if not left.numel():
-            break
-    unsolved = torch.zeros(columns, dtype=torch.bool)
-    unsolved[left] = True
-    return count, ~unsolved
 
+    def counted(left: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+        some = tree_map(lambda part: part[..., left], (system, guess))
+        return rounds_of(coupled_solver, lambda: coupled_solver.solve(curve, *some)[1], limit)
 
-def _counted(systems: Systems, limit: int) -> tuple[Tensor, Tensor]:
-    """At most `limit` sweeps of the solver."""
-    number = torch.zeros_like(systems[2].snow_skin)
-
-    def limited(body: Any, carry: tuple[Tensor, ...], full_limit: int) -> tuple[Tensor, ...]:
-        nonlocal number
-        for _ in range(min(limit, full_limit)):
-            number = number + (~carry[-1]).to(number.dtype)
-            carry = body(*carry)
-            if bool(carry[-1].all()):
-                break
-        return carry
-
-    whole, coupled_solver.iterate_until = coupled_solver.iterate_until, limited
-    try:
-        with torch.no_grad():
-            solved = coupled_solver.solve(*systems)[1]
-    finally:
-        coupled_solver.iterate_until = whole
-    return number, solved
+    return in_turns(counted, columns, (*SOME, coupled_solver.LARGEST_NUMBER_OF_SWEEPS))
 
 
 def stepped(columns: Columns) -> Tensor:
@@ -92,25 +65,21 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--compiled", action="store_true")
     given = options.parse_args()
-    parts, failed = [], 0
-    for number in range(-(-given.columns // AT_ONCE)):
+    counts, failed = [], 0
+    for number, size in parts(given.columns, AT_ONCE):
         seed, (layers, snow_layers) = given.seed + number, LAYERS[number % len(LAYERS)]
-        size = min(AT_ONCE, given.columns)
         if given.compiled:
             solved = stepped(whole_columns(size, seed))
-            count = torch.zeros(size)
         else:
             count, solved = sweeps(systems(*random_columns(size, layers, snow_layers, seed, exact=True)))
-        parts.append(count)
+            counts.append(count)
         if not bool(solved.all()):
             failed += int((~solved).sum())
             print(f"seed {seed}: unsolved {(~solved).nonzero().flatten().tolist()}", flush=True)
     if given.compiled:
-        print(f"{sum(map(len, parts))} columns, {failed} unsolved")
+        print(f"{given.columns} columns, {failed} unsolved")
         return
-    ordered = torch.cat(parts).sort().values
-    shares = {share: int(ordered[int(share * (len(ordered) - 1))]) for share in (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)}
-    print(f"{len(ordered)} columns, {failed} unsolved, mean {ordered.mean():.2f} sweeps, {shares}")
+    print(distribution(counts, failed, "sweeps"))
 
 
 if __name__ == "__main__":

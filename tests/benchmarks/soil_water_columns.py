@@ -14,6 +14,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "core"))
 
+from rounds import distribution, in_turns, parts, rounds_of
 from water_columns import WaterCase, hard_columns
 
 from noahpy_core.physics import richards_solver
@@ -31,42 +32,19 @@ def solves(case: WaterCase, device: str) -> tuple[Tensor, Tensor]:
     """Number of solves of each column, and whether it was solved."""
     primary = [part.contiguous().to(device) for part in case.primary()]
     flow = Flow(*(part.contiguous().to(device) for part in case.flow()))
-    count = torch.zeros_like(flow.supply)
-    left = torch.arange(count.numel(), device=device)
-    for limit in (*SOME, richards_solver.LIMIT):
+
+    def counted(left: Tensor, limit: int) -> tuple[Tensor, Tensor]:
         some, flow_of_some = [part[..., left] for part in primary], Flow(*(part[..., left] for part in flow))
-        counted, solved = _counted(some, flow_of_some, limit)
-        count[left] = counted
-        left = left[~solved]
-        if not left.numel():
-            break
-    unsolved = torch.zeros_like(count, dtype=torch.bool)
-    unsolved[left] = True
-    return count.cpu(), ~unsolved.cpu()
+        return rounds_of(richards_solver, lambda: _solved(some, flow_of_some), limit)
+
+    return in_turns(counted, flow.supply.numel(), (*SOME, richards_solver.LIMIT), device)
 
 
-def _counted(primary: list[Tensor], flow: Flow, limit: int) -> tuple[Tensor, Tensor]:
-    """At most `limit` rounds of the solver."""
-    number = torch.zeros_like(flow.supply)
-
-    def limited(body, carry, full_limit):
-        nonlocal number
-        for done in range(min(limit, full_limit)):
-            carry = body(*carry)
-            number = number + (~carry[-1]).to(number.dtype)
-            if done % 8 == 7 and bool(carry[-1].all()):
-                break
-        return carry
-
-    whole, richards_solver.iterate_until = richards_solver.iterate_until, limited
-    try:
-        with torch.no_grad():
-            pores = pore_space(*primary)
-            profile, unknown = profile_of(flow.old, pores, flow.thickness, flow.unfrozen), unknown_for(pores, flow)
-            _, solved = richards_solver.newton(SharpLimits, *primary, *flow, *profile, *unknown)
-    finally:
-        richards_solver.iterate_until = whole
-    return number + 1.0, solved
+def _solved(primary: list[Tensor], flow: Flow) -> Tensor:
+    pores = pore_space(*primary)
+    profile, unknown = profile_of(flow.old, pores, flow.thickness, flow.unfrozen), unknown_for(pores, flow)
+    solved: Tensor = richards_solver.newton(SharpLimits, *primary, *flow, *profile, *unknown)[1]
+    return solved
 
 
 def main() -> None:
@@ -77,19 +55,15 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--save", help="file for the numbers of the columns left unsolved, by seed")
     given = options.parse_args()
-    parts, failed = [], {}
-    for number in range(-(-given.columns // AT_ONCE)):
+    counts, failed = [], {}
+    for number, size in parts(given.columns, AT_ONCE):
         seed = given.seed + number
-        count, solved = solves(hard_columns(min(AT_ONCE, given.columns), seed=seed), given.device)
-        parts.append(count)
+        count, solved = solves(hard_columns(size, seed=seed), given.device)
+        counts.append(count)
         if not bool(solved.all()):
             failed[seed] = (~solved).nonzero().flatten().tolist()
             print(f"seed {seed}: unsolved {failed[seed]}", flush=True)
-    ordered = torch.cat(parts).sort().values
-    shares = {share: int(ordered[int(share * (len(ordered) - 1))]) for share in (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)}
-    print(
-        f"{len(ordered)} columns, {sum(map(len, failed.values()))} unsolved, mean {ordered.mean():.2f} solves, {shares}"
-    )
+    print(distribution(counts, sum(map(len, failed.values())), "solves"))
     if given.save:
         torch.save(failed, given.save)
 
