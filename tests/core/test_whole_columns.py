@@ -11,7 +11,7 @@ from noahpy_core import NoahModel, preset, run
 from noahpy_core.constants import LATENT_HEAT_FUSION
 from noahpy_core.physics.coupled_solver import solve
 from noahpy_core.physics.coupled_system import snow_flow
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 COLUMNS = 20_000
 DELUGE = 1.0e3

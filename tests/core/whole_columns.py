@@ -7,7 +7,7 @@ import dataclasses
 from test_coupled_solver import Columns, random_columns
 from water_columns import hard_columns
 
-from noahpy_core.state import map_tensors
+from noahpy_core.trees import map_tensors
 
 LAYERS = (20, 3)
 """Of soil and of snow."""
