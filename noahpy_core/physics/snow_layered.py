@@ -67,6 +67,22 @@ class SnowyGround(NamedTuple):
         # Of what is there: a limit by the patch, which is never empty, would take more.
         return LARGEST_SUBLIMATION * positive_part(self.layers.mass[0]) * self.patch.scale / dt
 
+    def largest_flow(self) -> Tensor:
+        """Heat that can run down with water within the heat step, per square metre of snow. [J m-2]
+
+        Of each layer, ``[snow layer, column]``: at most a share of its own, and what the layer below can take in or
+        pass on.
+        """
+        rows = self.patch
+        own = LARGEST_RUNNING_SHARE * LATENT_HEAT_FUSION * positive_part(self.layers.mass) * rows.scale
+        room = positive_part(LATENT_HEAT_FUSION * rows.mass - rows.enthalpy)
+        flow = [own[-1]]
+        for layer in range(own.shape[0] - 2, -1, -1):
+            # A layer keeps its mass within the heat step: water that it has neither room for nor passes on would count
+            # as heat of what it has, and metres of rain on a few kilograms would make it hotter than any fire.
+            flow.append(torch.minimum(own[layer], flow[-1] + room[layer + 1]))
+        return torch.stack(flow[::-1])
+
     def conductances(self) -> tuple[Tensor, Tensor, Tensor]:
         """From skin to top layer, between layers, and resistance of the lowest half layer. [W m-2 K-1, W-1 m2 K]"""
         thickness, conductivity = self.patch.thickness, self.conductivity

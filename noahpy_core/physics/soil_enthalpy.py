@@ -53,7 +53,7 @@ class SoilStore(NamedTuple):
         ice : ``[layer, column]``. [m3 m-3]
         liquid_slope : Of liquid water by temperature, ``[layer, column]``. [K-1]
         """
-        thawing = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
+        thawing = _heat_of_thawing(warmth)
         return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
 
     def frozen(self, before: SoilState, gained: Tensor, warmth: Tensor, thawed: Tensor) -> Tensor:
@@ -66,8 +66,8 @@ class SoilStore(NamedTuple):
         warmth : Solution of the heat equation, less the melting point. [K]
         thawed : Where there is no ice, of bool.
         """
-        latent = FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
-        change = (self.capacity(before.ice) * (warmth - before.warmth) - gained / self.thickness) / latent
+        thawing = _heat_of_thawing(warmth)
+        change = (self.capacity(before.ice) * (warmth - before.warmth) - gained / self.thickness) / thawing
         return torch.where(thawed, 0.0, at_most(positive_part(before.ice + change), self.total))
 
     def warmed(self, before: SoilState, liquid: Tensor, ice: Tensor, gained: Tensor) -> Tensor:
@@ -87,6 +87,11 @@ class SoilStore(NamedTuple):
         frozen = ice - before.ice
         capacity = HEAT_CAPACITY_SOIL_WATER * (liquid - before.liquid_water) + HEAT_CAPACITY_SOIL_ICE * frozen
         return (gained / self.thickness + FUSION * frozen - capacity * before.warmth) / self.capacity(ice)
+
+
+def _heat_of_thawing(warmth: Tensor) -> Tensor:
+    """Of ice at a temperature less the melting point [K], by its volume as water. [J m-3]"""
+    return FUSION + (HEAT_CAPACITY_SOIL_WATER - HEAT_CAPACITY_SOIL_ICE) * warmth
 
 
 def soil_store(total: Tensor, thickness: Tensor, parameters: Parameters) -> SoilStore:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
-from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.coupled_heat import solve_coupled
 from noahpy_core.physics.coupled_solver import first_guess
@@ -21,7 +20,6 @@ from noahpy_core.physics.coupled_system import (
     visible_skin,
 )
 from noahpy_core.physics.energy_balance import shaded_conductivity
-from noahpy_core.physics.snow_layered import LARGEST_RUNNING_SHARE, SnowyGround
 from noahpy_core.physics.soil_enthalpy import soil_store
 from noahpy_core.state import Forcing, State
 from noahpy_core.steps.conservative.pack import frosted, pack_after_heat, unstored_heat
@@ -106,7 +104,7 @@ def heat_system(
     held = LATENT_HEAT_FUSION * schemes.snow.held(snowy, parameters.snow)
     top, between, bare = _conductances(schemes, state, around, parameters)
     return System(
-        snow=SnowRows(rows.mass, rows.enthalpy, held, _largest_flow(snowy)),
+        snow=SnowRows(rows.mass, rows.enthalpy, held, snowy.largest_flow()),
         soil=_soil_rows(schemes, state, around, parameters, dt),
         snow_skin=snow_skin(schemes, state, forcing, around, parameters, dt),
         bare_skin=bare_skin(schemes, state, forcing, around, parameters, dt),
@@ -117,19 +115,6 @@ def heat_system(
         deep_temperature=parameters.general.deep_temperature,
         dt=dt + torch.zeros_like(air.temperature),
     )
-
-
-def _largest_flow(snowy: SnowyGround) -> Tensor:
-    """Most heat that can run down with water from each layer, ``[snow layer, column]``. [J m-2]"""
-    rows = snowy.patch
-    own = LARGEST_RUNNING_SHARE * LATENT_HEAT_FUSION * positive_part(snowy.layers.mass) * rows.scale
-    room = positive_part(LATENT_HEAT_FUSION * rows.mass - rows.enthalpy)
-    flow = [own[-1]]
-    for layer in range(own.shape[0] - 2, -1, -1):
-        # A layer keeps its mass within the heat step: water that it has neither room for nor passes on would count as
-        # heat of what it has, and metres of rain on a few kilograms would make it hotter than any fire.
-        flow.append(torch.minimum(own[layer], flow[-1] + room[layer + 1]))
-    return torch.stack(flow[::-1])
 
 
 def _soil_rows(
