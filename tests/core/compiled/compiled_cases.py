@@ -172,6 +172,9 @@ def scale_of_remainder(name: str, case: Case, outputs: Values) -> Tensor | None:
     if name == "water_residual":
         stores = ("soil_water_storage", "snow.water_equivalent", "canopy_water")
         return sum(outputs[store] for store in stores) / case.dt
+    if name == "saturation_excess":
+        # Of layers just full it is the last digit of their water.
+        return outputs["soil_water_storage"] / case.dt
     if name in ("energy_residual", "numerical_heat_source"):
         return outputs["absorbed_radiation"] + outputs["longwave_up"]
     if name == "soil_heat_residual":
