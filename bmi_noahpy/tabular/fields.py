@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from bmi_noahpy.tabular.errors import TableError
 from bmi_noahpy.tabular.lines import SPACES
 
 Array = NDArray[np.float64]
+
+USUAL_MARKS = ("", "NA")
+"""What most tables have in fields without a value."""
 
 
 class Fields:
@@ -36,7 +40,7 @@ class Fields:
         return [line.split(separator, place + 1)[place].strip() for line in self._lines]
 
     def numbers(self, name: str) -> Array:
-        """A column of numbers only.
+        """A column of numbers only; NaN in fields that are blank or NA.
 
         Raises
         ------
@@ -45,24 +49,45 @@ class Fields:
         if self._numbers is None:
             self._numbers = self._all_numbers()
         found = self._numbers.get(name)
-        return self._read([self._place[name]])[:, 0] if found is None else found.copy()
+        return self._read([self._place[name]], self._lines)[:, 0] if found is None else found.copy()
 
     def _all_numbers(self) -> dict[str, Array]:
-        """The columns that begin with a number, read at once; none where one of them has anything else further on."""
+        """The columns that begin with a number, read at once; none where one of them has a word further on."""
         first = self._lines[0].split(self._separator) if self._lines else []
-        places = {name: place for name, place in self._place.items() if first and is_float(first[place])}
-        try:
-            found = self._read(list(places.values()))
-        except ValueError:
-            return {}
-        return dict(zip(places, found.T, strict=True))
+        begun = [(name, place) for name, place in self._place.items() if first and self._begins(first, place)]
+        ways: tuple[Callable[[], Sequence[str]], ...] = (lambda: self._lines, self._without_marks)
+        for lines in ways:
+            try:
+                found = self._read([place for _, place in begun], lines())
+            except ValueError:
+                continue
+            return dict(zip((name for name, _ in begun), found.T, strict=True))
+        return {}
 
-    def _read(self, places: Sequence[int]) -> Array:
-        if not places or not self._lines:
-            return np.empty((len(self._lines), len(places)))
+    def _begins(self, first: Sequence[str], place: int) -> bool:
+        """Whether a column begins with a number, after fields that stand for no value."""
+        if first[place] not in USUAL_MARKS:
+            return is_float(first[place])
+        later = (line.split(self._separator, place + 1)[place] for line in self._lines)
+        return is_float(next((text for text in later if text not in USUAL_MARKS), ""))
+
+    def _without_marks(self) -> Sequence[str]:
+        """The lines with ``nan`` in fields that stand for no value."""
+        if self._separator is None:
+            return self._lines
+        text, ends = "\n".join(["", *self._lines, ""]), ("\n", self._separator)
+        # What stands between two such fields belongs to both, and counts once in a pass.
+        for before, mark, after in 2 * list(itertools.product(ends, USUAL_MARKS, ends)):
+            if before + after != "\n\n":
+                text = text.replace(before + mark + after, f"{before}nan{after}")
+        return text[1:-1].split("\n")
+
+    def _read(self, places: Sequence[int], lines: Sequence[str]) -> Array:
+        if not places or not lines:
+            return np.empty((len(lines), len(places)))
         # Exact to the last bit, as Python's own parser is; to that 28_0 is 280, here it is a slip.
-        found = np.loadtxt(self._lines, delimiter=self._separator, usecols=places, comments=None, ndmin=2)
-        if len(found) != len(self._lines):
+        found = np.loadtxt(lines, delimiter=self._separator, usecols=places, comments=None, ndmin=2)
+        if len(found) != len(lines):
             raise ValueError("empty lines")
         return found
 

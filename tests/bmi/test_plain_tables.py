@@ -98,6 +98,20 @@ def test_odd_spellings_are_numbers_or_refused_as_by_the_parser_of_python(separat
         assert not odd.isascii()
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+@pytest.mark.parametrize("mark", ["", "NA"], ids=["blank", "NA"])
+def test_fields_without_a_value_are_read_with_all_the_others_at_once(monkeypatch, separator, mark):
+    rows = [[mark, "1.5", "2", "a"], ["4.25", mark, mark, "none"], ["-7", "8", mark, mark]]
+    lines = [separator.join(row) for row in rows]
+    made = fields(Path("table.csv"), lines, ("a", "b", "c", "d"), separator)
+    reads, read = [], np.loadtxt
+    monkeypatch.setattr(np, "loadtxt", lambda *given, **how: reads.append(how["usecols"]) or read(*given, **how))
+    for name, expected in (("a", [np.nan, 4.25, -7.0]), ("b", [1.5, np.nan, 8.0]), ("c", [2.0, np.nan, np.nan])):
+        assert np.array_equal(made.numbers(name), expected, equal_nan=True)
+    assert reads == [[0, 1, 2], [0, 1, 2]]
+    assert made.texts("d") == ["a", "none", mark]
+
+
 def test_what_is_done_to_a_column_of_numbers_is_not_done_to_the_table():
     made = fields(Path("table.csv"), ["1,2", "3,4"], ("a", "b"), ",")
     made.numbers("a")[:] = np.nan
