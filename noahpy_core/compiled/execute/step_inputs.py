@@ -18,12 +18,16 @@ from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing, State
 from noahpy_core.weather_rows import WeatherRow, WeatherRows
 
-_OPTIONAL = operator.attrgetter(*(path for path, facts in quantities(Forcing) if facts["optional"]))
+_OPTIONAL_OF_STATE, _OPTIONAL_OF_FORCING = (
+    operator.attrgetter(*(path for path, facts in quantities(container) if facts["optional"]))
+    for container in (State, Forcing)
+)
 
 
-def absent_of(forcing: Forcing) -> tuple[bool, ...]:
-    """Whether each field of a forcing that may be absent is so."""
-    return tuple([value is None for value in _OPTIONAL(forcing)])
+def absent_of(given: State | Forcing) -> tuple[bool, ...]:
+    """Whether each field that may be absent is so."""
+    optional = _OPTIONAL_OF_STATE if isinstance(given, State) else _OPTIONAL_OF_FORCING
+    return tuple([value is None for value in optional(given)])
 
 
 class Reader(NamedTuple):

@@ -108,6 +108,28 @@ def test_the_number_of_snow_layers_may_change_between_steps():
         assert state.snow.layer_mass.shape == (layers, 6)
 
 
+def test_a_remainder_of_temperatures_after_states_without_one_is_seen_by_the_step_of_noah():
+    step = step_function(SETUP.model(CASE), "compiled")
+    state, _ = step(*arguments(CASE))
+    soil = dataclasses.replace(state.soil, temperature_remainder=torch.zeros_like(state.soil.temperature))
+    with pytest.raises(ValueError, match=r"^soil.temperature_remainder: the state has one"):
+        step(dataclasses.replace(state, soil=soil), CASE.forcing, CASE.parameters, CASE.dt)
+
+
+@pytest.mark.slow
+def test_a_remainder_of_temperatures_may_come_and_go_between_steps():
+    case = random_case(6, 4, seed=602)
+    model, state = NoahModel(case.column, preset("conservative")), layered(case.state)
+    step, given = step_function(model, "compiled"), (case.forcing, case.parameters, case.dt)
+    for remainder in (None, torch.full_like(state.soil.temperature, 5.0e-4), None):
+        soil = dataclasses.replace(state.soil, temperature_remainder=remainder)
+        start = dataclasses.replace(state, soil=soil)
+        found = step(start, *given)[0].soil
+        fresh = step_function(model, "compiled")(start, *given)[0].soil
+        assert (found.temperature_remainder is None) is (remainder is None)
+        assert torch.equal(found.temperature, fresh.temperature)
+
+
 def test_a_hook_registered_after_the_first_step_is_followed_or_refused():
     model = SETUP.model(CASE)
     strict, lenient = step_function(model, "compiled"), step_function(model)
