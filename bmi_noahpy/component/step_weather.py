@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bmi_noahpy.component.framework_inputs import FrameworkInputs, MissingInput
 from bmi_noahpy.component.step_errors import MissingForcing
 from bmi_noahpy.component.variables import INPUTS, OUTPUTS
 from bmi_noahpy.component.weather import Weather
-from bmi_noahpy.forcing.monthly import monthly_value
-from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.runs.run import Run
 
 SECONDS_OF_A_DAY = 86400
@@ -27,16 +24,15 @@ class StepWeather:
     Parameters
     ----------
     run : With its file, if it has one, and its prescribed vegetation.
-    like : A tensor ``[column]`` of the number type and on the device of the run.
     """
 
-    def __init__(self, run: Run, like: Tensor) -> None:
-        self._run, self._like = run, like
+    def __init__(self, run: Run) -> None:
+        self._run = run
         # Whole days since 1970, since the hour does not matter.
         self._vegetation_of: tuple[int | None, dict[str, Tensor | None]] = None, {}
-        self._days: tuple[int, dict[str, Tensor]] = 0, {}
+        self._days: tuple[int, dict[str, Tensor | None]] = 0, {}
         """First of some days, and the vegetation of each."""
-        self._stretch = max(1, min(DAYS_AT_ONCE, NUMBERS_AT_ONCE // like.numel()))
+        self._stretch = max(1, min(DAYS_AT_ONCE, NUMBERS_AT_ONCE // run.domain.columns))
         self._begins = int(run.start.astype("datetime64[s]").astype(np.int64))
         self._last: Weather | None = None
 
@@ -94,20 +90,11 @@ class StepWeather:
             return self._vegetation_of[1]
         first, days = self._days
         if not (days and 0 <= day - first < self._stretch):
-            first, days = self._days = day, self._vegetation_from(day)
-        found: dict[str, Tensor | None] = {quantity: values[day - first] for quantity, values in days.items()}
+            moments = np.datetime64(day, "D") + np.arange(self._stretch)
+            first, days = self._days = day, self._run.vegetation(moments)
+        found = {name: None if values is None else values[day - first] for name, values in days.items()}
         self._vegetation_of = day, found
         return found
-
-    def _vegetation_from(self, day: int) -> dict[str, Tensor]:
-        """Vegetation of some days from one on."""
-        moments = np.datetime64(day, "D") + np.arange(self._stretch)
-        monthly = {quantity: self._run.prescribed.value(quantity) for quantity in VEGETATION}
-        return {
-            quantity: torch.as_tensor(monthly_value(values, moments)).to(self._like)
-            for quantity, values in monthly.items()
-            if values is not None
-        }
 
 
 def _input_names(fields: tuple[str, ...]) -> list[str]:

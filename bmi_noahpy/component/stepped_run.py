@@ -60,7 +60,7 @@ class SteppedRun:
         layout = Layout(run.domain.columns)
         if not run.domain.complete and keeps_shape(run.domain, packed=packed):
             layout = Layout(run.domain.columns, run.domain.places, math.prod(run.domain.shape))
-        self._weather = StepWeather(run, run.initial_state.skin_temperature)
+        self._weather = StepWeather(run)
         self.values = ValueStore(
             run.initial_state,
             run.parameters,

@@ -62,16 +62,19 @@ class Run:
         model = NoahModel(column, self.configuration.schemes).to(self.device)
         return model, map_tensors(lambda value: value.to(self.device), self.parameters)
 
-    def vegetation(self, step: int) -> dict[str, Tensor | None]:
-        """Vegetation the configuration prescribes for a step (counted from 0), by field of `Forcing`, ``[column]``.
+    def vegetation(self, moments: Any) -> dict[str, Tensor | None]:
+        """Vegetation the configuration prescribes, by field of `Forcing`, ``[column]`` or ``[moment, column]``.
 
-        None where the configuration says nothing. Months repeat every year, so any step has a value.
+        None where the configuration says nothing. Months repeat every year, so any moment has a value.
+
+        Parameters
+        ----------
+        moments : One datetime64, or an array of them.
         """
-        moment = self.start + np.timedelta64(round(step * self.step), "s")
         values: dict[str, Tensor | None] = {}
         for quantity in VEGETATION:
             monthly = self.prescribed.value(quantity)
-            values[quantity] = None if monthly is None else self._tensor(monthly_value(monthly, moment))
+            values[quantity] = None if monthly is None else self._tensor(monthly_value(monthly, moments))
         return values
 
     @functools.cached_property

@@ -109,12 +109,14 @@ def test_prescribed_vegetation_reaches_every_step(tmp_path):
     assert first.leaf_area_index.tolist() == [2.5]
     assert first.snow_free_albedo is None
     assert first.vegetation_fraction.item() == pytest.approx(0.5 + (0.1 - 0.5) * 17 / 31)
-    assert run.vegetation(0)["vegetation_fraction"].tolist() == first.vegetation_fraction.tolist()
-    assert run.vegetation(0)["snow_free_albedo"] is None
+    assert run.vegetation(run.start)["vegetation_fraction"].tolist() == first.vegetation_fraction.tolist()
+    assert run.vegetation(run.start)["snow_free_albedo"] is None
 
 
 def test_vegetation_is_known_beyond_the_end_of_the_run():
-    assert prepare(read({"vegetation.fraction": 0.3})).vegetation(100_000)["vegetation_fraction"].tolist() == [0.3]
+    assert prepare(read({"vegetation.fraction": 0.3})).vegetation(np.datetime64("2044-07-09"))[
+        "vegetation_fraction"
+    ].tolist() == [0.3]
 
 
 def test_columns_of_a_grid_are_computed_as_if_alone(tmp_path):
