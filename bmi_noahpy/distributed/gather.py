@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import netCDF4
 import numpy as np
 
 from bmi_noahpy.atomic import partial_path, replace_folder, replaced
 from bmi_noahpy.distributed.plan import Tile, planned_identity
 from bmi_noahpy.files.netcdf import NotNetcdf, open_netcdf_file
+from bmi_noahpy.output.chunks import encoder, put
 from bmi_noahpy.output.layout import create_file
 from bmi_noahpy.output.sampling import make_sampler
 from bmi_noahpy.output.variables import choose_variables, has_snow_layers
@@ -63,23 +65,29 @@ def _gather(path: Path, run: Run, spec: Any, tiles: Sequence[Tile], folder: Path
     columns = make_sampler(
         variables, every=spec.every, daily=spec.daily or (), step=float(run.step), start=run.start
     ).columns
+    encode = encoder(int(spec.compression))
+    with create_file(path, run, columns, int(spec.compression)) as made:
+        made.setncattr(GATHERED, planned_identity(folder))
     with ExitStack() as stack:
         parts = [stack.enter_context(netCDF4.Dataset(tile.output(folder))) for tile in tiles]
-        whole = stack.enter_context(create_file(path, run, columns, int(spec.compression)))
-        whole.setncattr(GATHERED, planned_identity(folder))
         for part in parts:
             part.set_auto_mask(False)
+        whole = stack.enter_context(h5py.File(path, "r+"))
         for name in ("time", "time_bnds"):
-            whole[name][:] = parts[0][name][:]
+            values = parts[0][name][:]
+            whole[name].resize(len(values), axis=0)
+            whole[name][:] = values
         for column in columns:
-            shape = parts[0][column.name].shape
-            for rows in _blocks(shape, run.domain.columns):
+            variable, shape = whole[column.name], parts[0][column.name].shape
+            variable.resize(shape[0], axis=0)
+            for rows in _blocks(shape, run.domain.columns, variable.chunks[0]):
                 values = np.concatenate([part[column.name][rows] for part in parts], axis=-1)
-                whole[column.name][rows] = run.domain.scatter(values)
+                put(variable, rows.start, run.domain.scatter(values), encode)
 
 
-def _blocks(shape: tuple[int, ...], columns: int) -> Iterator[slice]:
-    """Ranges of records that fit into memory."""
-    length = max(BLOCK_BYTES // (8 * columns * int(np.prod(shape[1:-1], dtype=np.int64))), 1)
+def _blocks(shape: tuple[int, ...], columns: int, chunk: int) -> Iterator[slice]:
+    """Ranges of records that fit into memory, each from the beginning of a chunk on."""
+    chunks = BLOCK_BYTES // (8 * chunk * columns * int(np.prod(shape[1:-1], dtype=np.int64)))
+    length = max(chunks, 1) * chunk
     for first in range(0, shape[0], length):
         yield slice(first, min(first + length, shape[0]))
