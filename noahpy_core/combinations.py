@@ -12,6 +12,7 @@ from noahpy_core.physics.enthalpy import EnthalpySoilHeat
 from noahpy_core.physics.exchange_louis import Louis1979
 from noahpy_core.physics.freezing import FreezingCurve
 from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
+from noahpy_core.physics.infiltration import Schaake1996
 from noahpy_core.physics.snow import NoahSnow, NoahSnowMelt
 from noahpy_core.physics.snow_layered import LayeredSnow
 from noahpy_core.physics.snow_processes import LayeredPiece, NoahsOwn
@@ -97,6 +98,10 @@ RULES = (
     Rule(
         "soil_water", SoilWaterStep, "ice_impedance", (NiuYang2006Impedance,),
         "Only the Richards equation reads it (soil_water: richards); what ice does to Noah's is in soil_hydraulics.",
+    ),
+    Rule(
+        "soil_water", SoilWaterStep, "infiltration", (Schaake1996, LimitedScheme),
+        "Noah's soil water has no limit of its own to what enters; the Richards equation has (soil_water: richards).",
     ),
 )  # fmt: skip
 

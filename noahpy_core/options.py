@@ -120,6 +120,7 @@ class Options:
         "schaake1996",
         schaake1996="physics.infiltration:Schaake1996",
         koren1999="physics.infiltration:Koren1999Infiltration",
+        ponding="physics.infiltration:Ponding",
     )
     soil_hydraulics: Choice = _scheme_of(
         "zhang2007", noah="physics.soil_hydraulics:NoahHydraulics", zhang2007="physics.soil_hydraulics:Zhang2007"

@@ -12,6 +12,8 @@ from noahpy_core.numerics import at_least, safe_divide
 from noahpy_core.parameters import Parameters
 
 SECONDS_PER_DAY = 86400.0
+UNLIMITED = 1.0e3
+"""Beyond any supply. [kg m-2 s-1]"""
 
 
 class Schaake1996(ModelPart):
@@ -95,3 +97,27 @@ class Koren1999Infiltration(Schaake1996):
         permeable = 1.0 - torch.exp(-a) * (1.0 + a + a * a / 2.0)
         capacity = super().forward(liquid, ice, supply, wilting_point, parameters, dt)
         return capacity * torch.where(ice_depth > 1.0e-2, permeable, 1.0)
+
+
+class Ponding(ModelPart):
+    """No capacity besides what the ground lets in under a pond of no depth, which the Richards equation knows."""
+
+    def forward(
+        self,
+        liquid: Tensor,
+        ice: Tensor,
+        supply: Tensor,
+        wilting_point: Tensor,
+        parameters: Parameters,
+        dt: Tensor | float,
+    ) -> Tensor:
+        """More than any supply; arguments as in `Schaake1996`. [kg m-2 s-1]
+
+        Parameters
+        ----------
+        liquid, ice, wilting_point : ``[layer, column]``. [m3 m-3]
+        supply : Water reaching the ground, ``[column]``. [kg m-2 s-1]
+        parameters : Not read.
+        dt : Length of the step. [s]
+        """
+        return torch.full_like(supply, UNLIMITED)

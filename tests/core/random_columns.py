@@ -383,5 +383,5 @@ def _can_stand(slot: str, name: str) -> bool:
 
 def option_combinations() -> Iterator[Options]:
     """Every combination of the built-in schemes of Noah's step."""
-    for names in product(*(SCHEMES[slot] for slot in VARIED_SLOTS)):
+    for names in product(*(standard_schemes()[slot] for slot in VARIED_SLOTS)):
         yield Options(**dict(zip(VARIED_SLOTS, names, strict=True)))
