@@ -44,8 +44,12 @@ HEAT_CAPACITY_SOIL_WATER = 4.2e6
 """[J m-3 K-1]"""
 HEAT_CAPACITY_SOIL_ICE = 2.106e6
 """[J m-3 K-1]"""
+WATER_HEAT = HEAT_CAPACITY_SOIL_WATER / WATER_DENSITY
+"""Specific heat of liquid water by that of the soil's. [J kg-1 K-1]"""
 HEAT_CAPACITY_SOIL_AIR = 1004.0
 """[J m-3 K-1]"""
 
 MINIMUM_MOISTURE = 0.02
 """Smallest total soil water Noah allows; water it creates is booked as a numerical source. [m3 m-3]"""
+GHOST_MASS = 1.0e-6
+"""Snow added where a quotient of stores is taken, so that an empty pack has a density and a temperature. [kg m-2]"""

@@ -92,6 +92,11 @@ class Container:
         return ((path, value, metadata) for path, value, metadata in self._members() if isinstance(value, Tensor))
 
 
+def map_leaves(function: Callable[[Any], Any], container: Self) -> Self:
+    """A container with a function applied to everything in it, tensors or arrays (None is kept)."""
+    return container._mapped(function)
+
+
 def _choice(columns: Any, number: int) -> Any:
     """What columns are chosen by, as torch understands it."""
     import torch

@@ -17,6 +17,7 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.differentiation import has_kernels, is_transformed
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, is_compiled
+from noahpy_core.first_state import Making, first_state
 from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
@@ -26,12 +27,9 @@ from noahpy_core.profile_checks import check_initial, check_profiles
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
 from noahpy_core.shape_checks import check_shapes, for_all_columns
-from noahpy_core.state import Fluxes, Forcing, SnowState, SoilState, State, SurfaceMemory
+from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.trees import tree_leaves
 
-INITIAL_EMISSIVITY = 0.96
-INITIAL_CONDUCTANCE = 1.0e-4
-"""First guess of the exchange conductances. [m s-1]"""
 DEFAULT_MEMORY = 512 * 2**20
 """Memory for state checkpoints of a differentiated run. [byte]"""
 
@@ -89,23 +87,24 @@ def initial_state(
             "specific_humidity": specific_humidity,
         },
     )
-    like = skin_temperature
-    soil = SoilState(soil_temperature, soil_liquid, positive_part(soil_moisture - soil_liquid))
-    surface = SurfaceMemory(
+    state = first_state(
+        Making(torch.full_like, positive_part),
+        soil_temperature=soil_temperature,
+        soil_moisture=soil_moisture,
+        soil_liquid=soil_liquid,
+        skin_temperature=skin_temperature,
+        snow_water_equivalent=snow_water_equivalent,
+        snow_depth=snow_depth,
+        canopy_water=canopy_water,
         albedo=albedo,
-        emissivity=torch.full_like(like, INITIAL_EMISSIVITY),
         roughness_length=roughness_length,
-        snow_free_roughness_length=roughness_length,
         specific_humidity=specific_humidity,
-        aerodynamic_conductance=torch.full_like(like, INITIAL_CONDUCTANCE),
-        momentum_conductance=torch.full_like(like, INITIAL_CONDUCTANCE),
     )
-    snow = SnowState(snow_water_equivalent, snow_depth, torch.zeros_like(like))
-    if snow_layers:
-        snow = layered_snow(snow, skin_temperature, snow_layers)
-        # Layers are of the column that closes, which keeps all digits of its heat.
-        soil = dataclasses.replace(soil, temperature_remainder=torch.zeros_like(soil_temperature))
-    return State(soil, snow, surface, canopy_water, skin_temperature)
+    if not snow_layers:
+        return state
+    # Layers are of the column that closes, which keeps all digits of its heat.
+    soil = dataclasses.replace(state.soil, temperature_remainder=torch.zeros_like(soil_temperature))
+    return dataclasses.replace(state, soil=soil, snow=layered_snow(state.snow, skin_temperature, snow_layers))
 
 
 def equilibrium_liquid(

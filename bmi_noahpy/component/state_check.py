@@ -23,8 +23,8 @@ from bmi_noahpy.runs.bounds import (
     first_outside,
     room_for_water,
 )
+from noahpy_core.constants import GHOST_MASS
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.snow_layers import GHOST_MASS
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import State
 

@@ -9,10 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_HEAT
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.snow_layers import GHOST_MASS
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT
 from noahpy_core.quantities import get_quantity
 from noahpy_core.state import State
 

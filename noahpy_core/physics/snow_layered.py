@@ -9,13 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_HEAT
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
 from noahpy_core.parameters import LAYERED_SNOW, SnowParameters
 from noahpy_core.physics.atmosphere import Air
 from noahpy_core.physics.snow_layers import (
-    GHOST_MASS,
     Patch,
     Snowfall,
     SnowLayers,
@@ -26,7 +25,6 @@ from noahpy_core.physics.snow_layers import (
     with_snowfall,
 )
 from noahpy_core.physics.snow_processes import LARGEST_SNOW_DENSITY, SMALLEST_CONDUCTIVITY
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT
 from noahpy_core.state import Forcing, SnowState
 
 LARGEST_SUBLIMATION = 0.35

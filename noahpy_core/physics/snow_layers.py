@@ -13,13 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
 from noahpy_core.numerics import at_least, at_most, positive_part
 
 SNOW_TARGETS = (0.1, 0.3)
 """Thickness that the upper layers of a deep pack tend to, from the top; the lowest takes the rest. [m]"""
-GHOST_MASS = 1.0e-6
-"""Snow added where a quotient of stores is taken, so that an empty pack has a density and a temperature. [kg m-2]"""
 GHOST_DENSITY = 100.0
 """[kg m-3]"""
 ICE_DENSITY = 917.0

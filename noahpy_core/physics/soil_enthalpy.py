@@ -15,15 +15,12 @@ from torch import Tensor
 from noahpy_core.constants import (
     HEAT_CAPACITY_SOIL_ICE,
     HEAT_CAPACITY_SOIL_WATER,
-    WATER_DENSITY,
+    WATER_HEAT,
 )
 from noahpy_core.numerics import at_most, positive_part, solve_tridiagonal
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.soil_heat import FUSION
 from noahpy_core.state import SoilState
-
-WATER_HEAT = HEAT_CAPACITY_SOIL_WATER / WATER_DENSITY
-"""Specific heat of liquid water. [J kg-1 K-1]"""
 
 
 class SoilStore(NamedTuple):

@@ -24,10 +24,10 @@ from profiled_kernels import ProfiledFunction, ProfiledProgram
 from report import MICROSECOND, table
 from timing import Action, side_by_side
 
-import noahpy_core.compiled.execute.case as compiled
+import noahpy_core.compiled.execute.collect as compiled
 from noahpy_core import preset, run
 from noahpy_core.compiled.execute.program import vector_target
-from noahpy_core.compiled.record.step_graph import Shape
+from noahpy_core.compiled.shape import Shape
 from noahpy_core.trees import map_tensors
 
 REPEATS, WINDOW = 30, 3
@@ -139,7 +139,7 @@ def count(site: Site, wanted: str) -> tuple[list[ProfiledFunction], int]:
 
     def program(shape: Shape, *, single: bool, device: torch.device) -> ProfiledProgram:
         if single not in programs:
-            programs[single] = ProfiledProgram(shape, vector_target(shape.dtype, single=single))
+            programs[single] = ProfiledProgram(shape, vector_target(shape.number, single=single))
         return programs[single]
 
     functions: list[ProfiledFunction] = []

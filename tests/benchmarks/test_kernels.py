@@ -13,7 +13,7 @@ from timing import seconds
 from torch import Tensor, nn
 
 from noahpy_core import NoahModel, preset
-from noahpy_core.compiled.execute.case import collect, why_not_compiled
+from noahpy_core.compiled.execute.collect import collect, why_not_compiled
 from noahpy_core.compiled.execute.program import Kind, Program, vector_target
 from noahpy_core.compiled.record.step_graph import Wanted
 
@@ -68,7 +68,7 @@ OPERATIONS = {"GELU by erf": nn.GELU(), "a convolution": OfNeighbours(), "tanh":
 def test_a_kernel_is_made(report: Report, scheme: str, kind: str, single: bool) -> None:
     site = make_site(2, 1, layers=LAYERS, schemes=SCHEMES[scheme])
     shape, _, _ = collect(site.model, site.trees, STEP)
-    program = Program(shape, vector_target(torch.float64, single=single))
+    program = Program(shape, vector_target("float64", single=single))
     what = f"making the kernel of {kind}, {scheme}, {'1 column' if single else 'many columns'}"
     report.add(Row(what, seconds(lambda: program._build(KINDS[kind])), "s"))
 

@@ -1,30 +1,19 @@
-"""What kernels have in common: arguments, tables, states in flat form, and the loop over blocks of columns.
-
-A kernel takes one argument, the address of an array of 64-bit integers, laid out as `ARGUMENTS` says. Tables of
-pointers have for each entry its address and the distances, in numbers, between columns, layers and times (`ENTRY`);
-where an address is 0, zero is read, and nothing written.
-"""
+"""What kernels have in common: the reading of arguments and tables, and the loop over blocks of columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-
-from torch import Tensor
 
 from noahpy_core.compiled.emit import thread
 from noahpy_core.compiled.emit.access import support
+from noahpy_core.compiled.emit.arguments import ARGUMENTS, ENTRY, input_sources, state_rows
 from noahpy_core.compiled.emit.code import Writer, usage
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.graph.graph import Node, needed
-from noahpy_core.compiled.record.step_graph import STEP_LENGTH, THICKNESS, WEIGHT, Shape, Source, StepGraph, varying
+from noahpy_core.compiled.record.step_graph import StepGraph, varying
 from noahpy_core.compiled.schedule.schedule import base_of, needs
-
-ARGUMENTS = (
-    "columns", "begin", "end", "first_step", "last_step", "scratch", "inputs", "tables", "outputs", "states",
-    "final", "failures", "gradients",
-)  # fmt: skip
-ENTRY = ("address", "column", "layer", "time")
+from noahpy_core.compiled.shape import STEP_LENGTH, THICKNESS, WEIGHT, Source
 
 
 class Kernel:
@@ -39,27 +28,6 @@ class Kernel:
 
     def __init__(self, name: str, text: str, scratch: int) -> None:
         self.name, self.text, self.scratch = name, text, scratch
-
-
-def input_sources(shape: Shape, constants: Sequence[Tensor]) -> list[tuple[Source, int]]:
-    """What the table of inputs points to, in order, with numbers of layers."""
-    sources: list[tuple[Source, int]] = []
-    for name in ("state", "forcing", "parameters"):
-        sources += [((name, path), layers) for path, layers in shape.fields(name)]
-    sources += [(STEP_LENGTH, 0), (THICKNESS, shape.layers), *shape.weights()]
-    for number, constant in enumerate(constants):
-        if constant.ndim > 1:
-            sources.append((("constant", number), constant.shape[0]))
-    return sources
-
-
-def state_rows(shape: Shape) -> list[tuple[str, int, int]]:
-    """Path, number of layers and first row of each part of a state in flat form, ``[row, column]``."""
-    rows, at = [], 0
-    for path, layers in shape.fields("state"):
-        rows.append((path, layers, at))
-        at += max(layers, 1)
-    return rows
 
 
 class KernelBuilder:

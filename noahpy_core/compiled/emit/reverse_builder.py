@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from noahpy_core.compiled.emit.builder import KernelBuilder
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.graph.graph import Node, needed
-from noahpy_core.compiled.record.step_graph import CHANGE, ReverseGraph, Source, StepGraph
+from noahpy_core.compiled.record.step_graph import CHANGE, ReverseGraph, StepGraph
 from noahpy_core.compiled.schedule.schedule import base_of, needs
+from noahpy_core.compiled.shape import Source
 
 SUMS = frozenset({"sum", "sum" + CHANGE})
 """Containers of what is added up over time."""

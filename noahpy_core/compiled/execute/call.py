@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from noahpy_core.compiled.emit.builder import ARGUMENTS
+from noahpy_core.compiled.emit.arguments import ARGUMENTS
 from noahpy_core.compiled.execute.library import Loaded, vector_bytes
 from noahpy_core.compiled.execute.program import FEWEST_COLUMNS_OF_A_THREAD, Program
 from noahpy_core.compiled.execute.tables import address_of

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-from noahpy_core.compiled.emit.builder import Kernel
-from noahpy_core.compiled.graph.text import graph_text
-from noahpy_core.compiled.record.step_graph import StepGraph
+if TYPE_CHECKING:
+    from noahpy_core.compiled.emit.builder import Kernel
+    from noahpy_core.compiled.record.step_graph import StepGraph
 
 DUMP_VARIABLE = "NOAHPY_DUMP"
 """Environment variable: ``graph``, ``llvm``, or both with a comma."""
@@ -38,6 +39,8 @@ def dump(step: StepGraph, kernel: Kernel) -> None:
     """
     kinds = asked_for()
     if "graph" in kinds:
+        from noahpy_core.compiled.graph.text import graph_text
+
         print(f"; graph of {kernel.name}", *graph_text(step.graph.nodes, step.results), sep="\n", file=sys.stderr)
     if "llvm" in kinds:
         print(kernel.text, file=sys.stderr)

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from noahpy_core.compiled.emit.builder import ARGUMENTS
+from noahpy_core.compiled.emit.arguments import ARGUMENTS
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.driver import DeviceFunction
 from noahpy_core.compiled.execute.library import Loaded
 from noahpy_core.compiled.execute.program import Program, number_of
-from noahpy_core.compiled.execute.tables import address_of
-from noahpy_core.compiled.record.step_graph import Shape
+from noahpy_core.compiled.execute.tables import Numbers, address_of
+from noahpy_core.compiled.shape import Shape
 
 
 class GraphicsFunction:
@@ -36,7 +37,16 @@ class GraphicsProgram(Program):
     """
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
-        super().__init__(shape, CodeTarget(number_of(shape.dtype), 1, 1, "ptx"), device)
+        self._device = device
+        super().__init__(shape, CodeTarget(number_of(shape.number), 1, 1, "ptx"))
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors and kernels are."""
+        return self._device
+
+    def _placed(self, constant: NDArray[Any]) -> Numbers:
+        return torch.from_numpy(constant.copy()).to(self._device)
 
     def call(self, function: Loaded, columns: int, **values: Any) -> None:
         """Start a kernel with arguments by name (`ARGUMENTS`); waits for it only where its steps can fail."""

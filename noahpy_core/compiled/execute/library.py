@@ -11,13 +11,12 @@ import functools
 import hashlib
 import threading
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 import llvmlite
 import llvmlite.binding as llvm
-import torch
 
-from noahpy_core.compiled.emit.thread import TRIPLE
 from noahpy_core.compiled.execute.cache import Artefact, keep, kept
 from noahpy_core.revision import source_digest
 
@@ -65,8 +64,19 @@ def load_or_build(key: str, build: Callable[[], Artefact]) -> Artefact:
 def digest(*parts: Any) -> str:
     """Name in the cache of a kernel described by `parts`, for this machine and these versions."""
     # The source too: a change in a formula must never meet a kernel made before it.
-    text = repr((parts, source_digest(), torch.__version__, llvmlite.__version__, *_processor()))
+    text = repr((parts, source_digest(), torch_version(), llvmlite.__version__, *_processor()))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+@functools.cache
+def torch_version() -> str:
+    """Of torch, which need not be imported for it where it is an installed package."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        import torch
+
+        return str(torch.__version__)
 
 
 def assemble(text: str, processor: str = "cpu") -> bytes:
@@ -87,6 +97,8 @@ def assemble(text: str, processor: str = "cpu") -> bytes:
 
 
 def _graphics_machine() -> Any:
+    from noahpy_core.compiled.emit.thread import TRIPLE
+
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     # The driver translates the code of this level to that of any later processor.

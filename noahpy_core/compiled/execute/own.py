@@ -23,7 +23,8 @@ from noahpy_core.compiled.record.own_step import (
     weights_of,
 )
 from noahpy_core.compiled.record.recorded_values import CannotCompile
-from noahpy_core.compiled.record.step_graph import OwnStep, Shape
+from noahpy_core.compiled.record.step_graph import OwnStep
+from noahpy_core.compiled.shape import Shape, number_name
 from noahpy_core.fixed import hooks_so_far
 from noahpy_core.limited import Limited
 from noahpy_core.model import NoahModel
@@ -177,5 +178,5 @@ def _usual_shape(model: NoahModel) -> Shape:
     absent = frozenset(
         (name, path) for name, container in without for path, facts in quantities(container) if facts["optional"]
     )
-    dtype = model.column.thickness.dtype
-    return Shape(model.options, model.column.layers, dtype, absent, SNOW_LAYERS if layered else 0)
+    number = number_name(model.column.thickness.dtype)
+    return Shape(model.options, model.column.layers, number, absent, SNOW_LAYERS if layered else 0)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.graph.evaluate import evaluate
-from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, THICKNESS, WEIGHT, Shape, StepGraph
+from noahpy_core.compiled.record.step_graph import StepGraph
+from noahpy_core.compiled.shape import CONTAINERS, STEP_LENGTH, THICKNESS, WEIGHT, Shape
 from noahpy_core.model import NoahModel
 from noahpy_core.physics.snow_layered import layered_snow
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity

@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from noahpy_core.compiled.execute.case import Case, build
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.errors import ConvergenceError
-from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def assembled(rows: Sequence[str], outputs: Sequence[str], results: Sequence[Tensor]) -> tuple[State, list[Tensor]]:
+    from noahpy_core.compiled.execute.tables import Numbers
+    from noahpy_core.model import NoahModel
+
+
+def assembled(rows: Sequence[str], outputs: Sequence[str], results: Sequence[Any]) -> tuple[State, list[Any]]:
     """The final state and the outputs asked for, from parts of the state and series in a row.
 
     Parameters
@@ -63,15 +68,17 @@ class Plan:
     ----------
     outputs : Results of each step to return.
     spacing : Steps between the states that are kept for the way back.
+    truncate_every : Steps after which the derivative in time is cut.
+    model : Whose steps these are; None where nothing is taken back.
     """
 
     case: Case
     outputs: tuple[str, ...]
     spacing: int
-    truncate_every: int | None
-    model: NoahModel
+    truncate_every: int | None = None
+    model: NoahModel | None = None
 
-    def forward(self, leaves: Sequence[Tensor], kept: list[Tensor] | None) -> list[Tensor]:
+    def forward(self, leaves: Sequence[Numbers], kept: list[Tensor] | None) -> list[Any]:
         """Parts of the final state and the series of outputs. `kept` receives states, ``[step, row, column]`` each.
 
         With a spacing of 1 these are all states in one tensor, otherwise one state at the start of each stretch.
@@ -99,9 +106,7 @@ class Plan:
         length = self.case.steps if self.spacing == 1 else self.spacing
         return [range(start, min(start + length, self.case.steps)) for start in range(0, self.case.steps, length)]
 
-    def _advance(
-        self, inputs: np.ndarray, outputs: np.ndarray, steps: range, final: Tensor | None, states: Tensor | None = None
-    ) -> None:
+    def _advance(self, inputs: np.ndarray, outputs: np.ndarray, steps: range, final: Any, states: Any = None) -> None:
         case = self.case
         failures = case.program.forward(
             inputs, outputs, case.columns, len(steps), first_step=steps.start, final=final, states=states
@@ -121,7 +126,7 @@ class Plan:
         if self.spacing == 1:
             return kept
         case = self.case
-        states = case.empty_state(len(steps))
+        states: Tensor = case.empty_state(len(steps))
         # Outputs were written the first time; only the states are wanted again.
         nothing = case.program.output_table({}, case.columns)
         self._advance(case.point_to(inputs, kept[0]), nothing, steps, None, states=states)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.call import ForwardCall
-from noahpy_core.compiled.execute.case import Trees, make_case
+from noahpy_core.compiled.execute.case import Trees
+from noahpy_core.compiled.execute.collect import make_case
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
 from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.plan import raise_failure

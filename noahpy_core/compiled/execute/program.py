@@ -1,65 +1,82 @@
-"""The compiled step of a model: its kernels, and calls of them on tensors."""
+"""The compiled step of a model: its kernels, and calls of them on tensors or arrays."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from noahpy_core.compiled.emit.builder import ARGUMENTS, ENTRY, Kernel, input_sources, state_rows
+from noahpy_core.compiled.emit.arguments import ARGUMENTS, ENTRY, input_sources, state_rows
 from noahpy_core.compiled.emit.instructions import CodeTarget
-from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
-from noahpy_core.compiled.emit.second_kernel import second_kernel
-from noahpy_core.compiled.emit.tangent_kernel import tangent_kernel
 from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
 from noahpy_core.compiled.execute.library import Function, Loaded, assemble, digest, load_or_build, vector_bytes
-from noahpy_core.compiled.execute.tables import address_of, entry
-from noahpy_core.compiled.record.second_order import ORDER
-from noahpy_core.compiled.record.step_graph import Shape, Source, StepGraph, Wanted, record_step
+from noahpy_core.compiled.execute.tables import Numbers, address_of, entry
+from noahpy_core.compiled.shape import Shape, Source
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    import torch
+    from torch import Tensor
+
+    from noahpy_core.compiled.emit.builder import Kernel
+    from noahpy_core.compiled.record.step_graph import StepGraph, Wanted
 
 FEWEST_COLUMNS_OF_A_THREAD = 64
 LAYERS_AT_A_TIME = 2
 """Of many columns: elementary functions are long chains of operations, and a processor works on two at once."""
-Kind = Wanted | Literal["tangent"] | tuple[Literal["second"], Wanted] | None
+Kind: TypeAlias = 'Wanted | Literal["tangent"] | tuple[Literal["second"], Wanted] | None'
 """Of kernel: steps back, steps with changes, steps back with changes, steps."""
-CPU = torch.device("cpu")
 
 
 class Program:
-    """Compiled steps of one shape, for one kind of code.
+    """Compiled steps of one shape on the CPU, for one kind of code.
+
+    Calls take tensors and arrays alike. Torch is imported where a kernel has to be made, not where it is in the cache.
 
     Parameters
     ----------
     shape : Schemes, layers, number type.
     target : What code is made.
-    device : Where tensors and kernels are.
     """
 
-    def __init__(self, shape: Shape, target: CodeTarget, device: torch.device = CPU) -> None:
-        self.shape, self.target, self.device = shape, target, device
+    def __init__(self, shape: Shape, target: CodeTarget) -> None:
+        self.shape, self.target = shape, target
         self.steps_forward = self._function(None)
         self.message = "; ".join(dict.fromkeys(self.steps_forward.artefact.messages))
-        self.constants = [torch.from_numpy(array.copy()).to(device) for array in self.steps_forward.artefact.constants]
+        self.constants = [self._placed(array) for array in self.steps_forward.artefact.constants]
         self.sources = input_sources(shape, self.constants)
         self.position = {source: k for k, (source, _) in enumerate(self.sources)}
         self.rows = state_rows(shape)
         self.row_count = sum(max(layers, 1) for _, layers, _ in self.rows)
         self.results = shape.results()
         self.result_position = {path: k for k, (path, _) in enumerate(self.results)}
-        self.tables = np.array([constant.data_ptr() for constant in self.constants], dtype=np.int64)
+        self.tables = np.array([address_of(constant) for constant in self.constants], dtype=np.int64)
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors and kernels are."""
+        import torch
+
+        return torch.device("cpu")
+
+    def _placed(self, constant: NDArray[Any]) -> Numbers:
+        """A constant of the steps where kernels can read it."""
+        found: Numbers = constant.copy()
+        return found
 
     # --- tables -----------------------------------------------------------------------------------------------------
 
-    def input_table(self, tensors: Mapping[Source, Tensor], columns: int, *, own: bool = True) -> np.ndarray:
+    def input_table(self, tensors: Mapping[Source, Numbers], columns: int, *, own: bool = True) -> np.ndarray:
         """Addresses and distances of inputs, or of room for derivatives with respect to them; 0 where none is given.
 
         Parameters
@@ -73,7 +90,7 @@ class Program:
                 table[k] = entry(tensor, layers, columns, timed=source[0] == "forcing", name=".".join(map(str, source)))
         return table
 
-    def output_table(self, tensors: Mapping[str, Tensor], columns: int) -> np.ndarray:
+    def output_table(self, tensors: Mapping[str, Numbers], columns: int) -> np.ndarray:
         """The same for results, ``[time, ..., column]`` each, by path; what is left out is not written."""
         table = np.zeros((len(self.results), len(ENTRY)), dtype=np.int64)
         for path, tensor in tensors.items():
@@ -90,8 +107,8 @@ class Program:
         columns: int,
         steps: int,
         *,
-        states: Tensor | None = None,
-        final: Tensor | None = None,
+        states: Numbers | None = None,
+        final: Numbers | None = None,
         first_step: int = 0,
     ) -> np.ndarray | None:
         """Take steps. Returns the first step of each column that was not solved (-1 for none), None if all were.
@@ -123,7 +140,7 @@ class Program:
         outputs: np.ndarray,
         columns: int,
         steps: int,
-        final: Tensor | None = None,
+        final: Numbers | None = None,
     ) -> np.ndarray | None:
         """Take steps, and find their change in one direction. Returns as `forward`.
 
@@ -216,7 +233,7 @@ class Program:
 
     def call(self, function: Loaded, columns: int, **values: Any) -> None:
         """Call a kernel with arguments by name (`ARGUMENTS`), columns divided among threads."""
-        threads = min(torch.get_num_threads(), columns // FEWEST_COLUMNS_OF_A_THREAD)
+        threads = min(thread_count(), columns // FEWEST_COLUMNS_OF_A_THREAD)
         if threads <= 1:
             self._part(function, columns, 0, columns, values)
             return
@@ -272,6 +289,9 @@ class Program:
         return Function(artefact)
 
     def _build(self, kind: Kind) -> Artefact:
+        from noahpy_core.compiled.record.second_order import ORDER
+        from noahpy_core.compiled.record.step_graph import record_step
+
         second = isinstance(kind, tuple)
         step = record_step(self.shape, ORDER) if second else record_step(self.shape)
         kernel = kernel_of(step, self.target, kind)
@@ -284,6 +304,10 @@ class Program:
 
 def kernel_of(step: StepGraph, target: CodeTarget, kind: Kind) -> Kernel:
     """The text of a kernel."""
+    from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
+    from noahpy_core.compiled.emit.second_kernel import second_kernel
+    from noahpy_core.compiled.emit.tangent_kernel import tangent_kernel
+
     if kind is None:
         return forward_kernel(step, target)
     if kind == "tangent":
@@ -304,16 +328,36 @@ def _scratch(size: int) -> np.ndarray:
     return kept
 
 
-def vector_target(dtype: torch.dtype, *, single: bool) -> CodeTarget:
-    """Code with vectors over the layers of a single column, or over columns."""
+def thread_count() -> int:
+    """How many threads columns are divided among: as torch has it, or would have it by its environment variable."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(told) if told.isdecimal() and int(told) else _processors()
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def vector_target(number: str, *, single: bool) -> CodeTarget:
+    """Code with vectors over the layers of a single column, or over columns.
+
+    Parameters
+    ----------
+    number : Type of numbers, "float64" or "float32".
+    single : Whether there is one column.
+    """
     # A single column has no neighbours to share a vector with, but it has layers.
-    vector = vector_bytes() // (8 if dtype == torch.float64 else 4)
-    return CodeTarget(number_of(dtype), vector if single else LAYERS_AT_A_TIME * vector, 1 if single else vector)
+    vector = vector_bytes() // (8 if number == "float64" else 4)
+    return CodeTarget(number_of(number), vector if single else LAYERS_AT_A_TIME * vector, 1 if single else vector)
 
 
-def number_of(dtype: torch.dtype) -> str:
+def number_of(number: str) -> str:
     """A number type in LLVM's words."""
-    return "double" if dtype == torch.float64 else "float"
+    return "double" if number == "float64" else "float"
 
 
 @functools.cache

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from noahpy_core.compiled.execute.call import ForwardCall, ReverseCall, TangentCall
-from noahpy_core.compiled.execute.case import Trees, make_case
+from noahpy_core.compiled.execute.case import Trees
+from noahpy_core.compiled.execute.collect import make_case
 from noahpy_core.compiled.execute.own import Watch
 from noahpy_core.compiled.execute.plan import raise_failure
 from noahpy_core.compiled.execute.shown import require_shown
-from noahpy_core.compiled.record.step_graph import Source, Wanted
+from noahpy_core.compiled.record.step_graph import Wanted
+from noahpy_core.compiled.shape import Source
 from noahpy_core.model import NoahModel
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import quantities

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.execute.case import NAMES, Case, build, make_case
+from noahpy_core.compiled.execute.case import NAMES, Case, build
+from noahpy_core.compiled.execute.collect import make_case
 from noahpy_core.compiled.execute.plan import Plan, spacing_for
-from noahpy_core.compiled.record.step_graph import CONTAINERS, STEP_LENGTH, Source
+from noahpy_core.compiled.shape import CONTAINERS, STEP_LENGTH, Source
 from noahpy_core.model import NoahModel
 
 

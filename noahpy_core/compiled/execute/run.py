@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from noahpy_core.compiled.execute.case import Trees, make_case
+from noahpy_core.compiled.execute.case import Trees
+from noahpy_core.compiled.execute.collect import make_case
 from noahpy_core.compiled.execute.plan import assembled, results_for
 from noahpy_core.compiled.execute.recipe import Recipe, Tape
 from noahpy_core.compiled.execute.sweep import Sweep

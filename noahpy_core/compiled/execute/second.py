@@ -11,7 +11,7 @@ from torch import Tensor
 from noahpy_core.compiled.execute.plan import Plan, raise_failure
 from noahpy_core.compiled.execute.sweep import by_leaves, room_for, seeded, wanted_of
 from noahpy_core.compiled.execute.tables import numbers_of
-from noahpy_core.compiled.record.step_graph import Source
+from noahpy_core.compiled.shape import Source
 
 
 class SecondSweep:

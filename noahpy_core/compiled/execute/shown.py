@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from noahpy_core.compiled.execute.not_compiled import NotCompiled
-from noahpy_core.compiled.record.step_graph import CONTAINERS, Shape
+from noahpy_core.compiled.shape import CONTAINERS, Shape
 from noahpy_core.quantities import quantities
 from noahpy_core.slot_list import SLOTS
 

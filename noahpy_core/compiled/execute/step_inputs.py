@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from noahpy_core.compiled.emit.builder import ENTRY
-from noahpy_core.compiled.execute.case import negated, unlike
+from noahpy_core.compiled.emit.arguments import ENTRY
+from noahpy_core.compiled.execute.collect import negated, unlike
 from noahpy_core.compiled.execute.tables import entry
-from noahpy_core.compiled.record.step_graph import Source
+from noahpy_core.compiled.shape import Source
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Forcing, State
 from noahpy_core.weather_rows import WeatherRow, WeatherRows

@@ -10,7 +10,8 @@ from torch import Tensor
 from noahpy_core.compiled.execute.case import Case
 from noahpy_core.compiled.execute.plan import Plan
 from noahpy_core.compiled.execute.tables import numbers_of
-from noahpy_core.compiled.record.step_graph import Source, Wanted, group_of
+from noahpy_core.compiled.record.step_graph import Wanted, group_of
+from noahpy_core.compiled.shape import Source
 from noahpy_core.run_checks import warn_of_growth
 
 
@@ -131,6 +132,7 @@ class Sweep:
                 states[piece.start - steps.start :],
                 self.adjoint,
             )
+            assert self.plan.model is not None
             warn_of_growth(self.plan.model, self.cotangents, [self.adjoint])
             if every and piece.start and piece.start % every == 0:
                 # A cut: what comes after it does not reach the steps before.

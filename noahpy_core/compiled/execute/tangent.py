@@ -15,7 +15,7 @@ from noahpy_core.compiled.execute.plan import raise_failure
 from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.execute.recipe import Mask, Recipe, apart, one_after_another, unpacked
 from noahpy_core.compiled.execute.tables import numbers_of
-from noahpy_core.compiled.record.step_graph import Source
+from noahpy_core.compiled.shape import Source
 
 MEMORY = 64 * 2**20
 """For what all directions that are taken at once read, copied for each. [byte]"""

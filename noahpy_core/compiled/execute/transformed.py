@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from noahpy_core.compiled.execute.case import Trees, collect
+from noahpy_core.compiled.execute.case import Trees
+from noahpy_core.compiled.execute.collect import collect
 from noahpy_core.compiled.execute.gradient import Asked, gradient
 from noahpy_core.compiled.execute.plan import assembled, results_for
 from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present, unpacked

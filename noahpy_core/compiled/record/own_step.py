@@ -23,7 +23,8 @@ from noahpy_core.compiled.graph.graph import causes, needed
 from noahpy_core.compiled.graph.text import graph_text
 from noahpy_core.compiled.record.recorded_values import CannotCompile
 from noahpy_core.compiled.record.recorder import StepRecorder
-from noahpy_core.compiled.record.step_graph import WEIGHT, OwnStep, Shape, StepGraph, recorded
+from noahpy_core.compiled.record.step_graph import OwnStep, StepGraph, recorded
+from noahpy_core.compiled.shape import WEIGHT, Shape
 from noahpy_core.differentiation import innermost
 from noahpy_core.limited import Limited
 from noahpy_core.model import NoahModel

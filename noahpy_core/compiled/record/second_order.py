@@ -7,13 +7,13 @@ import dataclasses
 from noahpy_core.compiled.graph.graph import Node, causes, needed
 from noahpy_core.compiled.record.step_graph import (
     ReverseGraph,
-    Source,
     StepGraph,
     Wanted,
     changes_of,
     reverse_constants,
     reverse_step,
 )
+from noahpy_core.compiled.shape import Source
 
 ORDER = 2
 """Of the derivatives that a step must be recorded for."""

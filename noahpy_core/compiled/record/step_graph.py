@@ -14,82 +14,16 @@ from noahpy_core.compiled.graph.derivative import Reverse
 from noahpy_core.compiled.graph.graph import Graph, Node, causes, needed
 from noahpy_core.compiled.graph.tangent import Tangents
 from noahpy_core.compiled.record.recorder import StepRecorder
+from noahpy_core.compiled.shape import CONTAINERS, STEP_LENGTH, THICKNESS, Shape, Source
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options
-from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import get_quantity, quantities, replace_quantity
+from noahpy_core.quantities import get_quantity, replace_quantity
 from noahpy_core.recording import recorded_by
-from noahpy_core.state import LAYER, SNOW_LAYER, Fluxes, Forcing, State
 
-CONTAINERS: dict[str, type] = {"state": State, "forcing": Forcing, "parameters": Parameters}
-WEIGHT = "weight"
-"""Container of what all columns share: weights and constants of schemes that are not built in."""
-STEP_LENGTH, THICKNESS = ("step", "length"), ("column", "thickness")
 CHANGE = " change"
 """What the container of an input is followed by where its change is meant."""
 _VARYING = ("state", "forcing", "cotangent", "adjoint")
 VARYING = frozenset({*_VARYING, *(name + CHANGE for name in _VARYING)})
 """Sources whose values change from step to step."""
-
-Source = tuple[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """What a step is generated for.
-
-    Parameters
-    ----------
-    options : Schemes, all of them built in.
-    layers : Number of soil layers.
-    dtype : Type of numbers.
-    absent : Optional fields that are None, as (container, path).
-    snow_layers : Number of snow layers; 0 for a pack without.
-    own : The step of a model with schemes that are not built in.
-    """
-
-    options: Options
-    layers: int
-    dtype: torch.dtype
-    absent: frozenset[tuple[str, str]]
-    snow_layers: int = 0
-    own: OwnStep | None = None
-
-    def fields(self, container: str) -> list[tuple[str, int]]:
-        """Paths of a container's fields that are there, with their number of layers (0 for none)."""
-        return [
-            (path, self.length(metadata["dims"]))
-            for path, metadata in quantities(CONTAINERS[container])
-            if (container, path) not in self.absent
-        ]
-
-    def key(self) -> tuple[Any, ...]:
-        """All of it, in an order that is the same in every process: what the name of a kernel is made from."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        # A set has another order in every process, and the key must not.
-        schemes, absent = sorted(vars(fields.pop("options")).items()), sorted(fields.pop("absent"))
-        own = fields.pop("own")
-        return schemes, absent, sorted((name, str(value)) for name, value in fields.items()), own and own.digest
-
-    def weights(self) -> list[tuple[Source, int]]:
-        """Weights, with their number of values (0 for a single one)."""
-        return [((WEIGHT, name), size) for name, size in self.own.weights] if self.own else []
-
-    def length(self, dims: tuple[str, ...]) -> int:
-        """Number of layers of a quantity with these dimensions, 0 for none."""
-        return {(): 0, LAYER: self.layers, SNOW_LAYER: self.snow_layers}[dims]
-
-    def fluxes(self) -> list[tuple[str, int]]:
-        """Names of fluxes, with their number of layers; the optional ones are those of layered snow."""
-        return [
-            (name, self.length(metadata["dims"]))
-            for name, metadata in quantities(Fluxes)
-            if self.snow_layers or not metadata["optional"]
-        ]
-
-    def results(self) -> list[tuple[str, int]]:
-        """Paths of the next state and names of fluxes, with their number of layers."""
-        return self.fields("state") + self.fluxes()
 
 
 @dataclasses.dataclass

@@ -11,12 +11,12 @@ from noahpy_core.constants import (
     LATENT_HEAT_FUSION,
     LATENT_HEAT_VAPORISATION,
     SPECIFIC_HEAT_ICE,
+    WATER_HEAT,
 )
 from noahpy_core.diagnostics import soil_diagnostics
 from noahpy_core.numerics import at_most, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import LATENT_HEAT_ICE
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT
 from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.steps.conservative.closure import energy_closure, water_closure
 from noahpy_core.steps.conservative.parts import ConservativeParts

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import LATENT_HEAT_FUSION
+from noahpy_core.constants import GHOST_MASS, LATENT_HEAT_FUSION
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import Balance
 from noahpy_core.physics.snow_layered import SnowyGround
-from noahpy_core.physics.snow_layers import GHOST_MASS, SnowLayers
+from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.state import SnowState
 from noahpy_core.steps.conservative.parts import Schemes
 

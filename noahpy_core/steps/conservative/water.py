@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, WATER_DENSITY
+from noahpy_core.constants import FREEZING_POINT, WATER_DENSITY, WATER_HEAT
 from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.soil_enthalpy import WATER_HEAT, carry_heat, soil_after, soil_store
+from noahpy_core.physics.soil_enthalpy import carry_heat, soil_after, soil_store
 from noahpy_core.physics.soil_heat import FUSION
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.physics.sources import placed_water

@@ -14,7 +14,7 @@ from random_columns import TREES, Case, Draw, random_case, standard_schemes
 from torch import Tensor
 
 from noahpy_core import numerics
-from noahpy_core.compiled.record.step_graph import Shape
+from noahpy_core.compiled.shape import Shape, number_name
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -81,7 +81,7 @@ def shape_of(setup: Setup, dtype: torch.dtype = torch.float64) -> Shape:
         for path, _ in quantities(type(tree))
         if get_quantity(tree, path) is None
     }
-    return Shape(setup.options, setup.layers, dtype, frozenset(absent))
+    return Shape(setup.options, setup.layers, number_name(dtype), frozenset(absent))
 
 
 def without_age_from_round_off(case: Case) -> Case:

@@ -257,11 +257,11 @@ def test_the_name_of_a_kernel_depends_on_all_that_its_code_depends_on(monkeypatc
 PROGRAM = """
 import sys
 sys.path[:0] = {paths!r}
-import noahpy_core.compiled.execute.program as program
+import noahpy_core.compiled.record.step_graph as step_graph
 from compiled_cases import ALONE, COVER, taken
 if {refuse}:
     def refuse(shape): raise AssertionError("a step was recorded again")
-    program.record_step = refuse
+    step_graph.record_step = refuse
 case = {setup}.case(9, seed=1)
 print(taken({setup}, case, "compiled").outputs["skin_temperature"].numpy().tobytes().hex())
 """

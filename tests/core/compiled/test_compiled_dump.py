@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import llvmlite.binding as llvm
 import pytest
-import torch
 
 from noahpy_core import Options
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel
 from noahpy_core.compiled.execute import dump
 from noahpy_core.compiled.execute.program import Program, vector_target
-from noahpy_core.compiled.record.step_graph import Shape, record_step
+from noahpy_core.compiled.record.step_graph import record_step
+from noahpy_core.compiled.shape import Shape
 from noahpy_core.quantities import quantities
 from noahpy_core.state import State
 
 ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"]) | {
     ("parameters", f"vegetation.{name}") for name in ("litter_area_index", "moss_resistance")
 }
-SHAPE = Shape(Options(phase_change="enthalpy"), 2, torch.float64, ABSENT)
+SHAPE = Shape(Options(phase_change="enthalpy"), 2, "float64", ABSENT)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_nothing_is_printed_unless_asked_for(made, monkeypatch, capsys):
 def test_anything_else_is_refused_before_a_kernel_is_made(monkeypatch):
     monkeypatch.setenv(dump.DUMP_VARIABLE, "ptx")
     with pytest.raises(ValueError, match=r"NOAHPY_DUMP: 'ptx' is unknown\. Use graph or llvm, or both with a comma"):
-        Program(SHAPE, vector_target(SHAPE.dtype, single=False))._function(None)
+        Program(SHAPE, vector_target(SHAPE.number, single=False))._function(None)
 
 
 def test_a_kernel_that_is_printed_is_made_although_the_cache_has_it(monkeypatch):

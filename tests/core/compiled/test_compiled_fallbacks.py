@@ -65,7 +65,7 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("compiled all the same")
 
     monkeypatch.setattr("noahpy_core.compiled.execute.program.Program.__init__", refuse)
-    monkeypatch.setattr("noahpy_core.compiled.execute.case.program", refuse)
+    monkeypatch.setattr("noahpy_core.compiled.execute.collect.program", refuse)
 
 
 @pytest.mark.parametrize("kind", ["function", "supplied", "trained", "imported"])

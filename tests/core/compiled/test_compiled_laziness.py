@@ -13,8 +13,9 @@ from noahpy_core.compiled.emit import code, kernels
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.execute import programs
 from noahpy_core.compiled.graph.graph import Graph, Node
-from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
+from noahpy_core.compiled.record.step_graph import Wanted, record_step
 from noahpy_core.compiled.schedule.laziness import Laziness, find_laziness, segments
+from noahpy_core.compiled.shape import Shape
 from noahpy_core.options import Options
 from noahpy_core.physics.freezing import Koren1999
 from noahpy_core.quantities import quantities
@@ -24,7 +25,7 @@ LAYERS = 5
 ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if metadata["optional"]) | {
     ("parameters", f"vegetation.{name}") for name in ("litter_area_index", "moss_resistance")
 }
-SHAPE = Shape(Options(), 4, torch.float64, ABSENT)
+SHAPE = Shape(Options(), 4, "float64", ABSENT)
 
 
 def laziness_of(graph: Graph, *kept: Node) -> Laziness:

@@ -17,7 +17,8 @@ from noahpy_core.compiled.execute.program import Program
 from noahpy_core.compiled.graph.evaluate import evaluate
 from noahpy_core.compiled.graph.graph import causes, needed
 from noahpy_core.compiled.record.second_order import ORDER, second_step
-from noahpy_core.compiled.record.step_graph import CHANGE, STEP_LENGTH, THICKNESS, Wanted, record_step
+from noahpy_core.compiled.record.step_graph import CHANGE, Wanted, record_step
+from noahpy_core.compiled.shape import STEP_LENGTH, THICKNESS
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options
 from noahpy_core.presets import preset

@@ -15,7 +15,8 @@ from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
 from noahpy_core.compiled.execute import case as case_module
 from noahpy_core.compiled.execute.library import assemble
 from noahpy_core.compiled.execute.program import Program, number_of
-from noahpy_core.compiled.record.step_graph import Shape, Wanted, record_step
+from noahpy_core.compiled.record.step_graph import Wanted, record_step
+from noahpy_core.compiled.shape import Shape, number_name
 
 COLUMNS = 300
 SHORT = COVER[1]
@@ -28,7 +29,7 @@ def without_vectors(monkeypatch):
 
     def scalar(shape: Shape, **_) -> Program:
         if shape not in programs:
-            programs[shape] = Program(shape, CodeTarget(number_of(shape.dtype), 1, 1))
+            programs[shape] = Program(shape, CodeTarget(number_of(shape.number), 1, 1))
         return programs[shape]
 
     def use(yes: bool) -> None:
@@ -76,7 +77,7 @@ def test_a_kernel_for_graphics_processors_has_a_thread_for_each_column():
 @pytest.mark.skipif(shutil.which("ptxas") is None, reason="needs the assembler ptxas of CUDA")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["double", "float"])
 def test_kernels_for_graphics_processors_are_taken_by_their_assembler(dtype, tmp_path):
-    target, step = CodeTarget(number_of(dtype), 1, 1, "ptx"), record_step(shape_of(SHORT, dtype))
+    target, step = CodeTarget(number_of(number_name(dtype)), 1, 1, "ptx"), record_step(shape_of(SHORT, dtype))
     wanted = Wanted(fluxes=("latent_heat_flux",), forcing=True, constants=("parameters.soil",))
     for kernel in (forward_kernel(step, target), reverse_kernel(step, target, wanted)):
         file = tmp_path / f"{kernel.name}.ptx"
