@@ -76,7 +76,7 @@ class StateCheck:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[State, _View]] = {}
-        self._room: tuple[Parameters, Tensor, Array] | None = None
+        self._room: tuple[Parameters, Array, Array] | None = None
 
     def __call__(self, state: State, parameters: Parameters, step: int) -> None:
         """Look at the state after a step.
@@ -102,7 +102,7 @@ class StateCheck:
             return
         self._find(state, porosity, step)
 
-    def _find(self, state: State, porosity: Tensor, step: int) -> None:
+    def _find(self, state: State, porosity: Array, step: int) -> None:
         """Raise for the first value that is wrong, if there is one."""
         for path, read in READERS.items():
             value = read(state)
@@ -113,11 +113,11 @@ class StateCheck:
         if found is not None:
             raise ImpossibleStep(step, found.path, found.column, found.value, found.bounds)
 
-    def _room_of(self, parameters: Parameters) -> tuple[Tensor, Array]:
+    def _room_of(self, parameters: Parameters) -> tuple[Array, Array]:
         """What the pores hold, and the most that counts as no more."""
         if self._room is None or self._room[0] is not parameters:
             porosity = room_for_water(parameters)
-            self._room = parameters, porosity, porosity.numpy() + WATER_SLACK
+            self._room = parameters, porosity, porosity + WATER_SLACK
         return self._room[1:]
 
     def _view_of(self, state: State) -> _View:
@@ -166,8 +166,8 @@ def _is_possible(enthalpy: Array, mass: Array) -> bool:
     return _all(enthalpy >= COLDEST_SNOW * held) and _all(enthalpy <= HOTTEST_SNOW * held)
 
 
-def _as_series(state: State, paths: Sequence[str]) -> dict[str, Tensor]:
-    return {path: get_quantity(state, path)[None].cpu() for path in paths}
+def _as_series(state: State, paths: Sequence[str]) -> dict[str, Array]:
+    return {path: _array(get_quantity(state, path)[None]) for path in paths}
 
 
 def _memory(leaves: dict[str, Tensor]) -> list[tuple[Array, Array, Array]]:

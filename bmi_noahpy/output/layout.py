@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from bmi_noahpy.output.chunks import records_of_chunk, storage
 from bmi_noahpy.output.sampling import Column
 from bmi_noahpy.region.domain import Domain
+from noahpy_core.leaves import array_of
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 CONVENTIONS = "CF-1.11"
@@ -42,13 +43,13 @@ class Layout:
     them, else numbers, with depths in the coordinate ``layer_depth``.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: AnyRun) -> None:
         self.run = run
         self.domain: Domain = run.domain
         self.cells = self.domain.shape if self.domain.dimensions else ()
         self.columns = self.domain.columns
         self.horizontal = self.domain.dimensions
-        self.thickness = _numpy(run.model.column.thickness)
+        self.thickness = array_of(run.thickness).astype(np.float64)
         self.layers = self.thickness.shape[0]
         pack = run.initial_state.snow.layer_mass
         self.snow_layers = 0 if pack is None else pack.shape[0]
@@ -64,9 +65,9 @@ class Layout:
         """The attribute that names the coordinate reference system, where there is one."""
         return {} if self.domain.projection is None else {"grid_mapping": self.domain.projection.name}
 
-    def array(self, tensor: Any) -> NDArray[np.float64]:
+    def array(self, numbers: Any) -> NDArray[np.float64]:
         """A copy of ``[..., column]`` values in the shape they have in the file."""
-        values = _numpy(tensor)
+        values = array_of(numbers).astype(np.float64, copy=False)
         if values.shape[-1] != self.columns:
             values = np.broadcast_to(values, (*values.shape[:-1], self.columns))
         return np.array(self.domain.scatter(values))
@@ -81,7 +82,7 @@ class Layout:
         return found
 
 
-def create_file(path: Path, run: Run, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:
+def create_file(path: Path, run: AnyRun, columns: Sequence[Column], compression: int) -> netCDF4.Dataset:
     """A new netCDF-4 file with everything but records; the caller closes it."""
     dataset = netCDF4.Dataset(path, "w", format="NETCDF4")
     try:
@@ -101,10 +102,9 @@ def create_file(path: Path, run: Run, columns: Sequence[Column], compression: in
     return dataset
 
 
-def _global_attributes(dataset: netCDF4.Dataset, run: Run) -> None:
+def _global_attributes(dataset: netCDF4.Dataset, run: AnyRun) -> None:
     created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     source = f"NoahPy {_version()}"
-    options = getattr(run.model, "options", None)
     dataset.setncatts(
         {
             "Conventions": CONVENTIONS,
@@ -115,7 +115,7 @@ def _global_attributes(dataset: netCDF4.Dataset, run: Run) -> None:
             "Wu et al. 2018, doi:10.1002/ppp.1971",
             "configuration": yaml.safe_dump(run.configuration.model_dump(mode="json"), sort_keys=False),
             "soil_classes": numbering(run.configuration.soil.table),
-            "options": json.dumps(vars(options), default=str) if options is not None else "",
+            "options": json.dumps(vars(run.schemes), default=str),
             "step_seconds": float(run.step),
         }
     )
@@ -133,7 +133,7 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _time(dataset: netCDF4.Dataset, run: Run) -> None:
+def _time(dataset: netCDF4.Dataset, run: AnyRun) -> None:
     dataset.createDimension("time", None)
     dataset.createDimension("bnds", 2)
     start = str(run.start.astype("datetime64[s]")).replace("T", " ")
@@ -260,9 +260,3 @@ def _parameters(group: netCDF4.Group, layout: Layout, parameters: Parameters) ->
         attributes = {key: metadata[key] for key in ("units", "long_name", "standard_name") if metadata[key]}
         variable.setncatts(attributes | layout.mapping)
         variable[...] = layout.array(value)
-
-
-def _numpy(tensor: Any) -> NDArray[np.float64]:
-    if hasattr(tensor, "detach"):
-        tensor = tensor.detach().cpu().numpy()
-    return np.asarray(tensor, dtype=np.float64)

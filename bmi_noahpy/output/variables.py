@@ -7,14 +7,15 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from noahpy_core.errors import KeyedError
 from noahpy_core.quantities import quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 INSTANTANEOUS_FLUXES = frozenset({"snow_cover_fraction", "soil_water_storage", "root_zone_saturation"})
@@ -55,7 +56,8 @@ class UnknownOutputVariable(KeyedError):
     """A name in ``output.variables`` that no quantity has."""
 
 
-Values: TypeAlias = "Mapping[str, Tensor | None]"
+Array = NDArray[Any]
+Values: TypeAlias = Mapping[str, Array | None]
 """Quantities of some steps by dotted path, ``[..., column]``; those of the forcing with the prefix ``forcing.``."""
 
 FORCING = "forcing."
@@ -72,7 +74,7 @@ class OutputVariable:
     path : Dotted name, as configurations give it: ``soil.temperature``.
     mean : True when a value is the mean over its step, False when it is valid at the end of it.
     needs : Paths of the quantities it is made of, in `State` or `Fluxes`, or in `Forcing` after ``forcing.``.
-    read : The tensor, with the dimensions of what is needed, out of these quantities; None where the run has none.
+    read : The numbers, with the dimensions of what is needed, out of these quantities; None where the run has none.
     """
 
     path: str
@@ -82,7 +84,7 @@ class OutputVariable:
     dims: tuple[str, ...]
     mean: bool
     needs: tuple[str, ...]
-    read: Callable[[Values], Tensor | None]
+    read: Callable[[Values], Array | None]
 
     @property
     def name(self) -> str:
@@ -96,7 +98,7 @@ class OutputVariable:
 
 
 def _of(container: type, prefix: str, mean: Callable[[str], bool]) -> list[OutputVariable]:
-    def reader(path: str) -> Callable[[Values], Tensor | None]:
+    def reader(path: str) -> Callable[[Values], Array | None]:
         return lambda values: values[path]
 
     return [
@@ -114,24 +116,22 @@ def _of(container: type, prefix: str, mean: Callable[[str], bool]) -> list[Outpu
     ]
 
 
-def _given(values: Values, *paths: str) -> list[Tensor]:
+def _given(values: Values, *paths: str) -> list[Array]:
     return [value for value in (values[path] for path in paths) if value is not None]
 
 
-def _moisture(values: Values) -> Tensor:
+def _moisture(values: Values) -> Array:
     liquid_water, ice = _given(values, "soil.liquid_water", "soil.ice")
     return liquid_water + ice
 
 
-def _snow_density(values: Values) -> Tensor:
-    import torch
-
+def _snow_density(values: Values) -> Array:
     depth, water_equivalent = _given(values, "snow.depth", "snow.water_equivalent")
     present = depth > 0.0
-    return torch.where(present, water_equivalent / torch.where(present, depth, 1.0), torch.nan)
+    return np.where(present, water_equivalent / np.where(present, depth, 1.0), np.nan)
 
 
-def _net_radiation(values: Values) -> Tensor:
+def _net_radiation(values: Values) -> Array:
     absorbed, emitted = _given(values, "absorbed_radiation", "longwave_up")
     return absorbed - emitted
 
@@ -213,7 +213,7 @@ def choose_variables(names: Iterable[str] | None, *, snow_layers: bool = True) -
     return list(chosen.values())
 
 
-def has_snow_layers(run: Run) -> bool:
+def has_snow_layers(run: AnyRun) -> bool:
     """Whether the pack of a run has layers."""
     return run.initial_state.snow.layer_mass is not None
 

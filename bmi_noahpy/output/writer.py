@@ -26,12 +26,11 @@ from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
 from bmi_noahpy.output.variables import FORCING, OutputVariable, choose_variables, has_snow_layers
 from bmi_noahpy.output.versions import Versions
 from noahpy_core.errors import KeyedError
+from noahpy_core.leaves import array_of
 from noahpy_core.state import Forcing
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 SHARE_OF_TIME = 20.0
@@ -65,7 +64,7 @@ class OutputWriter:
     def __init__(
         self,
         path: str | Path,
-        run: Run,
+        run: AnyRun,
         spec: Any,
         *,
         overwrite: bool = False,
@@ -198,7 +197,7 @@ class OutputWriter:
         finally:
             self.alone.__exit__(None, None, None)
 
-    def write(self, first: int, count: int, outputs: Mapping[str, Tensor], forcing: Forcing | None = None) -> None:
+    def write(self, first: int, count: int, outputs: Mapping[str, Any], forcing: Forcing | None = None) -> None:
         """Take the results of a block of steps.
 
         Parameters
@@ -208,10 +207,11 @@ class OutputWriter:
         forcing : Of these steps, ``[time, column]``; None when no forcing is written.
         """
         journal = self._open_journal()
-        given: dict[str, Tensor | None] = dict(outputs)
+        given: dict[str, Any] = {name: array_of(values) for name, values in outputs.items()}
         for variable in self._variables:
             if variable.needs_forcing:
-                given[variable.path] = getattr(forcing, variable.path.removeprefix(FORCING))
+                series = getattr(forcing, variable.path.removeprefix(FORCING))
+                given[variable.path] = None if series is None else array_of(series)
         values = [self._array(variable, variable.read(given), count) for variable in self._variables]
         before = self._sampler.partial
         try:
@@ -300,10 +300,10 @@ class OutputWriter:
         leading = self._layout.lengths(variable.dims)
         return self._layout.array(np.zeros((*leading, self._layout.columns))).shape
 
-    def _array(self, variable: OutputVariable, tensor: Tensor | None, count: int) -> NDArray[np.float64]:
-        if tensor is None:
+    def _array(self, variable: OutputVariable, numbers: NDArray[Any] | None, count: int) -> NDArray[np.float64]:
+        if numbers is None:
             return np.full((count, *self._shape(variable)), np.nan)
-        return self._layout.array(tensor)
+        return self._layout.array(numbers)
 
     def _open_journal(self) -> Journal:
         if self._journal is None:

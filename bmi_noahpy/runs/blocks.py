@@ -9,22 +9,19 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bmi_noahpy.runs.bounds import checked_of, first_outside, room_for_water
-from noahpy_core import simulation
+from noahpy_core.containers import map_leaves
 from noahpy_core.errors import ConvergenceError
+from noahpy_core.leaves import array_of
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Fluxes, Forcing, State
-from noahpy_core.trees import map_tensors, tree_leaves
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
-
+    from bmi_noahpy.runs.any_run import AnyRun, Array
 
 STATE_QUANTITIES = dict(quantities(State))
 FLUX_QUANTITIES = dict(quantities(Fluxes))
@@ -58,13 +55,13 @@ class Block:
     """
 
     count: int
-    outputs: dict[str, Tensor]
+    outputs: dict[str, Array]
     forcing: Forcing
     final_state: State
     failure: Exception | None = None
 
 
-def take_block(run: Run, state: State, first: int, last: int, outputs: Sequence[str]) -> Block:
+def take_block(run: AnyRun, state: State, first: int, last: int, outputs: Sequence[str]) -> Block:
     """Take the steps from `first` up to, not including, `last`.
 
     Parameters
@@ -73,17 +70,17 @@ def take_block(run: Run, state: State, first: int, last: int, outputs: Sequence[
     state : Before the first of these steps.
     outputs : Paths in `State` and names in `Fluxes`. What tells whether a state is possible comes too.
     """
-    assert run.forcing is not None
-    forcing = run.forcing.block(first, last)
+    forcing = run.block(first, last)
     outputs = with_checked(state, outputs)
     try:
-        trajectory = _take(run, state, forcing, outputs)
+        taken = run.take(state, forcing, outputs)
     except ConvergenceError as error:
         return _up_to_failure(run, state, forcing, outputs, (first, error))
-    block = Block(last - first, trajectory.outputs, forcing, trajectory.final_state)
+    block = Block(last - first, taken.outputs, forcing, taken.final_state)
     # One number to look at: a sum is finite unless a member is not.
-    telling = [tensor for name, tensor in block.outputs.items() if name in STATE_QUANTITIES or name in RESIDUALS]
-    total = sum(float(tensor.sum()) for tensor in [*telling, *_leaves(block.final_state)])
+    telling = [values for name, values in block.outputs.items() if name in STATE_QUANTITIES or name in RESIDUALS]
+    with np.errstate(all="ignore"):
+        total = sum(float(values.sum()) for values in [*telling, *_leaves(block.final_state)])
     if not math.isfinite(total):
         return _up_to_non_finite(run, state, first, block)
     return _up_to_impossible(run, state, first, block)
@@ -94,7 +91,7 @@ def with_checked(state: State, outputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*outputs, *checked_of(state))))
 
 
-def _up_to_impossible(run: Run, state: State, first: int, block: Block) -> Block:
+def _up_to_impossible(run: AnyRun, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are possible, else the steps before the first that is not."""
     found = first_outside(block.outputs, room_for_water(run.parameters))
     if found is None:
@@ -109,30 +106,8 @@ def _up_to_impossible(run: Run, state: State, first: int, block: Block) -> Block
     return Block(count, outputs, _rows(block.forcing, count), state, failure)
 
 
-def _take(run: Run, state: State, forcing: Forcing, outputs: Sequence[str]) -> simulation.Trajectory:
-    (model, parameters), device = run.placed, run.device
-
-    def place(tensor: Tensor) -> Tensor:
-        return tensor.to(device)
-
-    with torch.no_grad():
-        found = simulation.run(
-            model,
-            map_tensors(place, state),
-            map_tensors(place, forcing),
-            parameters,
-            run.step,
-            outputs=list(outputs),
-            execution=run.execution,
-            check=False,
-        )
-    return simulation.Trajectory(
-        map_tensors(torch.Tensor.cpu, found.outputs), map_tensors(torch.Tensor.cpu, found.final_state)
-    )
-
-
 def _up_to_failure(
-    run: Run, state: State, forcing: Forcing, outputs: Sequence[str], where: tuple[int, ConvergenceError]
+    run: AnyRun, state: State, forcing: Forcing, outputs: Sequence[str], where: tuple[int, ConvergenceError]
 ) -> Block:
     """The steps before the one that an equation was not solved in, and the error with its number in the run."""
     first, error = where
@@ -143,16 +118,16 @@ def _up_to_failure(
     if not count:
         return Block(0, {}, forcing, state, failure)
     before = _rows(forcing, count)
-    trajectory = _take(run, state, before, outputs)
-    return Block(count, trajectory.outputs, before, trajectory.final_state, failure)
+    taken = run.take(state, before, outputs)
+    return Block(count, taken.outputs, before, taken.final_state, failure)
 
 
-def _up_to_non_finite(run: Run, state: State, first: int, block: Block) -> Block:
+def _up_to_non_finite(run: AnyRun, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are finite, else the steps before the first that is not."""
     carried = [path for path in STATE_QUANTITIES if get_quantity(state, path) is not None]
-    series = _take(run, state, block.forcing, carried).outputs
-    finite = torch.stack([torch.isfinite(values).flatten(1).all(1) for values in series.values()])
-    bad = torch.nonzero(~finite.all(0))
+    series = run.take(state, block.forcing, carried).outputs
+    finite = np.stack([np.isfinite(values).reshape(block.count, -1).all(1) for values in series.values()])
+    bad = np.flatnonzero(~finite.all(0))
     if not len(bad):
         return block
     count = int(bad[0])
@@ -161,24 +136,24 @@ def _up_to_non_finite(run: Run, state: State, first: int, block: Block) -> Block
     return Block(count, outputs, _rows(block.forcing, count), state, failure)
 
 
-def _describe(run: Run, step: int, values: dict[str, Tensor]) -> str:
-    path, tensor = next((path, tensor) for path, tensor in values.items() if not torch.isfinite(tensor).all())
-    place = torch.nonzero(~torch.isfinite(tensor))[0].tolist()
+def _describe(run: AnyRun, step: int, values: dict[str, Array]) -> str:
+    path, found = next((path, found) for path, found in values.items() if not np.isfinite(found).all())
+    place = np.argwhere(~np.isfinite(found))[0].tolist()
     *layer, column = place
     where = f"column {column}" + (f", layer {layer[0] + 1}" if layer else "")
     return (
-        f"{path} became {float(tensor[tuple(place)])} in {where}, in step {step + 1}, which ends "
+        f"{path} became {float(found[tuple(place)])} in {where}, in step {step + 1}, which ends "
         f"{end_of_step(run, step)}. Check the forcing and the parameters there, or use shorter steps (period.step)."
     )
 
 
 def _rows(forcing: Forcing, count: int) -> Forcing:
-    return map_tensors(lambda series: series[:count], forcing)
+    return map_leaves(lambda series: series[:count], forcing)
 
 
-def _leaves(state: State) -> list[Tensor]:
-    leaves: list[Any] = tree_leaves(state)
-    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+def _leaves(state: State) -> list[Array]:
+    given = (get_quantity(state, path) for path in STATE_QUANTITIES)
+    return [array_of(leaf) for leaf in given if leaf is not None]
 
 
 class Pace:
@@ -190,8 +165,8 @@ class Pace:
     outputs : What a block keeps of each step.
     """
 
-    def __init__(self, run: Run, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
-        layers, columns = run.model.column.layers, run.domain.columns
+    def __init__(self, run: AnyRun, outputs: Sequence[str], *, memory: int = MEMORY) -> None:
+        layers, columns = len(run.thickness), run.domain.columns
         kept = with_checked(run.initial_state, outputs)
         numbers = len(dataclasses.fields(Forcing)) + sum(layers if _has_layers(path) else 1 for path in kept)
         self._largest = max(memory // (8 * columns * numbers), 1)
@@ -216,7 +191,7 @@ def _has_layers(path: str) -> bool:
     return metadata is None or bool(metadata["dims"])
 
 
-def end_of_step(run: Run, step: int) -> np.datetime64:
+def end_of_step(run: AnyRun, step: int) -> np.datetime64:
     """Time at which the state after a step (counted from 0) is valid."""
     end: np.datetime64 = run.start.astype("datetime64[s]") + np.timedelta64(round((step + 1) * float(run.step)), "s")
     return end

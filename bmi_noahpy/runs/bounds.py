@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_HEAT
+from noahpy_core.leaves import array_of
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity
 from noahpy_core.state import State
+
+Array = NDArray[Any]
 
 
 class Range(NamedTuple):
@@ -76,12 +79,12 @@ def checked_of(state: State) -> tuple[str, ...]:
     return tuple(path for path in CHECKED if get_quantity(state, path) is not None)
 
 
-def room_for_water(parameters: Parameters) -> Tensor:
+def room_for_water(parameters: Parameters) -> Array:
     """What the pores of each layer hold, organic matter mixed in, ``[layer, column]``. [m3 m-3]"""
-    return parameters.soil.resolved().porosity.cpu()
+    return array_of(parameters.soil.resolved().porosity)
 
 
-def first_outside(series: Mapping[str, Tensor], porosity: Tensor) -> Outside | None:
+def first_outside(series: Mapping[str, Array], porosity: Array) -> Outside | None:
     """The first step in which a state is outside what is possible; None when none is.
 
     Parameters
@@ -102,21 +105,21 @@ def first_outside(series: Mapping[str, Tensor], porosity: Tensor) -> Outside | N
     return min(found, key=lambda one: one.step, default=None)
 
 
-def _snow_temperature(enthalpy: Tensor, mass: Tensor) -> Tensor:
+def _snow_temperature(enthalpy: Array, mass: Array) -> Array:
     """Of layers of snow, and of the water they become; that of an empty layer is the melting point. [K]"""
-    held = mass.clamp_min(0.0) + GHOST_MASS
-    below, above = enthalpy.clamp_max(0.0), (enthalpy - LATENT_HEAT_FUSION * held).clamp_min(0.0)
-    return FREEZING_POINT + below / (SPECIFIC_HEAT_ICE * held) + above / (WATER_HEAT * held)
+    held = np.maximum(mass, 0.0) + GHOST_MASS
+    below, above = np.minimum(enthalpy, 0.0), np.maximum(enthalpy - LATENT_HEAT_FUSION * held, 0.0)
+    found: Array = FREEZING_POINT + below / (SPECIFIC_HEAT_ICE * held) + above / (WATER_HEAT * held)
+    return found
 
 
-def _outside(path: str, values: Tensor, bounds: Range) -> list[Outside]:
-    if not values.numel():
+def _outside(path: str, values: Array, bounds: Range) -> list[Outside]:
+    if not values.size:
         return []
     # Two numbers to look at; what is not a number is neither, and found by others.
-    lowest, highest = torch.aminmax(values)
-    if bool(lowest >= bounds.low) and bool(highest <= bounds.high):
+    if values.min() >= bounds.low and values.max() <= bounds.high:
         return []
-    wrong = torch.nonzero((values < bounds.low) | (values > bounds.high))
+    wrong = np.argwhere((values < bounds.low) | (values > bounds.high))
     if not len(wrong):
         return []
     step, *place = wrong[0].tolist()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
+from noahpy_core.leaves import array_of
 from noahpy_core.state import Forcing
 
 WATER, HEAT = "numerical_water_source", "numerical_heat_source"
@@ -77,12 +77,12 @@ class CreatedSums:
         self._heat: Sums | float = 0.0
         self._precipitation: Sums | float = 0.0
 
-    def add_block(self, outputs: dict[str, Tensor], forcing: Forcing) -> None:
+    def add_block(self, outputs: dict[str, Sums], forcing: Forcing) -> None:
         """The results of some steps, ``[time, column]``."""
         self._steps += len(outputs[WATER])
-        self._water = self._water + outputs[WATER].numpy().sum(axis=0) * self._step
-        self._heat = self._heat + outputs[HEAT].numpy().sum(axis=0)
-        self._precipitation = self._precipitation + forcing.precipitation.numpy().sum(axis=0) * self._step
+        self._water = self._water + outputs[WATER].sum(axis=0) * self._step
+        self._heat = self._heat + outputs[HEAT].sum(axis=0)
+        self._precipitation = self._precipitation + array_of(forcing.precipitation).sum(axis=0) * self._step
 
     def summary(self) -> Created:
         """So far."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from torch import Tensor
 
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, RESIDUALS, NonFiniteState, Pace, end_of_step, take_block
@@ -19,8 +18,8 @@ from bmi_noahpy.runs.progress import shown_progress
 from noahpy_core.state import State
 
 if TYPE_CHECKING:
+    from bmi_noahpy.runs.any_run import AnyRun, Array
     from bmi_noahpy.runs.restart.files import RestartFiles
-    from bmi_noahpy.runs.run import Run
 
 __all__ = ["RESIDUALS", "Beginning", "NonFiniteState", "Residual", "RunSummary", "end_of_step", "execute"]
 
@@ -77,7 +76,7 @@ class RunSummary:
 
 
 def execute(
-    run: Run,
+    run: AnyRun,
     writer: OutputWriter,
     *,
     beginning: Beginning | None = None,
@@ -127,7 +126,7 @@ def execute(
     )
 
 
-def require_forcing(run: Run) -> None:
+def require_forcing(run: AnyRun) -> None:
     """Raise ValueError when a framework has to supply the forcing of a run."""
     if run.forcing is None:
         raise ValueError(
@@ -139,7 +138,7 @@ def require_forcing(run: Run) -> None:
 class _Advance:
     """How far a run has come: the number of steps done, the state after them, what is written of them."""
 
-    def __init__(self, run: Run, writer: OutputWriter, beginning: Beginning, restarts: RestartFiles | None) -> None:
+    def __init__(self, run: AnyRun, writer: OutputWriter, beginning: Beginning, restarts: RestartFiles | None) -> None:
         self.done, self.residuals, self.created = beginning.step, _LargestResiduals(run), CreatedSums(float(run.step))
         self._run, self._state, self._writer, self._restarts = run, beginning.state, writer, restarts
         self._saved = beginning.step
@@ -177,13 +176,13 @@ class _Advance:
 class _LargestResiduals:
     """Keeps the largest absolute value of each residual and where it was."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: AnyRun) -> None:
         self._run = run
         self._largest: dict[str, tuple[float, int, int]] = dict.fromkeys(RESIDUALS, (-1.0, 0, 0))
 
-    def add_block(self, first: int, outputs: dict[str, Tensor]) -> None:
+    def add_block(self, first: int, outputs: dict[str, Array]) -> None:
         for name in RESIDUALS:
-            residual = np.abs(outputs[name].numpy())
+            residual = np.abs(outputs[name])
             # Not a number counts as largest, for argmax too.
             step, column = np.unravel_index(int(residual.argmax()), residual.shape)
             value, largest = float(residual[step, column]), self._largest[name][0]

@@ -6,22 +6,24 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.run_sections import RestartFile, SpinUp
+from bmi_noahpy.config.run_sections import Execution, RestartFile, SpinUp
 from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.output import OutputWriter
+from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.outline import Outline, outlined, snow_layers
 from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
-from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from bmi_noahpy.runs.spin_up import SpinUpResult, Tolerance, spin_up, spin_up_steps
 from bmi_noahpy.runs.targets import check_targets, output_section
+from noahpy_core.state import State
 
 Say = Callable[[str], None]
 
@@ -79,7 +81,7 @@ def launch(
         )
     spec = output_section(configuration, default_output)
     check_targets(configuration, how.output or spec.file)
-    run = prepare(configuration, execution=how.execution, device=how.device)
+    run = prepared(configuration, how)
     require_forcing(run)
     warn_before(run)
     writer = OutputWriter(how.output or spec.file, run, spec, overwrite=how.overwrite or spec.overwrite)
@@ -95,8 +97,40 @@ def launch(
     return summary
 
 
+def prepared(configuration: Configuration, how: Launch) -> AnyRun:
+    """The prepared run, of arrays if that can be: importing torch takes longer than the steps of many runs.
+
+    Parameters
+    ----------
+    configuration, how : As of `launch`.
+    """
+    outline = _outline_of_arrays(configuration, how)
+    if outline is not None:
+        from bmi_noahpy.runs.array_run import array_run
+
+        found = array_run(outline)
+        if found is not None:
+            return found
+    from bmi_noahpy.runs.prepare import prepare
+
+    return prepare(configuration, execution=how.execution, device=how.device, outline=outline)
+
+
+def _outline_of_arrays(configuration: Configuration, how: Launch) -> Outline | None:
+    """The outline of a run that may be of arrays; None where it cannot, or without a compiler."""
+    try:
+        from bmi_noahpy.runs.array_run import may_be_of_arrays
+    except ImportError:
+        return None
+    execution, device = how.execution or configuration.execution, how.device or configuration.device
+    if execution not in get_args(Execution) or not may_be_of_arrays(configuration, execution, device):
+        return None
+    snow_layers(configuration)
+    return outlined(configuration)
+
+
 def _launch(
-    run: Run, how: Launch, outputs: tuple[OutputWriter, RestartFiles], say: Say, progress: Console | None
+    run: AnyRun, how: Launch, outputs: tuple[OutputWriter, RestartFiles], say: Say, progress: Console | None
 ) -> RunSummary:
     writer, files = outputs
     beginning = resume(run, writer, files) if how.resume else None
@@ -111,14 +145,14 @@ def _launch(
     return execute(run, writer, beginning=beginning, restarts=restarts, progress=progress)
 
 
-def _files(run: Run, section: RestartFile | None, output: Path) -> RestartFiles:
+def _files(run: AnyRun, section: RestartFile | None, output: Path) -> RestartFiles:
     section = section or RestartFile()
     folder = section.folder or output.absolute().with_name(f"{output.stem}_restart")
     return RestartFiles(run, folder, output.stem, every=section.every, keep=section.keep)
 
 
 def _beginning(
-    run: Run, writer: OutputWriter, restart_from: Path | None, say: Say, progress: Console | None
+    run: AnyRun, writer: OutputWriter, restart_from: Path | None, say: Say, progress: Console | None
 ) -> Beginning:
     section = run.configuration.restart or RestartFile()
     path, only_state = restart_from or section.from_, section.only_state
@@ -130,15 +164,26 @@ def _beginning(
         say(f"Beginning with the state of {path} at step {beginning.step} of {run.steps}.")
     if run.configuration.spin_up is None or (path is not None and not only_state):
         return beginning
-    result = run_spin_up(dataclasses.replace(run, initial_state=beginning.state), say=say, progress=progress)
+    result = run_spin_up(run, state=beginning.state, say=say, progress=progress)
     return Beginning(0, result.state)
 
 
-def run_spin_up(run: Run, *, say: Say = lambda text: None, progress: Console | None = None) -> SpinUpResult:
-    """Spin a run up as its configuration asks for, and write the restart file it asks for."""
+def run_spin_up(
+    run: AnyRun, *, state: State | None = None, say: Say = lambda text: None, progress: Console | None = None
+) -> SpinUpResult:
+    """Spin a run up as its configuration asks for, from its initial state or another, and write the file it asks for.
+
+    Parameters
+    ----------
+    run : The prepared run.
+    state : Where to begin; None: with the initial state of the run.
+    say : Told in sentences what happens.
+    progress : Where to show it.
+    """
     section = run.configuration.spin_up or SpinUp()
     result = spin_up(
         run,
+        state=state,
         steps=spin_up_steps(run, section.period),
         cycles=section.cycles,
         tolerance=Tolerance(section.deep_temperature, section.total_water),

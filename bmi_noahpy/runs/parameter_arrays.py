@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.sections import General, Snow, Soil, Vegetation
 from bmi_noahpy.runs.columns import Columns
 from noahpy_core.parameter_values import cover_values, general_values, soil_values
-from noahpy_core.parameters import SnowParameters, VegetationParameters
+from noahpy_core.parameters import Parameters, SnowParameters, VegetationParameters
 
 Groups = Mapping[str, Mapping[str, NDArray[Any]]]
 """Parameters by section and name; optional ones are there when they are given."""
@@ -66,3 +68,12 @@ def _general(general: General, select: Columns) -> dict[str, NDArray[Any]]:
     names = ("deep_temperature", "air_temperature_height", "wind_height")
     given = {name: select.values(getattr(general, name)) for name in names}
     return {**given, **general_values(select.values(general.slope_class), general.table, given=given)}
+
+
+def parameters_of(groups: Groups) -> Parameters:
+    """Parameters as the model takes them, of arrays of float64 that are their own."""
+    members: dict[str, Any] = {}
+    for field in dataclasses.fields(Parameters):
+        given = {name: np.array(values, dtype=np.float64) for name, values in groups[field.name].items()}
+        members[field.name] = field.metadata["container"](**given)
+    return Parameters(**members)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import warnings
 from pathlib import Path
@@ -17,9 +16,11 @@ from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.forcing import ForcingTable, StreamedTable
 from bmi_noahpy.runs.numbering import warn_of_numbering
 from bmi_noahpy.runs.outline import Outline, outlined, snow_layers
+from bmi_noahpy.runs.parameter_arrays import parameters_of
 from bmi_noahpy.runs.physical_checks import check_physics
 from bmi_noahpy.runs.run import Run
 from noahpy_core.column import SoilColumn
+from noahpy_core.containers import map_leaves
 from noahpy_core.errors import SchemeError
 from noahpy_core.model import NoahModel
 from noahpy_core.options import Options, is_built_in
@@ -42,6 +43,7 @@ def prepare(
     device: str | None = None,
     records: ForcingTable | StreamedTable | None = None,
     shared_model: bool = False,
+    outline: Outline | None = None,
 ) -> Run:
     """Build model, parameters, initial state and forcing.
 
@@ -54,6 +56,7 @@ def prepare(
     device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
     records : Used instead of those that the configuration names.
     shared_model : Whether the model may be one that other runs have too, for callers that never change it.
+    outline : Of the run, where the records have been read and checked already.
 
     Raises
     ------
@@ -72,8 +75,9 @@ def prepare(
     except SchemeError as error:
         raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
     layers = snow_layers(configuration)
-    outline = outlined(configuration, columns=chosen, check_forcing=check_forcing, records=records, dtype=dtype)
-    parameters = _parameters(outline, dtype)
+    if outline is None:
+        outline = outlined(configuration, columns=chosen, check_forcing=check_forcing, records=records, dtype=dtype)
+    parameters = map_leaves(lambda values: torch.tensor(values, dtype=dtype), parameters_of(outline.parameters))
     run = Run(
         configuration=configuration,
         model=model,
@@ -140,14 +144,6 @@ def warn_of_device(run: Run, what: str) -> None:
             RuntimeWarning,
             stacklevel=3,
         )
-
-
-def _parameters(outline: Outline, dtype: torch.dtype) -> Parameters:
-    groups: dict[str, Any] = {}
-    for field in dataclasses.fields(Parameters):
-        container, given = field.metadata["container"], outline.parameters[field.name]
-        groups[field.name] = container(**{name: torch.tensor(values, dtype=dtype) for name, values in given.items()})
-    return Parameters(**groups)
 
 
 def _initial_state(outline: Outline, model: NoahModel, parameters: Parameters, snow_layers: int) -> State:

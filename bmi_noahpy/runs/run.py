@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,14 @@ from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.runs.any_run import Taken
 from bmi_noahpy.runs.forcing_of_run import prescribed_vegetation
+from noahpy_core import simulation
+from noahpy_core.leaves import array_of
 from noahpy_core.model import NoahModel
+from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
-from noahpy_core.state import State
+from noahpy_core.state import Forcing, State
 from noahpy_core.trees import map_tensors
 
 CPU = torch.device("cpu")
@@ -60,7 +65,55 @@ class Run:
             return self.model, self.parameters
         column = self.model.column.to(device=self.device)
         model = NoahModel(column, self.configuration.schemes).to(self.device)
-        return model, map_tensors(lambda value: value.to(self.device), self.parameters)
+        return model, map_tensors(self._place, self.parameters)
+
+    @property
+    def thickness(self) -> NDArray[Any]:
+        """Of the soil layers, ``[layer, 1]`` or ``[layer, column]``. [m]"""
+        return array_of(self.model.column.thickness)
+
+    @property
+    def schemes(self) -> Options:
+        """The scheme of each slot."""
+        return self.model.options
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """Numbers that its schemes bring along."""
+        found: Mapping[str, Tensor] = self.model.state_dict()
+        return found
+
+    def block(self, first: int, last: int) -> Forcing:
+        """The forcing of the steps from `first` up to, not including, `last`, ``[time, column]``."""
+        assert self.forcing is not None
+        return self.forcing.block(first, last)
+
+    def take(self, state: State, forcing: Forcing, outputs: Sequence[str]) -> Taken:
+        """Take steps without derivatives.
+
+        Parameters
+        ----------
+        state : Before the first of them.
+        forcing : Of these steps, ``[time, column]``.
+        outputs : Paths in `State` and names in `Fluxes`.
+        """
+        model, parameters = self.placed
+        with torch.no_grad():
+            found = simulation.run(
+                model,
+                map_tensors(self._place, state),
+                map_tensors(self._place, forcing),
+                parameters,
+                self.step,
+                outputs=list(outputs),
+                execution=self.execution,
+                check=False,
+            )
+        series = {name: array_of(values) for name, values in found.outputs.items()}
+        return Taken(series, map_tensors(Tensor.cpu, found.final_state))
+
+    def _place(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device)
 
     def vegetation(self, moments: Any) -> dict[str, Tensor | None]:
         """Vegetation the configuration prescribes, by field of `Forcing`, ``[column]`` or ``[moment, column]``.

@@ -7,9 +7,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bmi_noahpy.runs.any_run import AnyRun
     from bmi_noahpy.runs.created import Created
     from bmi_noahpy.runs.outline import Outline
-    from bmi_noahpy.runs.run import Run
     from noahpy_core.options import Options
 
 LONGEST_STEP = 1800.0
@@ -38,7 +38,7 @@ def step_sentence(schemes: Options, step: float) -> str | None:
     )
 
 
-def warn_before(run: Run | Outline) -> None:
+def warn_before(run: AnyRun | Outline) -> None:
     """Warn when the schemes of a run do not bear its step, and when it is computed on a graphics processor."""
     sentence = step_sentence(run.configuration.schemes, float(run.step))
     if sentence is not None:

@@ -7,20 +7,19 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
+import numpy as np
 from rich.console import Console
-from torch import Tensor
 
 from bmi_noahpy.config.values import span_end
 from bmi_noahpy.runs.blocks import Pace, take_block
 from bmi_noahpy.runs.execute import require_forcing
 from bmi_noahpy.runs.progress import shown_progress
-from noahpy_core.column import SoilColumn
 from noahpy_core.constants import WATER_DENSITY
+from noahpy_core.leaves import array_of
 from noahpy_core.state import State
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun, Array
 
 
 class SpinUpWarning(UserWarning):
@@ -75,8 +74,9 @@ DEFAULT_TOLERANCE = Tolerance()
 
 
 def spin_up(
-    run: Run,
+    run: AnyRun,
     *,
+    state: State | None = None,
     steps: int | None = None,
     cycles: int = 50,
     tolerance: Tolerance = DEFAULT_TOLERANCE,
@@ -91,6 +91,7 @@ def spin_up(
     ----------
     run : What `bmi_noahpy.prepare` returns; it must have forcing. To go on from the state reached:
         ``dataclasses.replace(run, initial_state=result.state)``.
+    state : Where to begin; None: with the initial state of the run.
     steps : Steps of a repetition; None for those of the first year.
     cycles : At most so many repetitions. A `SpinUpWarning` says when they were not enough.
     tolerance : Largest changes of the lowest layer's temperature, and of the water in soil, snow and canopy.
@@ -106,12 +107,12 @@ def spin_up(
     steps = spin_up_steps(run, "1 year") if steps is None else steps
     if not 1 <= steps <= run.steps:
         raise ValueError(f"spin_up: {steps} steps are to be repeated, but the run has {run.steps}. Take a part of it.")
-    state, done = run.initial_state, []
+    state, done = run.initial_state if state is None else state, []
     with shown_progress(progress) as bar:
         task = bar.add_task("Spinning up", total=steps * cycles)
         for number in range(1, cycles + 1):
             after = _repeat(run, state, steps, number, lambda taken: bar.advance(task, taken))
-            done.append(_change(run.model.column, number, state, after))
+            done.append(_change(run.thickness, number, state, after))
             state = after
             if report is not None:
                 report(done[-1])
@@ -129,20 +130,26 @@ def spin_up(
     return SpinUpResult(state, done, False)
 
 
-def spin_up_steps(run: Run, period: str | float) -> int:
+def spin_up_steps(run: AnyRun, period: str | float) -> int:
     """Whole steps of a length of time from the beginning of a run: ``"2 years"``, or seconds."""
     start = run.start.astype("datetime64[s]").item()
     steps: int = round((span_end(start, period) - start).total_seconds() / float(run.step))
     return steps
 
 
-def total_water(state: State, column: SoilColumn) -> Tensor:
-    """Water in soil, snow and canopy, ``[column]``. [kg m-2]"""
-    soil = WATER_DENSITY * (state.soil.moisture * column.thickness).sum(dim=0)
-    return soil + state.snow.water_equivalent + state.canopy_water
+def total_water(state: State, thickness: Array) -> Array:
+    """Water in soil, snow and canopy, ``[column]``. [kg m-2]
+
+    Parameters
+    ----------
+    thickness : Of the soil layers, ``[layer, 1]`` or ``[layer, column]``. [m]
+    """
+    soil = WATER_DENSITY * (array_of(state.soil.moisture) * thickness).sum(axis=0)
+    found: Array = soil + array_of(state.snow.water_equivalent) + array_of(state.canopy_water)
+    return found
 
 
-def _repeat(run: Run, state: State, steps: int, number: int, taken: Callable[[int], None]) -> State:
+def _repeat(run: AnyRun, state: State, steps: int, number: int, taken: Callable[[int], None]) -> State:
     pace, done = Pace(run, ()), 0
     while done < steps:
         pace.start()
@@ -155,14 +162,13 @@ def _repeat(run: Run, state: State, steps: int, number: int, taken: Callable[[in
     return state
 
 
-def _change(column: SoilColumn, number: int, before: State, after: State) -> Cycle:
-    return Cycle(
-        number,
-        _largest(after.soil.temperature[-1] - before.soil.temperature[-1]),
-        _largest(total_water(after, column) - total_water(before, column)),
-    )
+def _change(thickness: Array, number: int, before: State, after: State) -> Cycle:
+    deep = [array_of(state.soil.temperature)[-1] for state in (before, after)]
+    water = [total_water(state, thickness) for state in (before, after)]
+    return Cycle(number, _largest(deep[1] - deep[0]), _largest(water[1] - water[0]))
 
 
-def _largest(difference: Tensor) -> Change:
-    value, place = torch.max(difference.abs(), dim=0)
-    return Change(float(value), int(place))
+def _largest(difference: Array) -> Change:
+    size = np.abs(difference)
+    place = int(size.argmax())
+    return Change(float(size[place]), place)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem
@@ -207,17 +206,17 @@ def _run(run: Run, state: State, per_interval: int) -> RunAtStep:
         pace.stop(block.count)
         parts.append({name: _at_intervals(name, block.outputs[name], per_interval) for name in COMPARED})
         sums.add_block(block.outputs, block.forcing)
-        residual = max(residual, float(block.outputs[WATER_RESIDUAL].abs().max()) * float(run.step))
+        residual = max(residual, float(np.abs(block.outputs[WATER_RESIDUAL]).max()) * float(run.step))
         done, state = done + block.count, block.final_state
     series = {name: np.concatenate([part[name] for part in parts]) for name in COMPARED}
     return RunAtStep(float(run.step), series, sums.summary(), residual, time.perf_counter() - begin)
 
 
-def _at_intervals(name: str, values: torch.Tensor, per_interval: int) -> Array:
+def _at_intervals(name: str, values: Array, per_interval: int) -> Array:
     """Steps ``[time, ...]`` as intervals: their mean, or what is at their end."""
-    grouped = values.unflatten(0, (-1, per_interval))
-    found = grouped.mean(dim=1) if name in MEANS else grouped[:, -1]
-    return np.asarray(found.cpu(), dtype=np.float64)
+    grouped = values.reshape(-1, per_interval, *values.shape[1:])
+    found = grouped.mean(axis=1) if name in MEANS else grouped[:, -1]
+    return np.asarray(found, dtype=np.float64)
 
 
 def units(name: str) -> str:

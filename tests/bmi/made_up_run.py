@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.runs.run import Run
 from noahpy_core.column import SoilColumn
 from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
@@ -19,6 +20,12 @@ from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.trees import tree_flatten, tree_unflatten
 
 THICKNESS = (0.1, 0.3, 0.6)
+
+
+class MadeUpRun(SimpleNamespace):
+    """A run whose steps are those of `simulation.run`, which tests replace."""
+
+    block, take, _place = Run.block, Run.take, Run._place
 
 
 def filled(cls: Any, columns: int, value: float, layers: int = len(THICKNESS)) -> Any:
@@ -48,7 +55,7 @@ def made_up_run(
     step: float = 86400.0,
     steps: int = 10,
     thickness: Any = THICKNESS,
-) -> SimpleNamespace:
+) -> MadeUpRun:
     """What `OutputWriter` and `execute` read of a prepared run."""
     grid = np.ndim(latitude) > 0
     columns = np.size(latitude) * np.size(longitude)
@@ -59,11 +66,14 @@ def made_up_run(
     none = torch.zeros_like(parameters.soil.porosity)
     mineral = dataclasses.replace(parameters.soil, organic_matter=none, organic_solids=none)
     parameters = dataclasses.replace(parameters, soil=mineral)
-    return SimpleNamespace(
+    return MadeUpRun(
         configuration=SimpleNamespace(
             name="Test site", soil=SimpleNamespace(table="noah"), model_dump=lambda mode: settings
         ),
         model=model,
+        thickness=model.column.thickness.numpy(),
+        schemes=model.options,
+        weights={},
         parameters=parameters,
         placed=(model, parameters),
         device=torch.device("cpu"),

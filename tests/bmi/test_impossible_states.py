@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import bmi_cases as cases
+import numpy as np
 import pytest
 import torch
 import xarray as xr
@@ -13,29 +14,30 @@ from configurations import read, write_weather
 from bmi_noahpy.component.state_check import StateCheck
 from bmi_noahpy.component.step_errors import ImpossibleStep
 from bmi_noahpy.runs import blocks
+from bmi_noahpy.runs.any_run import Taken
 from bmi_noahpy.runs.blocks import ImpossibleState
 from bmi_noahpy.runs.bounds import first_outside, room_for_water
 from bmi_noahpy.runs.created import Created, CreatedSums
 from bmi_noahpy.runs.launch import launch
 from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.spin_up import spin_up
-from noahpy_core import simulation
 from noahpy_core.quantities import get_quantity, replace_quantity
 
-POROSITY = torch.full((2, 3), 0.4)
+POROSITY = np.full((2, 3), 0.4)
 
 
-def series(**changes) -> dict[str, torch.Tensor]:
+def series(**changes) -> dict[str, np.ndarray]:
     """Four steps of three columns with two layers, with single values changed."""
     sound = {
-        "soil.temperature": torch.full((4, 2, 3), 280.0),
-        "skin_temperature": torch.full((4, 3), 280.0),
-        "soil.liquid_water": torch.full((4, 2, 3), 0.2),
-        "soil.ice": torch.full((4, 2, 3), 0.1),
-        "snow.water_equivalent": torch.full((4, 3), 100.0),
-        "snow.layer_mass": torch.full((4, 2, 3), 50.0),
-        "snow.layer_enthalpy": torch.full((4, 2, 3), -50.0 * 2.0e4),
-        "canopy_water": torch.full((4, 3), 0.1),
+        "soil.temperature": np.full((4, 2, 3), 280.0),
+        "skin_temperature": np.full((4, 3), 280.0),
+        "soil.liquid_water": np.full((4, 2, 3), 0.2),
+        "soil.ice": np.full((4, 2, 3), 0.1),
+        "snow.water_equivalent": np.full((4, 3), 100.0),
+        "snow.layer_mass": np.full((4, 2, 3), 50.0),
+        "snow.layer_enthalpy": np.full((4, 2, 3), -50.0 * 2.0e4),
+        "canopy_water": np.full((4, 3), 0.1),
     }
     for path, (place, value) in changes.items():
         sound[path.replace("__", ".")][place] = value
@@ -98,7 +100,7 @@ def settings(**changes) -> dict:
 
 def broken_after(monkeypatch, steps: int, path: str, value: float) -> None:
     """Let a state variable take a value after a number of steps, as with parameters on their bounds."""
-    take = blocks._take
+    take = Run.take
 
     def broken(run, state, forcing, outputs):
         found = take(run, state, forcing, outputs)
@@ -110,11 +112,11 @@ def broken_after(monkeypatch, steps: int, path: str, value: float) -> None:
             final = replace_quantity(
                 found.final_state, path, torch.full_like(get_quantity(found.final_state, path), value)
             )
-            return simulation.Trajectory(found.outputs, final)
+            return Taken(found.outputs, final)
         return found
 
     broken.done = 0
-    monkeypatch.setattr(blocks, "_take", broken)
+    monkeypatch.setattr(Run, "take", broken)
     take_block = blocks.take_block
 
     def counting(run, state, first, last, outputs):
@@ -138,14 +140,14 @@ def test_a_run_stops_before_the_step_and_keeps_what_is_right(folder, monkeypatch
 
 
 def test_a_state_that_comes_back_within_a_block_is_noticed(folder, monkeypatch):
-    take = blocks._take
+    take = Run.take
 
     def leaves_and_returns(run, state, forcing, outputs):
         found = take(run, state, forcing, outputs)
         found.outputs["soil.temperature"][2, 1] = 500.0
         return found
 
-    monkeypatch.setattr(blocks, "_take", leaves_and_returns)
+    monkeypatch.setattr(Run, "take", leaves_and_returns)
     output = {"file": "out.nc", "variables": ["latent_heat_flux"]}
     with pytest.raises(ImpossibleState, match=r"became 500 in column 0, layer 2, in step 3, which ends"):
         launch(read(settings(output=output), folder))
@@ -208,11 +210,11 @@ def test_sources_are_added_up_by_column():
     sums = CreatedSums(100.0)
 
     class Weather:
-        precipitation = torch.tensor([[0.0, 1e-3], [0.0, 1e-3]])
+        precipitation = np.array([[0.0, 1e-3], [0.0, 1e-3]])
 
     outputs = {
-        "numerical_water_source": torch.tensor([[0.0, 2e-4], [0.0, 2e-4]]),
-        "numerical_heat_source": torch.tensor([[-3.0, 1.0], [-1.0, 1.0]]),
+        "numerical_water_source": np.array([[0.0, 2e-4], [0.0, 2e-4]]),
+        "numerical_heat_source": np.array([[-3.0, 1.0], [-1.0, 1.0]]),
     }
     sums.add_block(outputs, Weather())
     created = sums.summary()

@@ -77,7 +77,7 @@ def test_every_repetition_reports_its_largest_changes_and_their_columns(run):
     assert seen == result.cycles
     one, two = repeated(run, 1), repeated(run, 2)
     deep = (two.soil.temperature[-1] - one.soil.temperature[-1]).abs()
-    water = (total_water(two, run.model.column) - total_water(one, run.model.column)).abs()
+    water = np.abs(total_water(two, run.thickness) - total_water(one, run.thickness))
     assert deep[0] != deep[1]
     assert water[0] != water[1]
     assert result.cycles[1].deep_temperature == (float(deep.max()), int(deep.argmax()))
@@ -112,9 +112,9 @@ def test_the_bound_on_repetitions_warns_with_what_was_reached(run):
 def test_total_water_is_that_of_soil_snow_and_canopy(run):
     state = run.initial_state
     soil = 1000.0 * (0.1 * 0.2 + 0.3 * 0.25 + 0.6 * 0.3 + 1.0 * 0.3)
-    np.testing.assert_allclose(total_water(state, run.model.column), [soil, soil + 40.0])
+    np.testing.assert_allclose(total_water(state, run.thickness), [soil, soil + 40.0])
     wet = dataclasses.replace(state, canopy_water=torch.full((2,), 0.25, dtype=torch.float64))
-    np.testing.assert_allclose(total_water(wet, run.model.column), [soil + 0.25, soil + 40.25])
+    np.testing.assert_allclose(total_water(wet, run.thickness), [soil + 0.25, soil + 40.25])
 
 
 def test_a_failure_names_the_repetition(run):

@@ -14,7 +14,7 @@ from bmi_noahpy.runs.restart.fingerprint import SHAPE, differences, fingerprint
 from bmi_noahpy.runs.restart.state_file import DamagedRestart, Restart, RestartError, read_restart, write_restart
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-def resume(run: Run, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
+def resume(run: AnyRun, writer: OutputWriter, files: RestartFiles) -> Beginning | None:
     """Where a run goes on whose output file is there, and prepare the writer for it; None when there is nothing.
 
     The newest restart file counts that is whole and whose records are at hand. A run that was killed, or ended with an
@@ -63,7 +63,7 @@ def resume(run: Run, writer: OutputWriter, files: RestartFiles) -> Beginning | N
     return None
 
 
-def begin_from(path: Path, run: Run, *, only_state: bool = False) -> tuple[Beginning, OutputMark | None]:
+def begin_from(path: Path, run: AnyRun, *, only_state: bool = False) -> tuple[Beginning, OutputMark | None]:
     """Where a run begins that takes over the state of a restart file, and where the output stood that it goes on from.
 
     Parameters

@@ -18,7 +18,7 @@ from noahpy_core.revision import source_digest
 from noahpy_core.state import Forcing, State
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 NEVER = 2**62
@@ -40,7 +40,7 @@ class RestartFiles:
     keep : How many files of this run stay; older ones are deleted.
     """
 
-    def __init__(self, run: Run, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
+    def __init__(self, run: AnyRun, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
         self.folder = folder
         self._run, self._name, self._keep = run, name, keep
         self._every = NEVER if every is None else max(round(every / float(run.step)), 1)
@@ -134,7 +134,7 @@ class RestartFiles:
         return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
 
 
-def check_fit(path: Path, restart: Restart, run: Run) -> None:
+def check_fit(path: Path, restart: Restart, run: AnyRun) -> None:
     """Raise RestartError, naming every difference, when a run cannot continue the steps of a restart file."""
     found = list(differences(restart.fingerprint, fingerprint(run)))
     if found:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from noahpy_core.leaves import array_of
 from noahpy_core.parameters import Parameters
 from noahpy_core.quantities import get_quantity, quantities
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 Fingerprint = Mapping[str, Any]
@@ -25,12 +25,12 @@ SHAPE = ("layers", "columns")
 """What even a run that takes over nothing but the state must have in common."""
 
 
-def fingerprint(run: Run) -> dict[str, Any]:
+def fingerprint(run: AnyRun) -> dict[str, Any]:
     """What must agree for the steps of a run to continue those of another.
 
     Numbers stand for themselves where they are few; places, layers and parameters as digests.
     """
-    thickness = run.model.column.thickness
+    thickness = run.thickness
     return {
         "layers": int(thickness.shape[0]),
         "columns": int(run.domain.columns),
@@ -38,13 +38,13 @@ def fingerprint(run: Run) -> dict[str, Any]:
         "places of columns": _digest_of_fields(run.domain),
         "step [s]": float(run.step),
         "number type": str(run.initial_state.skin_temperature.dtype).removeprefix("torch."),
-        "schemes": {slot: _scheme(scheme) for slot, scheme in vars(run.model.options).items()},
+        "schemes": {slot: _scheme(scheme) for slot, scheme in vars(run.schemes).items()},
         "parameters": {
             path: digest(get_quantity(run.parameters, path))
             for path, _ in quantities(Parameters)
             if get_quantity(run.parameters, path) is not None
         },
-        "weights": {name: digest(weight) for name, weight in run.model.state_dict().items()},
+        "weights": {name: digest(weight) for name, weight in run.weights.items()},
     }
 
 
@@ -67,8 +67,7 @@ DIGITS = 16
 
 def digest(values: Any) -> str:
     """A short text that differs when a number does."""
-    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:DIGITS]
+    return hashlib.sha256(np.ascontiguousarray(array_of(values)).tobytes()).hexdigest()[:DIGITS]
 
 
 def digest_of_file(path: Path) -> str:
@@ -105,6 +104,6 @@ def _digest_of_fields(holder: Any) -> str:
     parts = []
     for name in sorted(names):
         value = getattr(holder, name)
-        if isinstance(value, (int, float, str, list, tuple, np.ndarray, torch.Tensor)):
+        if isinstance(value, (int, float, str, list, tuple, np.ndarray)):
             parts.append(f"{name}={digest(value) if not isinstance(value, str) else value}")
     return hashlib.sha256(";".join(parts).encode()).hexdigest()[:DIGITS]

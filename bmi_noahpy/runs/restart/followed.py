@@ -14,11 +14,12 @@ import numpy as np
 
 from bmi_noahpy.config.run_sections import RestartFile
 from bmi_noahpy.runs.restart.fingerprint import DIGITS, digest, digest_of_file
+from noahpy_core.leaves import array_of
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.state import Forcing, State
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 BLOCK_BYTES = 64 * 2**20
@@ -34,7 +35,7 @@ class Followed:
     first : Its first step, counted from 0.
     """
 
-    def __init__(self, run: Run, first: int = 0) -> None:
+    def __init__(self, run: AnyRun, first: int = 0) -> None:
         self.first = first
         self._beginning = beginning(run)
         self._sums: dict[str, Any] = {}
@@ -45,7 +46,7 @@ class Followed:
             series = getattr(forcing, field.name)
             if series is not None:
                 total = self._sums.setdefault(field.name, hashlib.sha256())
-                total.update(np.ascontiguousarray(series.detach().cpu().numpy()).data)
+                total.update(np.ascontiguousarray(array_of(series)).data)
 
     def described(self) -> dict[str, Any]:
         """Plain data, one entry for each thing that must agree."""
@@ -56,17 +57,16 @@ class Followed:
         }
 
 
-def retraced(run: Run, first: int, last: int) -> Followed:
+def retraced(run: AnyRun, first: int, last: int) -> Followed:
     """What a run from step `first` on has followed when it comes to step `last`."""
-    assert run.forcing is not None
     found = Followed(run, first)
     length = max(BLOCK_BYTES // (8 * run.domain.columns * len(dataclasses.fields(Forcing))), 1)
     for begin in range(first, last, length):
-        found.add_forcing(run.forcing.block(begin, min(begin + length, last)))
+        found.add_forcing(run.block(begin, min(begin + length, last)))
     return found
 
 
-def beginning(run: Run) -> dict[str, Any]:
+def beginning(run: AnyRun) -> dict[str, Any]:
     """What the state before the first step follows from."""
     section, spin_up = run.configuration.restart or RestartFile(), run.configuration.spin_up
     given = {path: get_quantity(run.initial_state, path) for path, _ in quantities(State)}

@@ -5,25 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import netCDF4
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bmi_noahpy.atomic import replaced
 from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.restart.fingerprint import Fingerprint
 from noahpy_core import __version__
-from noahpy_core.quantities import quantities
+from noahpy_core.leaves import array_of, made_like
+from noahpy_core.quantities import get_quantity, quantities, replace_quantity
 from noahpy_core.revision import source_digest
 from noahpy_core.state import State
-from noahpy_core.trees import keystr, tree_flatten_with_path, tree_unflatten
 
 KIND = "noahpy restart"
 EPOCH = np.datetime64("1970-01-01T00:00:00", "s")
@@ -68,7 +65,7 @@ class Restart:
 
 def write_restart(path: Path, restart: Restart) -> None:
     """Write a restart file (netCDF-4, CF-1.11 as far as it goes), which appears under its name when it is complete."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in _named(restart.state).items()}
+    arrays = {_name(path): array_of(leaf) for path, leaf in _leaves(restart.state).items()}
     attributes = {
         "start": str(restart.start),
         "step": restart.step,
@@ -122,19 +119,18 @@ def read_restart(path: Path, like: State) -> Restart:
     return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed, code)
 
 
-def _named(state: State) -> dict[str, Tensor]:
-    """Every tensor of a state by its path, joined by underscores."""
-    leaves, _ = tree_flatten_with_path(state)
-    return {_name(path): leaf for path, leaf in leaves if isinstance(leaf, Tensor)}
+def _leaves(state: State) -> dict[str, Any]:
+    """What a state has, by path."""
+    given = {path: get_quantity(state, path) for path, _ in quantities(State)}
+    return {path: leaf for path, leaf in given.items() if leaf is not None}
 
 
-def _name(path: Any) -> str:
-    # Written as ``.soil.temperature``, or with keys and indices in brackets.
-    return "_".join(re.findall(r"\w+", keystr(path)))
+def _name(path: str) -> str:
+    return path.replace(".", "_")
 
 
 def _write_state(dataset: Any, arrays: Mapping[str, NDArray[Any]]) -> None:
-    described = {path.replace(".", "_"): metadata for path, metadata in quantities(State)}
+    described = {_name(path): metadata for path, metadata in quantities(State)}
     for name, array in arrays.items():
         metadata = described.get(name, {})
         leading = tuple(metadata.get("dims", ())) if array.ndim > 1 else ()
@@ -209,25 +205,19 @@ def _read_mark(group: Any) -> OutputMark:
 
 
 def _state(path: Path, arrays: Mapping[str, NDArray[Any]], like: State) -> State:
-    leaves, spec = tree_flatten_with_path(like)
-    read = []
-    for place, leaf in leaves:
-        if not isinstance(leaf, Tensor):
-            read.append(leaf)
-            continue
+    state = like
+    for place, leaf in _leaves(like).items():
         array = arrays.get(_name(place))
         if array is None and _name(place) == REMAINDER:
             # Files from before there was one.
-            read.append(torch.zeros_like(leaf))
-            continue
+            array = np.zeros(tuple(leaf.shape))
         if array is None or array.shape != tuple(leaf.shape):
             found = "is missing" if array is None else f"has the shape {list(array.shape)}"
             raise RestartError(
                 f"restart file {path}: {_name(place)} {found}, this run needs {list(leaf.shape)}. "
                 "Use the file of a run with the same layers, columns and schemes."
             )
-        read.append(torch.as_tensor(array.copy(), dtype=leaf.dtype, device=leaf.device))
-    state: State = tree_unflatten(read, spec)
+        state = replace_quantity(state, place, made_like(array, leaf))
     return state
 
 

@@ -121,7 +121,8 @@ def _with_values(
 
 def _taken(case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor], outputs: np.ndarray) -> Tensor:
     """Take steps with changes. Returns the final state and its change."""
-    program, columns, final = case.program, case.columns, case.empty_state(2)
+    program, columns = case.program, case.columns
+    final: Tensor = case.empty_state(2)
     moved = program.input_table(directions, columns, own=False)
     failures = program.tangent(case.table(leaves), moved, outputs, columns, case.steps, final)
     if failures is not None:

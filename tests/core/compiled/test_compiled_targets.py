@@ -12,7 +12,7 @@ from threshold_columns import at_thresholds
 
 from noahpy_core.compiled.emit.instructions import CodeTarget
 from noahpy_core.compiled.emit.kernels import forward_kernel, reverse_kernel
-from noahpy_core.compiled.execute import case as case_module
+from noahpy_core.compiled.execute import collect
 from noahpy_core.compiled.execute.library import assemble
 from noahpy_core.compiled.execute.program import Program, number_of
 from noahpy_core.compiled.record.step_graph import Wanted, record_step
@@ -35,7 +35,7 @@ def without_vectors(monkeypatch):
     def use(yes: bool) -> None:
         monkeypatch.undo()
         if yes:
-            monkeypatch.setattr(case_module, "program", scalar)
+            monkeypatch.setattr(collect, "program", scalar)
 
     return use
 
