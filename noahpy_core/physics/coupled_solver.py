@@ -34,6 +34,9 @@ RESTART = 120.0
 """Sweeps after which a column starts again with a part of the step."""
 FIRST_PART = 0.125
 """That part, which is doubled whenever it is solved. [1]"""
+LATE = 16.0
+"""Times the tolerance suffices in single precision after a turn: there round-off may leave no better, and what a layer
+gains is counted by its fluxes."""
 FIRST_ALTERNATION = 3.0
 """Sweeps after which steps are halved where the top soil layer goes to and fro."""
 
@@ -47,7 +50,7 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
     system : The equations, ``[row, column]``.
     guess : Where the iteration starts.
     """
-    tolerance = smallest_step(guess.warmth)
+    tolerance, single = smallest_step(guess.warmth), guess.warmth.dtype == torch.float32
     # A vanishing patch of snow matters as little as it weighs.
     weight = at_most(1.0e9 * system.cover, 1.0)
     kinks, melted = kinks_of(curve, system, weight > 1.0e-3), system.snow.all_water()
@@ -69,9 +72,10 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
         # Skins are solved anew in each sweep: only those that stop with their column are shortened.
         for_skins = torch.where(stops, share, torch.ones_like(share))
 
+        small = torch.where(count < TURN, tolerance, LATE * tolerance) if single else tolerance
         soil_change = (to.warmth - warmth).abs().amax(0)
         snow_change = ((to.enthalpy - enthalpy).abs() / melted).amax(0) * (0.1 * weight)
-        settled = (soil_change <= tolerance) & (snow_change <= tolerance) & followed.whole & found.skins_found
+        settled = (soil_change <= small) & (snow_change <= small) & followed.whole & found.skins_found
 
         def chosen(old: Tensor, new: Tensor, first: Tensor) -> Tensor:
             # What is solved stays as it is: its digits must not depend on how long other columns take.

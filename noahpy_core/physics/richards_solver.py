@@ -33,6 +33,8 @@ STRICT_ROUNDS = 12.0
 """Rounds with the first of them."""
 HAIR = 1.0e-9
 """How far beyond a kink a step that meets it ends, relative to the unknown there."""
+LEAST_SLOPE = 1.0e-30
+"""Of a layer's residual by its unknown in single precision. [m]"""
 PRESSURE = 10.0
 """Head above that of a pond on the surface which the iteration may reach. [m]"""
 
@@ -122,6 +124,9 @@ def _dominant(now: System) -> tuple[Tensor, Tensor, Tensor]:
     none = torch.zeros_like(now.lower[:1])
     by_lower, by_upper = positive_part(now.upper[:-1]), positive_part(now.lower[1:])
     diagonal = now.diagonal + torch.cat([none, by_lower]) + torch.cat([by_upper, none])
+    if diagonal.dtype == torch.float32:
+        # Of a full layer over ground too dry to conduct the slope is round-off, of either sign.
+        diagonal = torch.clamp(diagonal, min=LEAST_SLOPE)
     return torch.clamp(now.lower, max=0.0), diagonal, torch.clamp(now.upper, max=0.0)
 
 

@@ -12,6 +12,8 @@ from noahpy_core.recording import iterate_until
 LARGEST_NUMBER_OF_STEPS = 100
 FREE = 1.0e9
 """Size of the step before the first: any may follow it."""
+CLOSED = 8.0
+"""Units of round-off to which a bracket closes in single precision: then the sign of the function is round-off."""
 NEAREST = 400.0
 """How far from the lower end of the bracket bisection looks. That of the snow's potential is 1e5 K wide, and few roots
 are that far."""
@@ -27,7 +29,9 @@ def falling_root(
     """Root of a falling function of one number per column, and whether it was found.
 
     Newton's method in a bracket that shrinks with every value; a step that leaves it, or is not half the one before,
-    is replaced by bisection. A step within the tolerance is always taken: at round-off bisection would never end.
+    is replaced by bisection. A step within the tolerance is always taken: at round-off bisection would never end. In
+    single precision what the function has lost to round-off can be more than the tolerance, and a bracket that has
+    closed is a root too.
 
     Parameters
     ----------
@@ -47,6 +51,11 @@ def falling_root(
         tiny = size <= tolerance
         fits = (proposal >= new_low) & (proposal <= new_high) & (size <= 0.5 * last)
         newton = tiny | fits
+        if x.dtype == torch.float32:
+            digits = CLOSED * torch.finfo(x.dtype).eps * (new_low.abs() + new_high.abs())
+            found = tiny | (new_high - new_low <= digits)
+        else:
+            found = tiny
         half = 0.5 * (new_low + torch.minimum(new_high, new_low + NEAREST))
         chosen = torch.where(newton, proposal, half)
         return (
@@ -55,7 +64,7 @@ def falling_root(
             torch.where(done, low, new_low),
             torch.where(done, high, new_high),
             torch.where(done, last, torch.where(newton, size, FREE)),
-            done | tiny,
+            done | found,
         )
 
     # The first step may have any size, and so may one after a bisection.

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from noahpy_core.column import SoilColumn
 from noahpy_core.constants import MINIMUM_MOISTURE, WATER_DENSITY
 from noahpy_core.fixed import ModelPart
-from noahpy_core.numerics import at_least, at_most, positive_part
+from noahpy_core.numerics import at_least
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
 from noahpy_core.physics.retention import frozen_pore_space
-from noahpy_core.physics.richards import Flow, System
+from noahpy_core.physics.richards import Flow
+from noahpy_core.physics.richards_balance import Balance, balanced
 from noahpy_core.physics.richards_solver import solve_richards
 from noahpy_core.physics.soil_water import SoilDemand
 from noahpy_core.physics.transitions import SHARP, Transitions
@@ -139,50 +140,3 @@ class RichardsSoilWater(ModelPart):
             soil_evaporation=found.soil_evaporation,
             root_uptake=found.root_uptake,
         )
-
-
-class Balance(NamedTuple):
-    """Water at the end of a part of the step, and the rates in it that lead there to the last digit. [m3 m-3, m s-1]"""
-
-    content: Tensor
-    infiltration: Tensor
-    exfiltration: Tensor
-    exchange: Tensor
-    drainage: Tensor
-    soil_evaporation: Tensor
-    root_uptake: Tensor
-
-
-def balanced(system: System, flow: Flow, room: Tensor) -> Balance:
-    """Fluxes between layers from the balance of the layers below, so that nothing is left over.
-
-    What the iteration left undone, of the size of round-off, goes into the infiltration of ponded ground. Elsewhere,
-    where the infiltration is exactly the supply, the first layer keeps as much of it as it has room for, and the rest
-    leaves at the surface.
-
-    Parameters
-    ----------
-    system : At the root.
-    flow : Of this part.
-    room : Pores without ice, ``[layer, column]``. [m3 m-3]
-    """
-    thickness, dt = flow.thickness, flow.dt
-    soil_sink = torch.cat([system.soil_evaporation[None], torch.zeros_like(flow.old[1:])])
-    gained = thickness * (system.content - flow.old) / dt + soil_sink + system.root_uptake
-    from_top = torch.cumsum(gained, 0)
-    entered = from_top[-1] + system.drainage
-    left = flow.supply - entered
-    ponded = system.ponded & (left > 0.0)
-    surface = torch.where(ponded, entered, flow.supply)
-    undone = torch.where(ponded, 0.0, left * dt / thickness[0]).detach()
-    kept = at_most(undone, at_least(room[0] - system.content[0], 0.0).detach())
-    pressed_out = (undone - kept) * thickness[0] / dt
-    return Balance(
-        content=torch.cat([(system.content[0] + kept)[None], system.content[1:]]),
-        infiltration=positive_part(surface),
-        exfiltration=positive_part(-surface) + pressed_out,
-        exchange=entered - from_top[:-1],
-        drainage=system.drainage,
-        soil_evaporation=system.soil_evaporation,
-        root_uptake=system.root_uptake,
-    )

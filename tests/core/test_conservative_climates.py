@@ -13,7 +13,7 @@ from run_inputs import Inputs, names_of, with_every_parameter
 from season_gradients import WANTED, Season, errors, gradients
 from torch import Tensor
 
-from noahpy_core import NoahModel, preset, run
+from noahpy_core import NoahModel, State, preset, run
 from noahpy_core.trees import map_tensors
 
 TEMPERATURES = ("soil.temperature", "skin_temperature")
@@ -71,6 +71,33 @@ def test_no_heat_is_lost_to_the_digits_of_temperatures_in_any_climate(climates, 
     assert residual.abs().max() < closed
     # What is left has no sign.
     assert residual.mean(0).abs().max() < 1.0e-3 * closed
+
+
+def water_of(state: State, thickness: Tensor) -> Tensor:
+    """Of a whole column, in double precision from the numbers of the state alone. [kg m-2]"""
+    state = state.to(torch.float64)
+    assert state.snow.layer_mass is not None
+    in_soil = (state.soil.moisture * thickness.double()).sum(0) * 1000.0
+    return in_soil + state.snow.layer_mass.sum(0) + state.canopy_water
+
+
+@pytest.mark.slow
+def test_in_single_precision_five_minutes_make_no_water_in_peat(climates):
+    """Where digits are lost, they add up: in peat they once were 50 mm in two years."""
+    names, dt, days = ["peat", "lake_effect", "clay_saturated_frost"], 300.0, 180
+    column, state, parameters = climates.setup(names, "20")
+    model = NoahModel(column.to(dtype=torch.float32), preset("conservative"))
+    state, parameters = layered(state).to(torch.float32), parameters.to(torch.float32)
+    forcing = map_tensors(lambda series: series[: int(days * 86400 / dt)], climates.forcing(names, 1, dt))
+    forcing = forcing.to(torch.float32)
+    with torch.no_grad():
+        leaving = ["evapotranspiration", "surface_runoff", "drainage", "soil.liquid_water"]
+        found = run(model, state, forcing, parameters, dt, outputs=leaving, execution="compiled")
+    lost = sum((found.outputs[name].double().sum(0) for name in leaving[:3]), start=torch.zeros(3).double())
+    gained = dt * (forcing.precipitation.double().sum(0) - lost)
+    after, before = (water_of(one, model.column.thickness) for one in (found.final_state, state))
+    assert (after - before - gained).abs().max() < 0.05
+    assert found.outputs["soil.liquid_water"].min() >= 0.0
 
 
 @pytest.mark.slow

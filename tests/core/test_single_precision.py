@@ -12,7 +12,9 @@ from torch import Tensor
 from water_columns import LAYERS, WaterCase
 
 from noahpy_core import NoahModel, preset
+from noahpy_core.physics import richards_solver
 from noahpy_core.physics.freezing import Koren1999, NiuYang2006
+from noahpy_core.physics.scalar_root import falling_root
 from noahpy_core.tables import soil_parameters
 
 LOAMS = (4, 7, 8, 9)
@@ -72,7 +74,7 @@ def test_every_column_near_freezing_is_solved_and_near_the_double(layers, column
 
 
 def test_peat_that_drains_below_ice_does_not_take_the_water_from_its_first_layer():
-    """What each layer leaves over in a step adds up, and the first layer bears it: it once ran below nothing."""
+    """What each layer leaves over in a step adds up, and the first layer once had to bear it: it ran below nothing."""
     case = columns_of((7,), LAYERS, 0.5, 0.6)
     changes = {"porosity": 0.9, "clapp_hornberger_b": 4.0, "saturated_hydraulic_conductivity": 1.0e-4}
     changes["saturated_diffusivity"] = 4.0e-6
@@ -93,3 +95,58 @@ def drained(case: WaterCase, steps: int) -> Tensor:
         for _ in range(steps):
             case = dataclasses.replace(case, liquid=case.step().liquid, dt=torch.full_like(case.supply, 300.0))
     return case.liquid
+
+
+def frozen_over_draining(dtype: torch.dtype) -> WaterCase:
+    """Full layers with ice in nearly all of their pores, over wet ones that drain."""
+    case = columns_of((7,), LAYERS, 0.5, 0.6)
+    deep = [0.0066, 0.1562, 0.1181, 0.136, 0.3822, 0.1586, 0.4193, 0.0312, 0.2619, 0.434]
+    room = [0.0038, 0.1105, 0.0038, 0.111, 0.0039, 0.0886, 0.0925, 0.1244, 0.0053, 0.1371, *deep]
+    liquid = [*room[:17], 0.0304, 0.0856, 0.3589]
+
+    def layers(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)[:, None]
+
+    porosity = layers([0.262] + [0.45] * 19)
+    case = case.with_soil(
+        porosity=porosity,
+        clapp_hornberger_b=layers([2.53] + [5.33] * 19),
+        saturated_hydraulic_conductivity=layers([1.19e-4] + [3.0e-6] * 19),
+        saturated_diffusivity=layers([5.0e-5] + [1.0e-5] * 19),
+    )
+    case = dataclasses.replace(case, liquid=layers(liquid), ice=porosity - layers(room))
+    return dataclasses.replace(case, dt=torch.full_like(case.supply, 300.0)).to(dtype)
+
+
+def test_what_the_solver_leaves_over_stays_in_its_layer_and_no_water_is_made_or_lost(monkeypatch):
+    # As loose as it gets, so that much is left over.
+    monkeypatch.setattr(richards_solver, "STRICT", (4096.0, 4096.0, 4096.0))
+    out, ends = [], []
+    for dtype in (torch.float64, torch.float32):
+        case = frozen_over_draining(dtype)
+        start, left = case.liquid, torch.zeros(1, dtype=torch.float64)
+        for _ in range(6):
+            with torch.no_grad():
+                water = case.step()
+            case = dataclasses.replace(case, liquid=water.liquid)
+            left = left + 0.3 * (water.drainage + water.exfiltration).double()
+        lost = ((start.double() - case.liquid.double()) * case.column.thickness.double()).sum(0)
+        assert (lost - left).abs().max() < 1.0e-7
+        assert case.liquid.min() >= 0.0
+        out.append(left)
+        ends.append(case.liquid.double())
+    # Once what was left over below went into the drainage, and more than four times as much left.
+    assert (out[1] - out[0]).abs().max() < 0.05 * out[0].abs().max()
+    assert (ends[1] - ends[0]).abs().max() < 5.0e-3
+
+
+def test_a_root_is_found_where_its_function_is_round_off():
+    """A function with steps of 6e-5, which is 0 nowhere: Newton steps would go to and fro by 0.03."""
+
+    def function(x: Tensor) -> tuple[Tensor, Tensor]:
+        return ((3.0 - x) * 1.0e-3 + 1.0e3) - 1.0e3 + 3.0e-5, torch.full_like(x, -1.0e-3)
+
+    start = torch.tensor([0.0, 2.0, 100.0])
+    root, found = falling_root(function, start, torch.full_like(start, -50.0), torch.full_like(start, 1.0e5), 5.0e-4)
+    assert bool(found.all())
+    assert (root - 3.03).abs().max() < 0.07

@@ -35,7 +35,8 @@ def water_closure(
     """
     assert after.snow.layer_mass is not None
     assert before.snow.layer_mass is not None
-    moisture = after.soil.moisture - before.soil.moisture
+    old, new = before.soil, after.soil
+    moisture = (new.liquid_water - old.liquid_water) + (new.ice - old.ice)
     pack = (after.snow.layer_mass - before.snow.layer_mass).sum(0)
     stored = (moisture * column.thickness).sum(0) * WATER_DENSITY + pack + after.canopy_water - before.canopy_water
     lost = values["evapotranspiration"] + values["surface_runoff"] + values["drainage"]

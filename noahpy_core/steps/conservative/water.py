@@ -69,7 +69,8 @@ def moved_water(
     warmth = before.warmth + store.warmed(before, store.total - frozen, frozen, heat.soil_gain)
 
     uptake = _uptake(around, heat)
-    liquid = store.total - frozen - uptake * dt / (thickness * WATER_DENSITY)
+    # By differences: the sum of liquid water and ice has not all the digits of either.
+    liquid = before.liquid_water - (frozen - before.ice) - uptake * dt / (thickness * WATER_DENSITY)
     # Where most of the water froze meanwhile, ice makes up for it, at the cost of the layer's heat.
     thawed = positive_part(-liquid)
     liquid, ice = liquid + thawed, positive_part(frozen - thawed)
