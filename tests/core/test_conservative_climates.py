@@ -84,7 +84,7 @@ def water_of(state: State, thickness: Tensor) -> Tensor:
 @pytest.mark.slow
 def test_in_single_precision_five_minutes_make_no_water_in_peat(climates):
     """Where digits are lost, they add up: in peat they once were 50 mm in two years."""
-    names, dt, days = ["peat", "lake_effect", "clay_saturated_frost"], 300.0, 180
+    names, dt, days = ["peat", "clay_saturated_frost"], 300.0, 180
     column, state, parameters = climates.setup(names, "20")
     model = NoahModel(column.to(dtype=torch.float32), preset("conservative"))
     state, parameters = layered(state).to(torch.float32), parameters.to(torch.float32)
@@ -93,10 +93,10 @@ def test_in_single_precision_five_minutes_make_no_water_in_peat(climates):
     with torch.no_grad():
         leaving = ["evapotranspiration", "surface_runoff", "drainage", "soil.liquid_water"]
         found = run(model, state, forcing, parameters, dt, outputs=leaving, execution="compiled")
-    lost = sum((found.outputs[name].double().sum(0) for name in leaving[:3]), start=torch.zeros(3).double())
+    lost = sum((found.outputs[name].double().sum(0) for name in leaving[:3]), start=torch.zeros(2).double())
     gained = dt * (forcing.precipitation.double().sum(0) - lost)
     after, before = (water_of(one, model.column.thickness) for one in (found.final_state, state))
-    assert (after - before - gained).abs().max() < 0.05
+    assert (after - before - gained).abs().max() < 0.03
     assert found.outputs["soil.liquid_water"].min() >= 0.0
 
 
