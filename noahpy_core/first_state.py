@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from noahpy_core.physics import first_pack
+from noahpy_core.physics.first_pack import Functions
 from noahpy_core.state import SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -15,13 +18,13 @@ INITIAL_CONDUCTANCE = 1.0e-4
 
 
 class Making(NamedTuple):
-    """``full_like(x, number)``, and the positive part of something."""
+    """The positive part of something, and the functions that divide snow."""
 
-    full_like: Callable[[Any, float], Any]
     positive_part: Callable[[Any], Any]
+    dividing: Functions
 
 
-ARRAYS = Making(np.full_like, lambda values: np.maximum(values, 0.0))
+ARRAYS = Making(lambda values: np.maximum(values, 0.0), first_pack.ARRAYS)
 
 
 def first_state(
@@ -37,23 +40,28 @@ def first_state(
     albedo: Any,
     roughness_length: Any,
     specific_humidity: Any,
+    snow_layers: int = 0,
 ) -> State:
-    """State before the first step, with snow that has no layers; arguments are those of `noahpy_core.initial_state`.
+    """State before the first step; arguments are those of `noahpy_core.initial_state`.
 
     Parameters
     ----------
     making : The functions of what is given.
     """
-    like = skin_temperature
+    like, full_like = skin_temperature, making.dividing.full_like
     surface = SurfaceMemory(
         albedo=albedo,
-        emissivity=making.full_like(like, INITIAL_EMISSIVITY),
+        emissivity=full_like(like, INITIAL_EMISSIVITY),
         roughness_length=roughness_length,
         snow_free_roughness_length=roughness_length,
         specific_humidity=specific_humidity,
-        aerodynamic_conductance=making.full_like(like, INITIAL_CONDUCTANCE),
-        momentum_conductance=making.full_like(like, INITIAL_CONDUCTANCE),
+        aerodynamic_conductance=full_like(like, INITIAL_CONDUCTANCE),
+        momentum_conductance=full_like(like, INITIAL_CONDUCTANCE),
     )
     soil = SoilState(soil_temperature, soil_liquid, making.positive_part(soil_moisture - soil_liquid))
-    snow = SnowState(snow_water_equivalent, snow_depth, making.full_like(like, 0.0))
+    snow = SnowState(snow_water_equivalent, snow_depth, full_like(like, 0.0))
+    if snow_layers:
+        snow = first_pack.first_pack(snow, skin_temperature, snow_layers, making.dividing)
+        # Layers are of the column that closes, which keeps all digits of its heat.
+        soil = dataclasses.replace(soil, temperature_remainder=full_like(soil_temperature, 0.0))
     return State(soil, snow, surface, canopy_water, skin_temperature)

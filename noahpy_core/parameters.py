@@ -75,6 +75,13 @@ class SoilParameters(Container):
         "1", "organic fraction of the solids, for heat", dims=LAYER, bounds=(0.0, 1.0), optional=True
     )
 
+    @property
+    def pores(self) -> Tensor:
+        """Pore volume fraction with organic matter mixed in, ``[layer, column]``. [m3 m-3]"""
+        if self.organic_matter is None:
+            return self.porosity
+        return mixture(self.porosity, ORGANIC_SOIL["porosity"], self.organic_matter)
+
     def resolved(self) -> SoilParameters:
         """The parameters that the equations take: organic matter mixed in, and every derived value in place of None."""
         if self.organic_matter is not None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from noahpy_core.adjoint import Plan, recorded_run
@@ -22,7 +20,7 @@ from noahpy_core.model import NoahModel
 from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
-from noahpy_core.physics.snow_layered import layered_snow
+from noahpy_core.physics.snow_layered import TENSORS
 from noahpy_core.profile_checks import check_initial, check_profiles
 from noahpy_core.quantities import get_quantity, quantities
 from noahpy_core.run_checks import check_interval, check_step_length, warn_of_growth
@@ -87,8 +85,8 @@ def initial_state(
             "specific_humidity": specific_humidity,
         },
     )
-    state = first_state(
-        Making(torch.full_like, positive_part),
+    return first_state(
+        Making(positive_part, TENSORS),
         soil_temperature=soil_temperature,
         soil_moisture=soil_moisture,
         soil_liquid=soil_liquid,
@@ -99,12 +97,8 @@ def initial_state(
         albedo=albedo,
         roughness_length=roughness_length,
         specific_humidity=specific_humidity,
+        snow_layers=snow_layers,
     )
-    if not snow_layers:
-        return state
-    # Layers are of the column that closes, which keeps all digits of its heat.
-    soil = dataclasses.replace(state.soil, temperature_remainder=torch.zeros_like(soil_temperature))
-    return dataclasses.replace(state, soil=soil, snow=layered_snow(state.snow, skin_temperature, snow_layers))
 
 
 def equilibrium_liquid(

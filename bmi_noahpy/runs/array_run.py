@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bmi_noahpy.config import Configuration
-from bmi_noahpy.config.sections import EQUILIBRIUM
 from bmi_noahpy.forcing import ForcingSeries
 from bmi_noahpy.region.domain import Domain
 from bmi_noahpy.runs.any_run import Array, Taken
+from bmi_noahpy.runs.kept_liquid import liquid_at_hand
 from bmi_noahpy.runs.numbering import warn_of_numbering
-from bmi_noahpy.runs.outline import Outline
+from bmi_noahpy.runs.outline import Outline, snow_layers
 from bmi_noahpy.runs.parameter_arrays import parameters_of
 from bmi_noahpy.runs.physical_checks import check_physics
 from noahpy_core.compiled.execute.array_run import program_of_arrays, run_of_arrays
@@ -23,6 +23,7 @@ from noahpy_core.compiled.execute.program import Program
 from noahpy_core.first_state import ARRAYS, first_state
 from noahpy_core.options import Options, is_built_in
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.first_pack import LAYERS_OF_ARRAYS
 from noahpy_core.state import Forcing, State
 
 
@@ -80,34 +81,37 @@ class ArrayRun:
 def may_be_of_arrays(configuration: Configuration, execution: str, device: str) -> bool:
     """Whether nothing that a configuration asks for needs torch, as far as that is known without its records.
 
-    Torch takes the steps of schemes of one's own, of eager execution and on other devices. It also computes liquid
-    water in equilibrium, snow in layers, and what of soil is mixed with organic matter.
+    Torch takes the steps of schemes of one's own, of eager execution and on other devices; it corrects forcing, and
+    divides snow into many layers.
     """
     return (
         is_built_in(configuration.schemes)
-        and configuration.schemes.snow != "layered"
+        and snow_layers(configuration) <= LAYERS_OF_ARRAYS
         and execution != "eager"
         and device == "cpu"
         and configuration.forcing is not None
         and not configuration.forcing.corrections
-        and configuration.initial.soil_liquid != EQUILIBRIUM
-        and "organic_matter" not in configuration.soil.parameters
     )
 
 
 def array_run(outline: Outline) -> ArrayRun | None:
-    """The run of an outline; None where its kernel is not in the cache, or its initial state has to be refused.
+    """The run of an outline; None where its kernel, or liquid water in equilibrium, is not in the cache.
+
+    An initial state that has to be refused gives None too.
 
     Raises
     ------
     ConfigurationError : As `bmi_noahpy.runs.prepare.prepare`.
     """
     assert outline.forcing is not None
-    parameters, forcing = parameters_of(outline.parameters), _block(outline.forcing, 0, 1)
-    given = {name: np.array(values, dtype=np.float64) for name, values in outline.initial.items()}
-    if (given["soil_liquid"] > given["soil_moisture"]).any():
+    liquid = liquid_at_hand(outline)
+    if liquid is None or (liquid > outline.initial["soil_moisture"]).any():
         return None
-    state = first_state(ARRAYS, **given, specific_humidity=forcing.specific_humidity[0])
+    parameters, forcing = parameters_of(outline.parameters), _block(outline.forcing, 0, 1)
+    initial = {**outline.initial, "soil_liquid": liquid}
+    given = {name: np.array(values, dtype=np.float64) for name, values in initial.items()}
+    layers = snow_layers(outline.configuration)
+    state = first_state(ARRAYS, **given, specific_humidity=forcing.specific_humidity[0], snow_layers=layers)
     thickness = np.array(outline.thickness)[:, None]
     program = program_of_arrays(outline.configuration.schemes, thickness, (state, forcing, parameters))
     if program is None:

@@ -81,7 +81,7 @@ def checked_of(state: State) -> tuple[str, ...]:
 
 def room_for_water(parameters: Parameters) -> Array:
     """What the pores of each layer hold, organic matter mixed in, ``[layer, column]``. [m3 m-3]"""
-    return array_of(parameters.soil.resolved().porosity)
+    return array_of(parameters.soil.pores)
 
 
 def first_outside(series: Mapping[str, Array], porosity: Array) -> Outside | None:

@@ -17,7 +17,7 @@ from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
-from bmi_noahpy.runs.outline import Outline, outlined, snow_layers
+from bmi_noahpy.runs.outline import Outline, outlined
 from bmi_noahpy.runs.restart import Restart, RestartFiles, begin_from, resume, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
@@ -105,15 +105,23 @@ def prepared(configuration: Configuration, how: Launch) -> AnyRun:
     configuration, how : As of `launch`.
     """
     outline = _outline_of_arrays(configuration, how)
-    if outline is not None:
-        from bmi_noahpy.runs.array_run import array_run
+    if outline is None:
+        from bmi_noahpy.runs.prepare import prepare
 
-        found = array_run(outline)
-        if found is not None:
-            return found
+        return prepare(configuration, execution=how.execution, device=how.device)
+    from bmi_noahpy.runs.array_run import array_run
+
+    return array_run(outline) or _prepared_once(outline, how)
+
+
+def _prepared_once(outline: Outline, how: Launch) -> AnyRun:
+    """The run of tensors; what torch computed for its initial state is kept for later runs."""
+    from bmi_noahpy.runs.kept_liquid import keep_liquid
     from bmi_noahpy.runs.prepare import prepare
 
-    return prepare(configuration, execution=how.execution, device=how.device, outline=outline)
+    run = prepare(outline.configuration, execution=how.execution, device=how.device, outline=outline)
+    keep_liquid(outline, run.initial_state.soil.liquid_water.numpy())
+    return run
 
 
 def _outline_of_arrays(configuration: Configuration, how: Launch) -> Outline | None:
@@ -125,7 +133,6 @@ def _outline_of_arrays(configuration: Configuration, how: Launch) -> Outline | N
     execution, device = how.execution or configuration.execution, how.device or configuration.device
     if execution not in get_args(Execution) or not may_be_of_arrays(configuration, execution, device):
         return None
-    snow_layers(configuration)
     return outlined(configuration)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_HEAT
+from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, WATER_HEAT
 from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least, at_most, between, positive_part
-from noahpy_core.parameters import LAYERED_SNOW, SnowParameters
+from noahpy_core.parameters import SnowParameters
 from noahpy_core.physics.atmosphere import Air
+from noahpy_core.physics.first_pack import Functions, first_pack
 from noahpy_core.physics.snow_layers import (
     Patch,
     Snowfall,
@@ -21,7 +21,6 @@ from noahpy_core.physics.snow_layers import (
     drained,
     patch,
     patch_scale,
-    target_thickness,
     with_snowfall,
 )
 from noahpy_core.physics.snow_processes import LARGEST_SNOW_DENSITY, SMALLEST_CONDUCTIVITY
@@ -268,6 +267,9 @@ class LayeredSnow(ModelPart):
         )
 
 
+TENSORS = Functions(torch.full_like, at_least, at_most, torch.stack)
+
+
 def layered_snow(snow: SnowState, temperature: Tensor, layers: int) -> SnowState:
     """A pack without layers, given some: dry, of one density and temperature, its albedo that of fresh snow.
 
@@ -276,17 +278,4 @@ def layered_snow(snow: SnowState, temperature: Tensor, layers: int) -> SnowState
     temperature : Of the pack, up to melting. [K]
     layers : Number of layers, 1 or more.
     """
-    if layers < 1:
-        raise ValueError(f"initial state: snow_layers is {layers}. Give 1 or more.")
-    thickness = target_thickness(snow.depth, layers)
-    share = thickness / at_least(snow.depth, 1.0e-30)
-    lowest = torch.cat([share[:-1], (1.0 - share[:-1].sum(0))[None]])
-    mass = lowest * snow.water_equivalent
-    cold = at_most(temperature, FREEZING_POINT) - FREEZING_POINT
-    return dataclasses.replace(
-        snow,
-        layer_mass=mass,
-        layer_enthalpy=mass * (SPECIFIC_HEAT_ICE * cold),
-        layer_thickness=thickness,
-        albedo=torch.full_like(snow.depth, LAYERED_SNOW["fresh_albedo"]),
-    )
+    return first_pack(snow, temperature, layers, TENSORS)

@@ -15,9 +15,8 @@ from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
 from noahpy_core.numerics import at_least, at_most, positive_part
+from noahpy_core.physics.first_pack import divided
 
-SNOW_TARGETS = (0.1, 0.3)
-"""Thickness that the upper layers of a deep pack tend to, from the top; the lowest takes the rest. [m]"""
 GHOST_DENSITY = 100.0
 """[kg m-3]"""
 ICE_DENSITY = 917.0
@@ -91,19 +90,8 @@ class Snowfall(NamedTuple):
 
 
 def target_thickness(depth: Tensor, layers: int) -> Tensor:
-    """Thickness of each layer as a continuous function of snow depth, ``[snow layer, column]``. [m]
-
-    Notes
-    -----
-    Every layer takes an even share s of what is left, reduced to s/(1 + s/d): even layers in a thin pack, d and the
-    rest in a deep one.
-    """
-    left, targets = depth, []
-    for number in range(layers - 1):
-        share = left / (layers - number)
-        targets.append(share / (1.0 + share / SNOW_TARGETS[min(number, len(SNOW_TARGETS) - 1)]))
-        left = left - targets[-1]
-    return torch.stack([*targets, left])
+    """Thickness of each layer as a continuous function of snow depth, ``[snow layer, column]``. [m]"""
+    return torch.stack(divided(depth, layers))
 
 
 def with_snowfall(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> SnowLayers:

@@ -22,7 +22,9 @@ from bmi_noahpy.runs import execute as runner
 from bmi_noahpy.runs import launch as starter
 from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.array_run import ArrayRun
+from bmi_noahpy.runs.kept_liquid import keep_liquid, liquid_at_hand
 from bmi_noahpy.runs.launch import Launch, launch
+from bmi_noahpy.runs.outline import Outline, outlined
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import read_restart
 from bmi_noahpy.runs.run import Run
@@ -113,19 +115,71 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name == "noah-permafrost" else pytest.mark.slow) for name in SCHEMES]
+    ("name", "columns"),
+    [
+        pytest.param(name, columns, marks=[] if (name, columns) == ("noah-permafrost", "one") else pytest.mark.slow)
+        for name in SCHEMES
+        for columns in ("one", "several")
+    ],
 )
-@pytest.mark.parametrize("columns", ["one", "several"])
 def test_a_run_of_arrays_writes_what_a_run_of_tensors_does(folder, kinds, name, columns):
     changes = {"schemes": SCHEMES[name], **(GRID if columns == "several" else {})}
     of_tensors = go(folder, "tensors.nc", arrays=False, **changes)
     of_arrays = go(folder, "arrays.nc", **changes)
-    # Snow in layers begins with torch.
-    assert set(kinds) == ({Run} if name == "conservative" else {Run, ArrayRun})
+    assert set(kinds) == {Run, ArrayRun}
     assert_same(folder / "tensors.nc", folder / "arrays.nc")
     assert of_arrays.residuals == of_tensors.residuals
     # Sums of blocks, which are shorter where a kernel was made.
     assert dataclasses.astuple(of_arrays.created) == pytest.approx(dataclasses.astuple(of_tensors.created), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"initial.soil_liquid": "equilibrium"},
+        pytest.param({"soil.parameters": {"organic_matter": [0.5, 0.1, 0.0, 0.0]}, **GRID}, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "initial.soil_liquid": "equilibrium",
+                "initial.snow_water_equivalent": 80.0,
+                "initial.snow_depth": 0.4,
+                "soil.parameters": {"organic_matter": 0.2},
+                "snow.layers": 5,
+                "schemes": {"preset": "conservative"},
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["equilibrium", "organic matter", "layered snow"],
+)
+def test_what_torch_has_computed_once_is_the_same_later(folder, kinds, changes):
+    go(folder, "tensors.nc", arrays=False, **changes)
+    go(folder, "arrays.nc", **changes)
+    assert set(kinds) == {Run, ArrayRun}
+    assert_same(folder / "tensors.nc", folder / "arrays.nc")
+
+
+def test_liquid_water_in_equilibrium_belongs_to_its_temperature_water_and_soil(folder, monkeypatch):
+    monkeypatch.setenv("NOAHPY_CACHE", str(folder / "cache"))
+
+    def outline(**changes: Any) -> Outline:
+        return outlined(read(settings(**{"initial.soil_liquid": "equilibrium", **changes}), folder))
+
+    one, liquid = outline(), np.full((4, 1), 0.125)
+    keep_liquid(one, liquid)
+    found = liquid_at_hand(one)
+    assert found is not None
+    assert found.tobytes() == liquid.tobytes()
+    for changes in (
+        {"initial.soil_temperature": [270.0, 271.0, 272.0, 272.4]},
+        {"initial.soil_moisture": [0.2, 0.25, 0.3, 0.31]},
+        {"soil.parameters": {"organic_matter": 0.0001}},
+        {"schemes": {"supercooled_water": "niu_yang2006"}},
+    ):
+        assert liquid_at_hand(outline(**changes)) is None, changes
+    given = outline(**{"initial.soil_liquid": 0.1})
+    keep_liquid(given, liquid)
+    assert (liquid_at_hand(given) == 0.1).all()
 
 
 def test_a_spin_up_and_restart_files_are_the_same(folder, kinds):
@@ -235,13 +289,11 @@ def test_an_equation_that_is_not_solved_stops_both_kinds_with_the_same_words(fol
 @pytest.mark.parametrize(
     "changes",
     [
-        {"initial.soil_liquid": "equilibrium"},
         {"execution": "eager"},
         {"forcing.corrections": {"air_temperature": {"offset": 1.0}}},
-        {"soil.parameters": {"organic_matter": 0.1}},
-        {"schemes": {"preset": "conservative"}},
+        {"schemes": {"preset": "conservative"}, "snow.layers": 6},
     ],
-    ids=["equilibrium", "eager", "corrections", "organic matter", "layered snow"],
+    ids=["eager", "corrections", "many layers of snow"],
 )
 def test_what_torch_computes_is_a_run_of_tensors(folder, changes):
     found = starter.prepared(read(settings(**changes), folder), Launch())
@@ -306,7 +358,7 @@ def test_a_command_whose_kernel_is_in_the_cache_does_not_import_torch(folder):
 
 @pytest.mark.slow
 def test_figures_after_a_run_do_not_import_torch_either(tmp_path):
-    example = write_example(tmp_path, "noah-permafrost")
+    example = write_example(tmp_path)
     assert_runs_without_torch(tmp_path, str(example), "--set", "period.end=2019-09-12T00:00")
 
 

@@ -134,9 +134,9 @@ def test_debug_lets_the_error_through(tmp_path, monkeypatch, arguments):
 @pytest.mark.parametrize(("options", "expected"), [((), "eager"), (("--execution", "auto"), "auto")])
 def test_steps_are_taken_as_the_configuration_says_or_the_option(site, monkeypatch, options, expected):
     mapping = yaml.safe_load(site.read_text())
-    # Torch takes the steps of a run whose initial state it has to compute, however they are executed.
-    initial = {**mapping["initial"], "soil_liquid": "equilibrium"}
-    write(site, {**mapping, "execution": "eager", "initial": initial})
+    # Torch takes the steps of a run whose forcing it has to correct, however they are executed.
+    forcing = {**mapping["forcing"], "corrections": {"precipitation": {"factor": 1.1}}}
+    write(site, {**mapping, "execution": "eager", "forcing": forcing})
     asked, results = [], simulation.run
 
     def recorded(*arguments, execution, **others):

@@ -1,7 +1,7 @@
 """Compiled kernels on disk, for the next process: nothing is run from a file that another user could have written.
 
-A file of the cache holds one kernel, behind a digest of its name and of every byte of it. Files appear complete or not
-at all, so any number of processes may write them at once.
+A file of the cache holds one kernel, or numbers that took long to find, behind a digest of its name and of every byte
+of it. Files appear complete or not at all, so any number of processes may write them at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 CACHE_VARIABLE = "NOAHPY_CACHE"
 """Environment variable with the folder of the cache; empty for none."""
@@ -94,6 +95,17 @@ def keep(key: str, artefact: Artefact) -> None:
         folder = _usable_folder()
         if folder is not None:
             _write(folder / f"{key}{SUFFIX}", _packed(key, artefact))
+
+
+def kept_numbers(key: str) -> NDArray[Any] | None:
+    """The numbers of a key that `keep_numbers` put there, None where there are none."""
+    found = kept(key)
+    return None if found is None else found.constants[0]
+
+
+def keep_numbers(key: str, numbers: NDArray[Any]) -> None:
+    """Put numbers there, as a kernel without code."""
+    keep(key, Artefact("numbers", b"", 0, [numbers], []))
 
 
 @functools.cache
