@@ -41,6 +41,7 @@ def first_state(
     roughness_length: Any,
     specific_humidity: Any,
     snow_layers: int = 0,
+    temperature_remainder: bool | None = None,
 ) -> State:
     """State before the first step; arguments are those of `noahpy_core.initial_state`.
 
@@ -62,6 +63,7 @@ def first_state(
     snow = SnowState(snow_water_equivalent, snow_depth, full_like(like, 0.0))
     if snow_layers:
         snow = first_pack.first_pack(snow, skin_temperature, snow_layers, making.dividing)
-        # Layers are of the column that closes, which keeps all digits of its heat.
+    # Layers are of the column that closes, which keeps all digits of its heat.
+    if temperature_remainder or (temperature_remainder is None and snow_layers):
         soil = dataclasses.replace(soil, temperature_remainder=full_like(soil_temperature, 0.0))
     return State(soil, snow, surface, canopy_water, skin_temperature)

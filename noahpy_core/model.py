@@ -76,6 +76,11 @@ class NoahModel(ModelPart):
         """The freezing curve, for an initial state in equilibrium."""
         return self.schemes["supercooled_water"]
 
+    @property
+    def keeps_remainder(self) -> bool:
+        """Whether a step goes on with `soil.temperature_remainder`, where a state has one."""
+        return bool(getattr(self.step, "keeps_remainder", False))
+
     def forward(
         self, state: State, forcing: Forcing, parameters: Parameters, dt: Tensor | float
     ) -> tuple[State, Fluxes]:

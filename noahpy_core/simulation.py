@@ -53,6 +53,7 @@ def initial_state(
     roughness_length: Tensor,
     specific_humidity: Tensor,
     snow_layers: int = 0,
+    temperature_remainder: bool | None = None,
 ) -> State:
     """State before the first step, with the first guesses of the original driver where nothing is known.
 
@@ -65,6 +66,9 @@ def initial_state(
     albedo, roughness_length : Snow-free values of the season; used by the first step only. [1, m]
     specific_humidity : Of the surface; the original takes the first forcing record's. [kg kg-1]
     snow_layers : Number of layers of the pack, for layered snow; 3 is usual. 0: a pack without layers.
+    temperature_remainder : Whether the state keeps what soil temperatures in kelvins have no digits for, so that no
+        heat is lost in single precision; for models whose `keeps_remainder` is true, such as those with
+        ``phase_change="enthalpy"``. None: with layers of snow, which are of such a model.
 
     Raises
     ------
@@ -98,6 +102,7 @@ def initial_state(
         roughness_length=roughness_length,
         specific_humidity=specific_humidity,
         snow_layers=snow_layers,
+        temperature_remainder=temperature_remainder,
     )
 
 

@@ -111,7 +111,9 @@ def array_run(outline: Outline) -> ArrayRun | None:
     initial = {**outline.initial, "soil_liquid": liquid}
     given = {name: np.array(values, dtype=np.float64) for name, values in initial.items()}
     layers = snow_layers(outline.configuration)
-    state = first_state(ARRAYS, **given, specific_humidity=forcing.specific_humidity[0], snow_layers=layers)
+    state = first_state(
+        ARRAYS, **given, specific_humidity=forcing.specific_humidity[0], snow_layers=layers, temperature_remainder=None
+    )
     thickness = np.array(outline.thickness)[:, None]
     program = program_of_arrays(outline.configuration.schemes, thickness, (state, forcing, parameters))
     if program is None:

@@ -158,4 +158,8 @@ def _initial_state(outline: Outline, model: NoahModel, parameters: Parameters, s
         given["soil_liquid"] = equilibrium_liquid(
             given["soil_temperature"], given["soil_moisture"], parameters, model.supercooled_water
         )
-    return initial_state(model.column, **given, specific_humidity=humidity, snow_layers=snow_layers)
+    # In single precision heat below the last digit of a temperature would be lost.
+    remainder = True if dtype == torch.float32 and model.keeps_remainder else None
+    return initial_state(
+        model.column, **given, specific_humidity=humidity, snow_layers=snow_layers, temperature_remainder=remainder
+    )

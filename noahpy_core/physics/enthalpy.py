@@ -51,6 +51,7 @@ class EnthalpySoilHeat(ModelPart):
         parameters: Parameters,
         dt: Tensor | float,
         source: Tensor | None = None,
+        remainder: Tensor | None = None,
     ) -> SoilHeat:
         """Advance soil temperature and phase by one step; arguments as for `HeatLimitedSoilHeat`.
 
@@ -62,12 +63,15 @@ class EnthalpySoilHeat(ModelPart):
         parameters : Of soil and deep boundary.
         dt : Length of the step. [s]
         source : Heat that others add to each layer, ``[layer, column]``. [W m-2]
+        remainder : What the temperature has no digits for, where the state keeps it, ``[layer, column]``. [K]
 
         Raises
         ------
         ConvergenceError : naming the columns whose equations were not solved.
         """
-        soil, total = parameters.soil, liquid + ice
+        soil, total, start = parameters.soil, liquid + ice, temperature
+        if remainder is not None:
+            temperature = temperature + remainder
         coefficients = heat_conduction(liquid, ice, coupling, conductivity, self.column, parameters)
         system = self._system(coefficients, temperature, liquid, coupling, parameters.general.deep_temperature, dt)
         if source is not None:
@@ -76,11 +80,20 @@ class EnthalpySoilHeat(ModelPart):
         new_temperature = self._implicit_derivative(root, system, total, soil)
         new_liquid, _ = self.curve.equilibrium(new_temperature, total, soil)
         deep, end = parameters.general.deep_temperature, new_temperature
-        if temperature.dtype == torch.float32:
+        single = temperature.dtype == torch.float32
+        if single or remainder is not None:
             into = _heat_into_layers(coefficients, end, coupling, deep, source) * dt
-            stored = liquid + (into - coefficients.capacity * (end - temperature)) / system.latent
+        if single:
+            warmed = end - temperature if remainder is None else (end - start) - remainder
+            stored = liquid + (into - coefficients.capacity * warmed) / system.latent
             new_temperature, new_liquid = self._closing(end, new_liquid, stored, total, soil, coefficients, system)
-        gained = coefficients.capacity * (new_temperature - temperature) + system.latent * (new_liquid - liquid)
+        if remainder is None:
+            warmed = new_temperature - temperature
+        else:
+            warmed = (into - system.latent * (new_liquid - liquid)) / coefficients.capacity
+            new_temperature, left = _with_all_digits(end, start, remainder + warmed)
+            warmed = (new_temperature - start) + (left - remainder)
+        gained = coefficients.capacity * warmed + system.latent * (new_liquid - liquid)
         return SoilHeat(
             temperature=new_temperature,
             liquid=new_liquid,
@@ -88,6 +101,7 @@ class EnthalpySoilHeat(ModelPart):
             top_flux=coefficients.top * (coupling.temperature - end[0]),
             bottom_flux=coefficients.bottom * (end[-1] - deep),
             storage_change=gained.sum(0) / dt,
+            remainder=None if remainder is None else left,
         )
 
     def _closing(
@@ -157,3 +171,18 @@ def _heat_into_layers(
     down = torch.cat([top[None], coefficients.between * (temperature[:-1] - temperature[1:]), bottom[None]])
     into = down[:-1] - down[1:]
     return into if source is None else into + source
+
+
+def _with_all_digits(end: Tensor, start: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+    """Temperature after a change, with the derivative of the solution, and what it has no digits for. [K]
+
+    Parameters
+    ----------
+    end : The solution.
+    start : Temperature before, which has the digits of a number in kelvins.
+    change : Since then, what the temperature before had no digits for included.
+    """
+    temperature = (start + change).detach()
+    # The difference of neighbouring temperatures is exact.
+    left = change.detach() - (temperature - start.detach())
+    return end + (temperature - end).detach(), left

@@ -44,6 +44,8 @@ class SoilHeat(NamedTuple):
     """Out of the lowest layer. [W m-2]"""
     storage_change: Tensor
     """Sensible and latent heat gained. [W m-2]"""
+    remainder: Tensor | None = None
+    """What the temperature has no digits for, if the state keeps it, ``[layer, column]``. [K]"""
 
 
 class HeatConduction(NamedTuple):

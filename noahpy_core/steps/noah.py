@@ -61,6 +61,10 @@ class NoahStep(ModelPart):
     ----------
     column : Soil layers.
     transitions, surface, ... : The scheme of each slot, as `noahpy_core.processes` builds it.
+
+    Attributes
+    ----------
+    keeps_remainder : Whether the scheme of phase change keeps what temperatures in kelvins have no digits for.
     """
 
     def __init__(
@@ -87,7 +91,8 @@ class NoahStep(ModelPart):
         self.evaporation = evaporation
         self.soil_thermal = soil_thermal
         self.soil_heat = phase_change
-        self._takes_heat = "source" in inspect.signature(getattr(phase_change, "forward", phase_change)).parameters
+        taken = inspect.signature(getattr(phase_change, "forward", phase_change)).parameters
+        self._takes_heat, self.keeps_remainder = "source" in taken, "remainder" in taken
         self.soil_water = soil_water
         self.snow = snow
 
@@ -109,10 +114,10 @@ class NoahStep(ModelPart):
 
         Raises
         ------
-        ValueError : the state has snow layers or a remainder of temperature, or parameters are given that this step
-            does not read.
+        ValueError : the state has snow layers, or a remainder of temperature that the scheme of phase change does not
+            keep, or parameters are given that this step does not read.
         """
-        _require_readable(state, parameters)
+        _require_readable(state, parameters, keeps_remainder=self.keeps_remainder)
         parameters = dataclasses.replace(parameters, soil=parameters.soil.resolved())
         soil, transitions = state.soil, self.transitions
         added = sources(forcing, soil.temperature)
@@ -149,7 +154,7 @@ class NoahStep(ModelPart):
             soil.temperature[0], over_snow.ground_heat, given.half_layer, exchange.conduction.conductivity
         )
         coupling = energy_balance.merged_coupling(exchange.presence, under_snow, bare, transitions)
-        heat = self._soil_heat(soil.temperature, water, coupling, conductivity, added.heat, parameters, dt)
+        heat = self._soil_heat(soil, water, coupling, conductivity, added.heat, parameters, dt)
         on_ground = energy_balance.bare_balance(given, bare, heat.temperature[0])
         balance = transitions.merge(exchange.presence, over_snow, on_ground)
 
@@ -278,7 +283,7 @@ class NoahStep(ModelPart):
 
     def _soil_heat(
         self,
-        temperature: Tensor,
+        before: SoilState,
         water: SoilWater | RichardsWater,
         coupling: Coupling,
         conductivity: Tensor,
@@ -286,15 +291,16 @@ class NoahStep(ModelPart):
         parameters: Parameters,
         dt: Tensor | float,
     ) -> SoilHeat:
-        given = (temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt)
+        given = (before.temperature, water.liquid, water.ice, coupling, conductivity, parameters, dt)
+        digits = {} if before.temperature_remainder is None else {"remainder": before.temperature_remainder}
         if source is None:
-            return self.soil_heat(*given)
+            return self.soil_heat(*given, **digits)
         if not self._takes_heat:
             raise ValueError(
                 f"soil_heat_source: the scheme {type(self.soil_heat).__name__} in the slot phase_change takes no heat "
                 "from others. Give its forward() an argument source [W m-2], or leave the source out."
             )
-        return self.soil_heat(*given, source=source)
+        return self.soil_heat(*given, source=source, **digits)
 
     # --- results ----------------------------------------------------------------------------------------------------
 
@@ -315,21 +321,21 @@ class NoahStep(ModelPart):
             aerodynamic_conductance=exchange.conductance.heat,
             momentum_conductance=exchange.conductance.momentum,
         )
-        soil = SoilState(heat.temperature, heat.liquid, heat.ice)
+        soil = SoilState(heat.temperature, heat.liquid, heat.ice, heat.remainder)
         return State(soil, pack, memory, canopy.canopy_water, balance.skin_temperature)
 
 
-def _require_readable(state: State, parameters: Parameters) -> None:
+def _require_readable(state: State, parameters: Parameters, *, keeps_remainder: bool) -> None:
     """Raise ValueError where something is given that this step does not read."""
     if state.snow.layer_mass is not None:
         raise ValueError(
             "snow: the state has snow layers, and Noah's step has none. "
             "Make it with noahpy_core.initial_state(..., snow_layers=0), or choose the preset 'conservative'."
         )
-    if state.soil.temperature_remainder is not None:
+    if state.soil.temperature_remainder is not None and not keeps_remainder:
         raise ValueError(
-            "soil.temperature_remainder: the state has one, and Noah's step keeps none. "
-            "Give the state without it, or choose the preset 'conservative'."
+            "soil.temperature_remainder: the state has one, and Noah's step keeps none with this phase_change. "
+            "Give the state without it, or choose phase_change 'enthalpy' or the preset 'conservative'."
         )
     unread = parameters_of_cover(parameters.vegetation)
     if unread:

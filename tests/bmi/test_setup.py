@@ -199,3 +199,11 @@ def test_initial_liquid_in_equilibrium_lies_on_the_freezing_curve():
     assert torch.equal(soil.liquid_water, expected)
     assert 0.02 < soil.ice[0].item() < soil.moisture[0].item()
     assert soil.ice[3].item() == 0.0
+
+
+@pytest.mark.parametrize(("scheme", "kept"), [("enthalpy", True), ("heat_limited", False)])
+def test_in_single_precision_a_state_keeps_the_digits_of_heat_where_its_model_does(scheme, kept):
+    configuration = read({"schemes.phase_change": scheme})
+    states = {dtype: prepare(configuration, dtype=dtype).initial_state for dtype in (torch.float32, torch.float64)}
+    assert (states[torch.float32].soil.temperature_remainder is not None) == kept
+    assert states[torch.float64].soil.temperature_remainder is None

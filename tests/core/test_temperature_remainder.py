@@ -6,13 +6,18 @@ import dataclasses
 
 import pytest
 import torch
+from heat_columns import heat_case
 from random_columns import Case, layered, random_case
+from test_enthalpy import single_precision
 from torch import Tensor
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
-from noahpy_core import NoahModel, SoilState, State, preset, run, step_function
+from noahpy_core import NoahModel, Options, SoilState, State, preset, run, step_function
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.enthalpy import EnthalpySoilHeat
+from noahpy_core.physics.freezing import Koren1999, NiuYang2006
 from noahpy_core.physics.soil_enthalpy import soil_after
+from noahpy_core.physics.soil_heat import heat_conduction
 from noahpy_core.state import Fluxes, Forcing
 from noahpy_core.trees import map_tensors
 
@@ -110,6 +115,66 @@ def test_the_step_of_noah_refuses_a_remainder_which_it_would_lose(way):
         )
 
 
+@pytest.mark.parametrize("way", ["eager", COMPILED])
+def test_noahs_step_with_enthalpy_closes_in_single_precision_where_the_state_keeps_all_digits(way):
+    case = random_case(90, 20, seed=3).to(torch.float32)
+    model, dt = NoahModel(case.column, Options(phase_change="enthalpy")), torch.full_like(case.dt, 300.0)
+    assert model.keeps_remainder
+    soil = dataclasses.replace(case.state.soil, temperature_remainder=torch.zeros_like(case.state.soil.ice))
+    states = {"with": dataclasses.replace(case.state, soil=soil), "without": case.state}
+    worst = {}
+    for name, state in states.items():
+        with torch.no_grad():
+            given = model, state, series(case, 3), case.parameters, dt
+            found = run(*given, outputs=["soil_heat_residual"], execution=way)
+        # Random columns are not in equilibrium: in their first step, 1e8 J m-2 pass between ice and temperature.
+        worst[name] = found.outputs["soil_heat_residual"][1:].abs().max().item()
+        assert found.outputs["soil_heat_residual"][0].abs().max() < (0.05 if name == "with" else 2.0)
+        assert (found.final_state.soil.temperature_remainder is None) == (name == "without")
+    assert worst["with"] < 1.0e-3
+    assert worst["without"] > 0.05
+
+
+@pytest.mark.parametrize("curve", [Koren1999(), NiuYang2006()], ids=["koren1999", "niu_yang2006"])
+@pytest.mark.parametrize("dt", [60.0, 300.0, 3600.0])
+def test_the_enthalpy_step_closes_by_the_numbers_of_its_states_in_single_precision(curve, dt):
+    case = single_precision(heat_case(500, seed=15).on_curve(curve))
+    capacity = heat_conduction(
+        case.liquid, case.ice, case.coupling, case.conductivity, case.column, case.parameters
+    ).capacity.double()  # fmt: skip
+    none = torch.zeros_like(case.temperature)
+    heat = EnthalpySoilHeat(case.column, curve)(
+        case.temperature, case.liquid, case.ice, case.coupling, case.conductivity, case.parameters, dt, remainder=none
+    )
+    assert heat.remainder is not None
+    warmed = heat.temperature.double() - case.temperature.double() + heat.remainder.double()
+    thawed = 3.335e8 * case.column.thickness.double() * (heat.liquid.double() - case.liquid.double())
+    gained = (capacity * warmed + thawed).sum(0) / dt
+    assert (gained - (heat.top_flux - heat.bottom_flux).double()).abs().max() < 1.0e-3
+    assert (gained - heat.storage_change.double()).abs().max() < 1.0e-3
+
+
+@pytest.mark.parametrize("curve", [Koren1999(), NiuYang2006()], ids=["koren1999", "niu_yang2006"])
+def test_with_a_remainder_the_enthalpy_step_is_the_same_in_double_precision_with_its_derivatives(curve):
+    case = heat_case(20, seed=16)
+    none = torch.zeros_like(case.temperature, requires_grad=True)
+    temperature = case.temperature.clone().requires_grad_()
+    given = case.liquid, case.ice, case.coupling, case.conductivity, case.parameters, 3600.0
+    step = EnthalpySoilHeat(case.column, curve)
+    plain, kept = step(temperature, *given), step(temperature, *given, remainder=none)
+    assert kept.remainder is not None
+    # The balance has more digits than the root.
+    assert torch.allclose(kept.temperature + kept.remainder, plain.temperature, rtol=0.0, atol=1.0e-8)
+    assert torch.equal(kept.liquid, plain.liquid)
+    assert (3600.0 * (kept.top_flux - kept.bottom_flux - kept.storage_change)).abs().max() < 1.0e-7
+
+    weights = torch.linspace(0.5, 1.5, none.numel(), dtype=torch.float64).reshape(none.shape)
+    (expected,) = torch.autograd.grad((plain.temperature * weights).sum(), [temperature])
+    found = torch.autograd.grad((kept.temperature * weights).sum(), [temperature, none])
+    for one in found:
+        assert torch.allclose(one, expected, rtol=1.0e-10, atol=1.0e-12)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", ["eager", "compiled"])
 def test_temperature_and_remainder_are_one_warmth_to_derivatives(way):
@@ -147,3 +212,26 @@ def test_temperature_and_remainder_are_one_warmth_to_derivatives(way):
         ends = [after(sign * 1.0e-6 * weights, torch.zeros_like(weights)).temperature for sign in (-1.0, 1.0)]
     differences = (ends[1] - ends[0]) / 2.0e-6
     assert ((changed - differences).abs() / (1.0 + differences.abs())).quantile(0.97) < 1.0e-4
+
+
+@pytest.mark.slow
+def test_kernels_of_noahs_step_agree_with_eager_where_the_state_keeps_all_digits():
+    case = random_case(18, 4, seed=5)
+    model = NoahModel(case.column, Options(phase_change="enthalpy"))
+    found = []
+    for way in ("eager", "compiled"):
+        warmer = torch.zeros_like(case.state.soil.temperature, requires_grad=True)
+        remainder = torch.zeros_like(case.state.soil.temperature, requires_grad=True)
+        soil = dataclasses.replace(
+            case.state.soil, temperature=case.state.soil.temperature + warmer, temperature_remainder=remainder
+        )
+        state = dataclasses.replace(case.state, soil=soil)
+        after = run(model, state, series(case, 2), case.parameters, case.dt, outputs=[], execution=way).final_state.soil
+        assert after.temperature_remainder is not None
+        gradients = torch.autograd.grad(after.temperature.sum() + after.ice.sum(), [warmer, remainder])
+        found.append((after.temperature.detach() + after.temperature_remainder.detach(), after.ice.detach(), gradients))
+    (temperature, ice, by_state), (other, other_ice, other_by_state) = found
+    assert torch.allclose(temperature, other, rtol=0.0, atol=1.0e-9)
+    assert torch.allclose(ice, other_ice, rtol=0.0, atol=1.0e-10)
+    for one, same in zip(by_state, other_by_state, strict=True):
+        assert torch.allclose(one, same, rtol=1.0e-7, atol=1.0e-9)

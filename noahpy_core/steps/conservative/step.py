@@ -54,6 +54,7 @@ class ConservativeStep(ModelPart):
         snow: LayeredSnow,
     ) -> None:
         super().__init__()
+        self.keeps_remainder = True
         self.column = column
         self.transitions = transitions
         self.turbulence = turbulence
