@@ -317,7 +317,9 @@ class Fluxes(Container):
     energy_residual: Tensor = quantity("W m-2", "residual of the surface energy balance of the step")
     soil_heat_residual: Tensor = quantity("W m-2", "residual of the heat budget of the soil column")
     # of layered snow and of the closed balance; None where the scheme has none
-    snow_temperature: Tensor | None = quantity("K", "temperature of a snow layer", dims=SNOW_LAYER, optional=True)
+    snow_temperature: Tensor | None = quantity(
+        "K", "temperature of a snow layer; the melting point where there is none", dims=SNOW_LAYER, optional=True
+    )
     snow_liquid_water: Tensor | None = quantity(
         "kg m-2", "liquid water of a snow layer", dims=SNOW_LAYER, optional=True
     )

@@ -256,3 +256,31 @@ def test_the_depth_of_snow_that_falls_and_settles_hardly_depends_on_the_length_o
     often = depth(72)
     # With all of the settling after all of the snowfall it would be 6e-3 off.
     assert depth(2) == pytest.approx(often, rel=2.0e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_layer_of_snow_that_is_not_there_has_the_melting_point(dtype):
+    case = random_case(60, 4, seed=21).to(dtype)
+    state = layered(case.state, 3)
+    bare = torch.arange(60) % 2 == 0
+    snow = map_tensors(lambda value: torch.where(bare, 0.0, value), state.snow)
+    state = dataclasses.replace(state, snow=snow)
+    forcing = dataclasses.replace(case.forcing, precipitation=0.0 * case.forcing.precipitation, snowfall=None)
+    warmer = torch.zeros_like(state.soil.temperature, requires_grad=True)
+    soil = dataclasses.replace(state.soil, temperature=state.soil.temperature + warmer)
+    given = dataclasses.replace(state, soil=soil)
+    after, fluxes = NoahModel(case.column, preset("conservative"))(
+        given, forcing, case.parameters, torch.full_like(case.dt, 86400.0)
+    )
+    assert after.snow.layer_mass is not None
+    assert fluxes.snow_temperature is not None
+    none = after.snow.layer_mass <= 1.0e-9
+    assert bool(none.any())
+    assert bool((~none).any())
+    melting = torch.tensor(273.15, dtype=dtype)
+    assert bool((fluxes.snow_temperature[none] == melting).all())
+    # Where there is snow, it has a temperature, and all of water can be warmer than melting.
+    assert (fluxes.snow_temperature > 200.0).all()
+    assert (fluxes.snow_temperature < 320.0).all()
+    (gradient,) = torch.autograd.grad(fluxes.snow_temperature.sum(), warmer)
+    assert bool(torch.isfinite(gradient).all())

@@ -21,6 +21,9 @@ from noahpy_core.state import Fluxes, Forcing, State
 from noahpy_core.steps.conservative.closure import energy_closure, water_closure
 from noahpy_core.steps.conservative.parts import ConservativeParts
 
+LEAST_LAYER = 1.0e-9
+"""Mass of a layer of snow below which there is none. [kg m-2]"""
+
 
 def conservative_fluxes(
     parts: ConservativeParts, before: State, after: State, forcing: Forcing, parameters: Parameters,
@@ -46,10 +49,17 @@ def conservative_fluxes(
         values["numerical_water_source"] = parts.moved.missing
     values |= water_closure(values, _gained(parts, values, forcing), before, after, column, dt)
     values |= energy_closure(parts, values, before, after, parameters, column, dt)
-    values["snow_temperature"] = parts.heat.snow_temperature
+    values["snow_temperature"] = _snow_temperature(parts.heat.snow_temperature, after)
     values["snow_liquid_water"] = parts.heat.layers.liquid
     values["snow_outflow"] = parts.heat.melt_water
     return Fluxes(**values)
+
+
+def _snow_temperature(temperature: Tensor, after: State) -> Tensor:
+    """Temperature of the layers there are at the end, else the melting point, ``[snow layer, column]``. [K]"""
+    assert after.snow.layer_mass is not None
+    # What a patch of next to no area has had no time to settle to is no temperature.
+    return torch.where(after.snow.layer_mass > LEAST_LAYER, temperature, FREEZING_POINT)
 
 
 def _gained(parts: ConservativeParts, values: dict[str, Tensor], forcing: Forcing) -> Tensor:
