@@ -117,9 +117,9 @@ def prepared(configuration: Configuration, how: Launch) -> AnyRun:
 def _prepared_once(outline: Outline, how: Launch) -> AnyRun:
     """The run of tensors; what torch computed for its initial state is kept for later runs."""
     from bmi_noahpy.runs.kept_liquid import keep_liquid
-    from bmi_noahpy.runs.prepare import prepare
+    from bmi_noahpy.runs.prepare import prepare_outlined
 
-    run = prepare(outline.configuration, execution=how.execution, device=how.device, outline=outline)
+    run = prepare_outlined(outline, execution=how.execution, device=how.device)
     keep_liquid(outline, run.initial_state.soil.liquid_water.numpy())
     return run
 

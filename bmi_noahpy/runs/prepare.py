@@ -43,7 +43,6 @@ def prepare(
     device: str | None = None,
     records: ForcingTable | StreamedTable | None = None,
     shared_model: bool = False,
-    outline: Outline | None = None,
 ) -> Run:
     """Build model, parameters, initial state and forcing.
 
@@ -56,7 +55,6 @@ def prepare(
     device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
     records : Used instead of those that the configuration names.
     shared_model : Whether the model may be one that other runs have too, for callers that never change it.
-    outline : Of the run, where the records have been read and checked already.
 
     Raises
     ------
@@ -70,19 +68,28 @@ def prepare(
         raise ValueError(f"execution: unknown value {execution!r}. Use {', '.join(get_args(Execution))}.")
     place = _device(device or configuration.device)
     chosen = None if columns is None else np.asarray(columns, dtype=np.int64)
-    try:
-        model = _model(configuration, dtype, shared=shared_model)
-    except SchemeError as error:
-        raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
-    layers = snow_layers(configuration)
-    if outline is None:
-        outline = outlined(configuration, columns=chosen, check_forcing=check_forcing, records=records, dtype=dtype)
+    # What does not go together is refused before the records are read.
+    model = _model(configuration, dtype, shared=shared_model)
+    snow_layers(configuration)
+    outline = outlined(configuration, columns=chosen, check_forcing=check_forcing, records=records, dtype=dtype)
+    return _run(outline, model, execution, place)
+
+
+def prepare_outlined(outline: Outline, *, execution: str | None = None, device: str | None = None) -> Run:
+    """What `prepare` does, of float64, for a run whose records have been read and checked already."""
+    configuration = outline.configuration
+    place = _device(device or configuration.device)
+    return _run(outline, _model(configuration, torch.float64, shared=False), execution, place)
+
+
+def _run(outline: Outline, model: NoahModel, execution: str | None, place: torch.device) -> Run:
+    configuration, dtype = outline.configuration, model.column.thickness.dtype
     parameters = map_leaves(lambda values: torch.tensor(values, dtype=dtype), parameters_of(outline.parameters))
     run = Run(
         configuration=configuration,
         model=model,
         parameters=parameters,
-        initial_state=_initial_state(outline, model, parameters, layers),
+        initial_state=_initial_state(outline, model, parameters, snow_layers(configuration)),
         forcing=outline.forcing,
         domain=outline.domain,
         start=outline.start,
@@ -109,9 +116,12 @@ def _model(configuration: Configuration, dtype: torch.dtype, *, shared: bool) ->
     """The model of a configuration, one for all runs of the same layers and built-in schemes if it may be shared."""
     options = configuration.schemes
     layers = tuple(float(thickness) for thickness in configuration.soil.thickness)
-    if shared and is_built_in(options):
-        return _shared_model(layers, options, dtype)
-    return NoahModel(SoilColumn(torch.tensor(layers, dtype=dtype)), options)
+    try:
+        if shared and is_built_in(options):
+            return _shared_model(layers, options, dtype)
+        return NoahModel(SoilColumn(torch.tensor(layers, dtype=dtype)), options)
+    except SchemeError as error:
+        raise ConfigurationError([Problem(f"schemes.{error.slot}", error.reason)]) from error
 
 
 @functools.lru_cache(maxsize=64)
