@@ -29,6 +29,7 @@ from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import read_restart
 from bmi_noahpy.runs.run import Run
 from noahpy_core.compiled.execute.program import Program
+from noahpy_core.compiled.execute.threads import thread_count
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.options import BUILT_IN, Options
 from noahpy_core.quantities import get_quantity, quantities, replace_quantity
@@ -304,6 +305,16 @@ def test_a_kernel_that_is_not_in_the_cache_is_made(folder, kinds, monkeypatch):
     monkeypatch.setenv("NOAHPY_CACHE", "")
     assert go(folder, "out.nc").steps_done == 37
     assert set(kinds) == {Run}
+
+
+@pytest.mark.parametrize(("told", "count"), [("3", 3), ("2,4", 2)])
+def test_threads_without_torch_are_as_many_as_torch_would_have(monkeypatch, told, count):
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert thread_count() == count
+    for none in ("", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", none)
+        assert thread_count() >= 1
 
 
 def test_built_in_schemes_bring_no_weights_along():

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
-import sys
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,6 +16,7 @@ from noahpy_core.compiled.execute.cache import Artefact
 from noahpy_core.compiled.execute.dump import asked_for, dump
 from noahpy_core.compiled.execute.library import Function, Loaded, assemble, digest, load_or_build, vector_bytes
 from noahpy_core.compiled.execute.tables import Numbers, address_of, entry
+from noahpy_core.compiled.execute.threads import scratch_memory, thread_count, workers
 from noahpy_core.compiled.shape import Shape, Source
 
 if TYPE_CHECKING:
@@ -241,7 +238,7 @@ class Program:
         # Whole blocks only: a column then has the same neighbours, and digits, with any number of threads.
         share += -share % self.target.columns
         bounds = [(start, min(start + share, columns)) for start in range(0, columns, share)]
-        work = [_pool().submit(self._part, function, columns, *bound, values) for bound in bounds[1:]]
+        work = [workers().submit(self._part, function, columns, *bound, values) for bound in bounds[1:]]
         # This thread works too, instead of waiting.
         self._part(function, columns, *bounds[0], values)
         for part in work:
@@ -250,7 +247,7 @@ class Program:
     def _part(self, function: Loaded, columns: int, begin: int, end: int, values: Mapping[str, Any]) -> None:
         """A range of columns, in this thread."""
         size = vector_bytes()
-        scratch = _scratch(function.artefact.scratch * self.target.size + 2 * size)
+        scratch = scratch_memory(function.artefact.scratch * self.target.size + 2 * size)
         known: dict[str, Any] = {"columns": columns, "begin": begin, "end": end, **values}
         # At the start of a vector: numpy aligns to less.
         known["scratch"] = scratch.ctypes.data + -scratch.ctypes.data % size
@@ -317,31 +314,6 @@ def kernel_of(step: StepGraph, target: CodeTarget, kind: Kind) -> Kernel:
     return reverse_kernel(step, target, kind)
 
 
-_own = threading.local()
-
-
-def _scratch(size: int) -> np.ndarray:
-    """Scratch memory of this thread. Fresh memory would cost a small kernel more time than its work."""
-    kept: np.ndarray | None = getattr(_own, "scratch", None)
-    if kept is None or kept.size < size:
-        kept = _own.scratch = np.empty(size, dtype=np.uint8)
-    return kept
-
-
-def thread_count() -> int:
-    """How many threads columns are divided among: as torch has it, or would have it by its environment variable."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        return int(torch.get_num_threads())
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(told) if told.isdecimal() and int(told) else _processors()
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def vector_target(number: str, *, single: bool) -> CodeTarget:
     """Code with vectors over the layers of a single column, or over columns.
 
@@ -358,13 +330,3 @@ def vector_target(number: str, *, single: bool) -> CodeTarget:
 def number_of(number: str) -> str:
     """A number type in LLVM's words."""
     return "double" if number == "float64" else "float"
-
-
-@functools.cache
-def _pool_of(process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="noahpy")
-
-
-def _pool() -> ThreadPoolExecutor:
-    """Threads of this process: a fork has none of its parent's."""
-    return _pool_of(os.getpid())
