@@ -31,6 +31,9 @@ STRICT = (2.0, 64.0, 1024.0)
 layers are allowed to leave over adds up, and the first layer has to bear it."""
 STRICT_ROUNDS = 12.0
 """Rounds with the first of them."""
+LAST, LAST_ROUNDS = 8192.0, 900.0
+"""Units of round-off that are tolerated in single precision after so many rounds. Each layer bears what it leaves over,
+so what is off is when its water moves, not how much there is."""
 HAIR = 1.0e-9
 """How far beyond a kink a step that meets it ends, relative to the unknown there."""
 LEAST_SLOPE = 1.0e-30
@@ -102,6 +105,8 @@ def newton(kind: type[Limits], *values: Tensor) -> tuple[Tensor, Tensor]:
         now = equations(u, pores, flow._replace(upstream=upstream), profile, unknown, jacobian=True, limits=limits)
         tolerance = torch.where(count < STRICT_ROUNDS, strict, usual)
         tolerance = torch.where(count < STRATEGIES[0].rounds, tolerance, late)
+        if u.dtype == torch.float32:
+            tolerance = torch.where(count < LAST_ROUNDS, tolerance, LAST * eps)
         fine = (now.residual.abs() <= tolerance * (now.size + 1.0e-3 * flow.thickness) + lacking).all(0)
         change = solve_tridiagonal(*_dominant(now), now.residual)
         proposal = _proposal(u, change, given, places)
