@@ -81,3 +81,14 @@ class ConvergenceError(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.reason, self.columns, self.step)
+
+
+def remedy(*, single: bool) -> str:
+    """What to do about equations that were not solved, as a sentence.
+
+    Parameters
+    ----------
+    single : Whether they have the digits of single precision.
+    """
+    other = "a shorter step, or float64" if single else "a shorter step"
+    return f"Check its forcing and parameters for values far outside their bounds, or take {other}."

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT
+from noahpy_core.errors import remedy
 from noahpy_core.numerics import implicit_root, solve_tridiagonal
 from noahpy_core.physics.coupled_solver import LARGEST_NUMBER_OF_SWEEPS, solve
 from noahpy_core.physics.coupled_system import (
@@ -125,6 +126,5 @@ def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
     return (
         f"coupled heat step: {len(columns)} of {unsolved.numel()} columns did not converge in "
         f"{LARGEST_NUMBER_OF_SWEEPS} sweeps; first column {columns[0]} with soil temperature "
-        f"{(FREEZING_POINT + values[-3][:, columns[0]]).tolist()} K. "
-        "Check its forcing and parameters for values far outside their bounds, or take a shorter step."
+        f"{(FREEZING_POINT + values[-3][:, columns[0]]).tolist()} K. " + remedy(single=values[0].dtype == torch.float32)
     )

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT
+from noahpy_core.errors import remedy
 from noahpy_core.numerics import positive_part, temperature_round_off
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.enthalpy_by_water import solve_by_water
@@ -169,5 +170,5 @@ def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
         f"enthalpy heat step: {len(columns)} of {unsolved.numel()} columns did not converge in "
         f"{LARGEST_NUMBER_OF_SOLVES} solves; first column {first} with soil temperature "
         f"{temperature[:, first].tolist()} K and total water {total[:, first].tolist()} m3 m-3. "
-        "Check its forcing and parameters for values far outside their bounds."
+        + remedy(single=temperature.dtype == torch.float32)
     )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core.constants import MINIMUM_MOISTURE
+from noahpy_core.errors import remedy
 from noahpy_core.numerics import implicit_root, positive_part, solve_tridiagonal
 from noahpy_core.physics.limits import SHARP_LIMITS, Limits
 from noahpy_core.physics.retention import PoreSpace, Unknown, pore_space
@@ -263,5 +264,5 @@ def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:
         f"soil water step: {len(columns)} of {unsolved.numel()} columns did not converge in "
         f"{LIMIT} solves; first column {first} with liquid water "
         f"{old[:, first].tolist()} in pores of {room[:, first].tolist()} m3 m-3. "
-        "Check its forcing and parameters for values far outside their bounds."
+        + remedy(single=old.dtype == torch.float32)
     )

@@ -9,9 +9,10 @@ import torch
 from random_columns import Case, layered, random_case
 from test_richards_accuracy import columns_of
 from torch import Tensor
-from water_columns import LAYERS, WaterCase
+from water_columns import LAYERS, WaterCase, hard_columns
 
 from noahpy_core import NoahModel, preset
+from noahpy_core.errors import remedy
 from noahpy_core.physics import richards_solver
 from noahpy_core.physics.freezing import Koren1999, NiuYang2006
 from noahpy_core.physics.scalar_root import falling_root
@@ -150,3 +151,17 @@ def test_a_root_is_found_where_its_function_is_round_off():
     root, found = falling_root(function, start, torch.full_like(start, -50.0), torch.full_like(start, 1.0e5), 5.0e-4)
     assert bool(found.all())
     assert (root - 3.03).abs().max() < 0.07
+
+
+def test_what_is_not_solved_in_single_precision_may_be_in_double_and_the_error_says_so():
+    assert remedy(single=True).endswith("or take a shorter step, or float64.")
+    assert remedy(single=False).endswith("or take a shorter step.")
+
+
+@pytest.mark.slow
+def test_a_column_in_which_round_off_goes_to_and_fro_is_solved_in_single_precision():
+    """The one of 4000 hard ones that no strategy solves to a thousand units of round-off."""
+    case = hard_columns(4000, seed=1).select(3833)
+    with torch.no_grad():
+        exact, single = case.step(), case.to(torch.float32).step()
+    assert (exact.liquid - single.liquid.double()).abs().max() < 1.0e-4

@@ -11,7 +11,7 @@ import numpy as np
 
 from noahpy_core.compiled.execute.case import Case, build
 from noahpy_core.compiled.execute.program import Program
-from noahpy_core.errors import ConvergenceError
+from noahpy_core.errors import ConvergenceError, remedy
 from noahpy_core.state import State
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def raise_failure(program: Program, failures: np.ndarray, *, numbered: bool = Tr
     columns = np.flatnonzero(failures == step)
     raise ConvergenceError(
         f"{program.message}: {len(columns)} of {len(failures)} columns were not solved; first column "
-        f"{columns[0]} (counted from 0). Check its forcing and parameters for values far outside their bounds.",
+        f"{columns[0]} (counted from 0). {remedy(single=program.target.number != 'double')}",
         columns.tolist(),
         step if numbered else None,
     )
