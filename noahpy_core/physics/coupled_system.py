@@ -38,10 +38,19 @@ class SnowRows(NamedTuple):
     """Enthalpy above which water runs down. [J m-2]"""
     largest_flow: Tensor
     """Most heat that can run down with water in a step. [J m-2]"""
+    vapour: Tensor
+    """Ice that the top layer loses in the step as vapour while it melts, ``[column]``. [kg m-2]"""
 
     def all_water(self) -> Tensor:
-        """Enthalpy of the layer as water at the melting point. [J m-2]"""
-        return LATENT_HEAT_FUSION * self.mass
+        """Enthalpy of the layer as water at the melting point, without what has left the pack by then. [J m-2]
+
+        Vapour, and water that runs from the lowest layer, are not there to be melted and warmed: the pack would take in
+        the heat of more ice than it has, and soil in a thin layer would get it all at once.
+        """
+        none = torch.zeros_like(self.mass[1:])
+        sublimed = torch.cat([self.vapour[None], none])
+        ran = torch.cat([none, self.largest_flow[-1:]])
+        return LATENT_HEAT_FUSION * (self.mass - sublimed) - ran
 
 
 class SoilRows(NamedTuple):

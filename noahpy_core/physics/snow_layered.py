@@ -30,8 +30,6 @@ LARGEST_SUBLIMATION = 0.35
 """Share of the top layer that can sublimate in a step."""
 LARGEST_HELD_SHARE = 0.4
 """Of liquid water in a layer, whatever its pores hold."""
-LARGEST_RUNNING_SHARE = 0.6
-"""Of a layer, that can run down as water within the heat step; the rest does so after it."""
 SMALLEST_PACK = 0.5
 """Snow on the ground that it covers, at least: a vanishing layer has no temperature. [kg m-2]"""
 SKIN_DISTANCE = 0.05
@@ -64,20 +62,29 @@ class SnowyGround(NamedTuple):
         # Of what is there: a limit by the patch, which is never empty, would take more.
         return LARGEST_SUBLIMATION * positive_part(self.layers.mass[0]) * self.patch.scale / dt
 
-    def largest_flow(self) -> Tensor:
+    def largest_flow(self, held: Tensor, vapour: Tensor) -> Tensor:
         """Heat that can run down with water within the heat step, per square metre of snow. [J m-2]
 
-        Of each layer, ``[snow layer, column]``: at most a share of its own, and what the layer below can take in or
-        pass on.
+        Of each layer, ``[snow layer, column]``: at most half of what it does not hold, and what the layer below can
+        take in or pass on. The rest runs down after it.
+
+        Parameters
+        ----------
+        held : Heat of the water that layers hold, ``[snow layer, column]``. [J m-2]
+        vapour : What the top layer loses while it melts, ``[column]``. [kg m-2]
         """
         rows = self.patch
-        own = LARGEST_RUNNING_SHARE * LATENT_HEAT_FUSION * positive_part(self.layers.mass) * rows.scale
+        mass = positive_part(self.layers.mass) * rows.scale
+        mass = torch.cat([(mass[0] - vapour)[None], mass[1:]])
+        # As much runs as stays beyond what is held (`coupled_system.snow_flow`): all of this when all is water.
+        own = 0.5 * positive_part(LATENT_HEAT_FUSION * mass - held)
         room = positive_part(LATENT_HEAT_FUSION * rows.mass - rows.enthalpy)
-        flow = [own[-1]]
+        flow, passed_on = [own[-1]], torch.zeros_like(own[-1])
         for layer in range(own.shape[0] - 2, -1, -1):
             # A layer keeps its mass within the heat step: water that it has neither room for nor passes on would count
             # as heat of what it has, and metres of rain on a few kilograms would make it hotter than any fire.
-            flow.append(torch.minimum(own[layer], flow[-1] + room[layer + 1]))
+            passed_on = torch.minimum(own[layer], passed_on + room[layer + 1])
+            flow.append(passed_on)
         return torch.stack(flow[::-1])
 
     def conductances(self) -> tuple[Tensor, Tensor, Tensor]:

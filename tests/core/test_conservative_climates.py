@@ -33,10 +33,11 @@ def climates() -> ModuleType:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("layers", ["2", "3", "4", "10_5mm", "20", "40_1cm", "100_1cm"])
 @pytest.mark.parametrize("dt", [10800.0, 86400.0])
-def test_a_year_closes_in_every_climate(climates, dt):
+def test_a_year_closes_in_every_climate_on_every_set_of_layers(climates, layers, dt):
     names = list(climates.C)
-    column, state, parameters = climates.setup(names, "20")
+    column, state, parameters = climates.setup(names, layers)
     outputs = ["water_residual", "enthalpy_residual", "soil.moisture", "snow.layer_mass", *TEMPERATURES]
     with torch.no_grad():
         model, forcing = NoahModel(column, preset("conservative")), climates.forcing(names, 1, dt)
@@ -46,6 +47,10 @@ def test_a_year_closes_in_every_climate(climates, dt):
     for name in TEMPERATURES:
         assert series[name].min() > 170.0
         assert series[name].max() < 350.0
+    # No ground is warmer than what is above and below it and than it was, but by the heat of rain and warm melt water.
+    top, second, skin = series["soil.temperature"][:, 0], series["soil.temperature"][:, 1], series["skin_temperature"]
+    around = torch.stack([top[:-1], second[:-1], second[1:], skin[:-1], skin[1:]]).amax(0)
+    assert (top[1:] - around).max() < 12.0
     assert series["snow.layer_mass"].min() >= 0.0
     assert (series["soil.moisture"] - parameters.soil.porosity).max() < 1.0e-9
 

@@ -119,9 +119,9 @@ def coupled_step(
     bare = BareSkin(**{name: given.get(name, none) for name in BareSkin._fields if name != "limits"})
     mass = none[None] + 5.0
     system = System(
-        snow=SnowRows(mass, -1.0e4 * mass, 1.0e6 * mass, mass),
+        snow=SnowRows(mass, -1.0e4 * mass, 1.0e6 * mass, mass, none),
         soil=SoilRows(
-            store.enthalpy(temperature, space.total - liquid), store, soil.clapp_hornberger_b,
+            store.enthalpy_at(temperature - FREEZING_POINT, space.total - liquid), store, soil.clapp_hornberger_b,
             soil.saturated_suction, soil.porosity,
         ),
         snow_skin=SnowSkin(**{name: given.get(name, none) for name in SnowSkin._fields if name != "limits"}),

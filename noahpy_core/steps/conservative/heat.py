@@ -7,6 +7,7 @@ from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics.closed_balance import snow_balance
 from noahpy_core.physics.coupled_heat import solve_coupled
 from noahpy_core.physics.coupled_solver import first_guess
 from noahpy_core.physics.coupled_system import (
@@ -101,12 +102,14 @@ def heat_system(
     dt : Length of the step. [s]
     """
     snowy, air, rows = around.snowy, around.air, around.snowy.patch
+    skin = snow_skin(schemes, state, forcing, around, parameters, dt)
+    vapour = dt * snow_balance(skin, torch.full_like(air.temperature, FREEZING_POINT)).soil
     held = LATENT_HEAT_FUSION * schemes.snow.held(snowy, parameters.snow)
     top, between, bare = _conductances(schemes, state, around, parameters)
     return System(
-        snow=SnowRows(rows.mass, rows.enthalpy, held, snowy.largest_flow()),
+        snow=SnowRows(rows.mass, rows.enthalpy, held, snowy.largest_flow(held, vapour), vapour),
         soil=_soil_rows(schemes, state, around, parameters, dt),
-        snow_skin=snow_skin(schemes, state, forcing, around, parameters, dt),
+        snow_skin=skin,
         bare_skin=bare_skin(schemes, state, forcing, around, parameters, dt),
         cover=snowy.cover,
         top=top,
