@@ -56,7 +56,7 @@ class SurfaceLayer(NamedTuple):
     """Factor of the square root of the Richardson number in unstable air. [1]"""
     potential_temperature: Tensor
     """[K]"""
-    smallest: Tensor | float = 0.0
+    smallest: Tensor
     """Exchange in the calmest air. [kg m-2 s-1]"""
 
     def transfer(self, skin: Tensor) -> Transfer:

@@ -32,6 +32,7 @@ from freezing_fronts import (
 )
 from torch import Tensor
 
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
 from noahpy_core.physics.coupled_heat import solve_coupled
 from noahpy_core.physics.coupled_solver import first_guess
@@ -114,7 +115,7 @@ def coupled_step(
     store = SoilStore(thickness, space.total, space.dry_capacity(liquid, capacity))
     soil, half = space.parameters.soil, 0.5 * thickness / conductivity
     deepest = space.parameters.general.deep_temperature_depth - space.column.node_depth[-1]
-    layer = SurfaceLayer(none + 1.0e7, none, none, space.surface)
+    layer = SurfaceLayer(none + 1.0e7, none, none, space.surface, none)
     given = {"air": layer, "pressure": none + 1.0e5, "density": none + 1.0, "emissivity": none + 1.0}
     bare = BareSkin(**{name: given.get(name, none) for name in BareSkin._fields if name != "limits"})
     mass = none[None] + 5.0

@@ -20,7 +20,7 @@ def column(*numbers: float) -> Tensor:
 
 
 def layer(neutral: float = 0.02, richardson_slope: float = 0.05) -> SurfaceLayer:
-    return SurfaceLayer(column(neutral), column(richardson_slope), column(1.5), column(AIR))
+    return SurfaceLayer(column(neutral), column(richardson_slope), column(1.5), column(AIR), column(0.0))
 
 
 def bare_skin(**changes: Tensor) -> BareSkin:
