@@ -13,7 +13,7 @@ from random_columns import Case, layered, random_case
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from noahpy_core import NoahModel, State, preset, step_function
+from noahpy_core import NoahModel, Options, State, preset, step_function
 from noahpy_core.compiled import NotCompiled
 from noahpy_core.physics.turbulence import Chen1997
 from noahpy_core.trees import map_tensors
@@ -109,7 +109,7 @@ def test_the_number_of_snow_layers_may_change_between_steps():
 
 
 def test_a_remainder_of_temperatures_after_states_without_one_is_seen_by_the_step_of_noah():
-    step = step_function(SETUP.model(CASE), "compiled")
+    step = step_function(NoahModel(CASE.column, Options(phase_change="heat_limited")), "compiled")
     state, _ = step(*arguments(CASE))
     soil = dataclasses.replace(state.soil, temperature_remainder=torch.zeros_like(state.soil.temperature))
     with pytest.raises(ValueError, match=r"^soil.temperature_remainder: the state has one"):
