@@ -14,7 +14,8 @@ from torch import Tensor
 from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.errors import remedy
 from noahpy_core.numerics import implicit_root, solve_tridiagonal
-from noahpy_core.physics.coupled_solver import LARGEST_NUMBER_OF_SWEEPS, solve
+from noahpy_core.physics.coupled_solver import LARGEST_NUMBER_OF_SWEEPS, LATE, solve
+from noahpy_core.physics.coupled_sweep import smallest_step
 from noahpy_core.physics.coupled_system import (
     Rows,
     System,
@@ -118,7 +119,28 @@ def solve_coupled(curve: FreezingCurve, system: System, guess: Unknowns) -> Unkn
     root = find_root(found, values, "coupled heat step", _describe)
     change = newton_change(curve, system, unpacked(root, system.snow_layers))
     # The first step also squares the error of the root.
-    return unpacked(implicit_root(root + change(root), change, order=1), system.snow_layers)
+    step = change(root)
+    if root.dtype == torch.float32:
+        step = step - _beyond_kinks(system, step.detach())
+    return unpacked(implicit_root(root + step, change, order=1), system.snow_layers)
+
+
+def _beyond_kinks(system: System, step: Tensor) -> Tensor:
+    """Steps of columns that are longer than the error of a root, else 0: in single precision they lead to no root.
+
+    Parameters
+    ----------
+    system : The equations.
+    step : From the root, packed, without derivative.
+
+    Notes
+    -----
+    The root has the error of round-off, for which a step may lead over the kinks of the state functions of thin layers.
+    """
+    number, tolerance = system.snow_layers, smallest_step(step)
+    snow = (step[:number].abs() <= tolerance * system.snow.all_water().detach()).all(0)
+    short = snow & (step[number:-2].abs() <= LATE * tolerance).all(0)
+    return torch.where(short, 0.0, step)
 
 
 def _describe(unsolved: Tensor, values: Sequence[Tensor]) -> str:

@@ -51,6 +51,8 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
     guess : Where the iteration starts.
     """
     tolerance, single = smallest_step(guess.warmth), guess.warmth.dtype == torch.float32
+    # A thin layer between conductances that outweigh it has to be found more closely than its own heat asks for.
+    in_snow = tolerance / LATE if single else tolerance
     # A vanishing patch of snow matters as little as it weighs.
     weight = at_most(1.0e9 * system.cover, 1.0)
     kinks, melted = kinks_of(curve, system, weight > 1.0e-3), system.snow.all_water()
@@ -75,7 +77,7 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
         small = torch.where(count < TURN, tolerance, LATE * tolerance) if single else tolerance
         soil_change = (to.warmth - warmth).abs().amax(0)
         snow_change = ((to.enthalpy - enthalpy).abs() / melted).amax(0) * (0.1 * weight)
-        settled = (soil_change <= small) & (snow_change <= small) & followed.whole & found.skins_found
+        settled = (soil_change <= small) & (snow_change <= in_snow) & followed.whole & found.skins_found
 
         def chosen(old: Tensor, new: Tensor, first: Tensor) -> Tensor:
             # What is solved stays as it is: its digits must not depend on how long other columns take.

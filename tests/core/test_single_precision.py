@@ -11,12 +11,13 @@ from test_richards_accuracy import columns_of
 from torch import Tensor
 from water_columns import LAYERS, WaterCase, hard_columns
 
-from noahpy_core import NoahModel, preset
+from noahpy_core import NoahModel, preset, run
 from noahpy_core.errors import remedy
 from noahpy_core.physics import richards_solver
 from noahpy_core.physics.freezing import Koren1999, NiuYang2006
 from noahpy_core.physics.scalar_root import falling_root
 from noahpy_core.tables import soil_parameters
+from noahpy_core.trees import map_tensors
 
 LOAMS = (4, 7, 8, 9)
 
@@ -165,3 +166,42 @@ def test_a_column_in_which_round_off_goes_to_and_fro_is_solved_in_single_precisi
     with torch.no_grad():
         exact, single = case.step(), case.to(torch.float32).step()
     assert (exact.liquid - single.liquid.double()).abs().max() < 1.0e-4
+
+
+def thin_warm_snow(columns: int) -> Case:
+    """Grams to hundreds of grams of snow in 10 layers, melting over warm soil."""
+    case = random_case(columns, 4, seed=31)
+    generator = torch.Generator().manual_seed(31)
+
+    def between(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand((*shape, columns), generator=generator, dtype=torch.float64)
+
+    amount = 10.0 ** between(-3.0, 0.0)
+    snow = dataclasses.replace(case.state.snow, water_equivalent=amount, depth=amount / 150.0)
+    temperature = 275.0 + between(0.0, 10.0, 4)
+    soil = dataclasses.replace(
+        case.state.soil,
+        temperature=temperature,
+        liquid_water=case.state.soil.moisture,
+        ice=0.0 * temperature,
+    )
+    state = dataclasses.replace(case.state, snow=snow, soil=soil, skin_temperature=torch.full_like(amount, 273.15))
+    forcing = dataclasses.replace(case.forcing, air_temperature=275.0 + between(0.0, 10.0))
+    return dataclasses.replace(case, state=layered(state, 10), forcing=forcing).to(torch.float32)
+
+
+@pytest.mark.slow
+def test_thin_snow_that_melts_is_not_colder_than_the_air_by_its_enthalpy_in_single_precision():
+    """Layers of grams were once left with -364 MJ kg-1 by a root that was none, without a word."""
+    case = thin_warm_snow(1800)
+    series = map_tensors(lambda value: value.expand(8, *value.shape), case.forcing)
+    with torch.no_grad():
+        model = NoahModel(case.column, preset("conservative"))
+        found = run(
+            model, case.state, series, case.parameters, 10800.0, outputs=["snow.layer_enthalpy", "snow.layer_mass"]
+        )
+    enthalpy, mass = found.outputs["snow.layer_enthalpy"], found.outputs["snow.layer_mass"]
+    assert bool((mass > 1.0e-6).any())
+    per_mass = (enthalpy / mass)[mass > 1.0e-6]
+    assert per_mass.min() > -2106.0 * 100.0
+    assert per_mass.max() < 3.335e5 + 4200.0 * 50.0
