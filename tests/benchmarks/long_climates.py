@@ -75,10 +75,10 @@ class Extremes:
         )
 
 
-def together(names: list[str], scheme: str, dt: float, years: int) -> tuple[Extremes, str]:
+def together(names: list[str], layers: str, scheme: str, dt: float, years: int) -> tuple[Extremes, str]:
     """Extremes of climates beside each other, and what was not solved."""
     weather = climates()
-    column, state, parameters = weather.setup(names, "20")
+    column, state, parameters = weather.setup(names, layers)
     model, state = NoahModel(column, preset(scheme)), with_layers(column, state)
     forcing, found = weather.forcing(names, years, dt), Extremes(len(names))
     chunk = max(int(MONTH / dt), 1)
@@ -99,6 +99,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--dt", type=float, default=86400.0)
     options.add_argument("--years", type=int, default=50)
+    options.add_argument("--layers", default="20", help="set of soil layers: 2, 3, 4, 10_5mm, 20, 40_1cm or 100_1cm")
     options.add_argument("--preset", default="conservative")
     options.add_argument("--at-once", type=int, default=17, help="climates that run beside each other")
     options.add_argument("climates", nargs="*")
@@ -107,7 +108,7 @@ def main() -> None:
     with torch.no_grad():
         for start in range(0, len(names), given.at_once):
             some = names[start : start + given.at_once]
-            found, unsolved = together(some, given.preset, given.dt, given.years)
+            found, unsolved = together(some, given.layers, given.preset, given.dt, given.years)
             for column, name in enumerate(some):
                 print(f"{name}: {found.told(column, given.dt)}{unsolved}", flush=True)
 
