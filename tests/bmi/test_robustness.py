@@ -179,18 +179,17 @@ def test_initialize_update_finalize_again_and_again_takes_no_more_memory(tmp_pat
     path = cases.write_case(tmp_path, cases.configuration(**TINY))
     tracemalloc.start()
     try:
-        # What Python keeps for reuse has grown to its size after some cycles.
-        for _ in range(60):
-            cycle(path, record=True)
-        gc.collect()
-        before, counted = tracemalloc.get_traced_memory()[0], 60
-        for _ in range(counted):
-            cycle(path, record=True)
-        gc.collect()
-        grown = tracemalloc.get_traced_memory()[0] - before
+        grown, counted = [], 40
+        for _ in range(4):
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(counted):
+                cycle(path, record=True)
+            gc.collect()
+            grown.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
-    assert grown / counted < 500
+    # What Python keeps for reuse grows now and then; what a cycle leaves behind grows every time.
+    assert min(grown) / counted < 500
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the memory of the process from /proc")
