@@ -93,8 +93,10 @@ class ProfiledWriter(Writer):
 
     last: ProfiledWriter
 
-    def __init__(self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness) -> None:
-        super().__init__(target, users, laziness)
+    def __init__(
+        self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness, *, spare_memory: bool = False
+    ) -> None:
+        super().__init__(target, users, laziness, spare_memory=spare_memory)
         ProfiledWriter.last = self
         self.pieces_of_code: list[Piece] = []
         self._inside: list[int] = []

@@ -33,10 +33,13 @@ class Kernel:
 class KernelBuilder:
     """What both kernels share."""
 
+    of_derivatives = False
+    """Whether there are derivatives, which read most values once more, each where several masks let it through."""
+
     def __init__(self, step: StepGraph, target: CodeTarget, name: str, roots: Iterable[Node]) -> None:
         self.step, self.target, self.name = step, target, name
         self.roots = list(roots)
-        self.writer = Writer(target, *usage(self.roots))
+        self.writer = Writer(target, *usage(self.roots, nested=self.of_derivatives), spare_memory=self.of_derivatives)
         sources = input_sources(step.shape, step.constants)
         self.sources = {source: (k, layers) for k, (source, layers) in enumerate(sources)}
         self.rows = state_rows(step.shape)

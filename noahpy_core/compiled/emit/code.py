@@ -15,15 +15,20 @@ from noahpy_core.compiled.emit.dense import emit_dense, emit_outer
 from noahpy_core.compiled.emit.instructions import CodeTarget, Count, Instructions
 from noahpy_core.compiled.emit.mathematics import NumberType
 from noahpy_core.compiled.graph.graph import Loop, Node, needed
-from noahpy_core.compiled.schedule.laziness import Condition, Laziness, Segment, find_laziness, segments, shortcut
+from noahpy_core.compiled.schedule.laziness import Laziness, Segment, find_laziness, segments, shortcut
+from noahpy_core.compiled.schedule.nested import find_nested_laziness
+from noahpy_core.compiled.schedule.recomputation import Recomputation
 from noahpy_core.compiled.schedule.schedule import Action, base_of, needs, schedule, value_of
 
 
 class Writer(Instructions):
     """Writes the instructions of nodes; knows where the value of each is."""
 
-    def __init__(self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness) -> None:
+    def __init__(
+        self, target: CodeTarget, users: dict[int, list[Node]], laziness: Laziness, *, spare_memory: bool = False
+    ) -> None:
         super().__init__(target)
+        self._spare_memory = spare_memory
         self.column_values: dict[int, str] = {}
         self.places: dict[int, int] = {}
         self._users, self._laziness = users, laziness
@@ -64,11 +69,13 @@ class Writer(Instructions):
         kept = {base_of(node)[0].number for node in (*roots, *keep)}
         self._stored |= kept
         actions = schedule(nodes)
+        if self._spare_memory:
+            self._stored |= Recomputation(actions, self._users, self._stored, self._laziness).kept
 
         # The last action that reads a value; after it the place of the value is free.
         last: dict[int, int] = {}
         for position, action in enumerate(actions):
-            for node in action.nodes:
+            for node in (*action.again, *action.nodes):
                 for operand in needs(node):
                     last[base_of(operand)[0].number] = position
 
@@ -151,7 +158,8 @@ class Writer(Instructions):
         together = {node.number for node in action.nodes}
         length = action.nodes[0].length
         spread: dict[int, str] = {}
-        for node in action.nodes:
+        nodes = [*action.again, *action.nodes]
+        for node in nodes:
             for arg in map(value_of, node.args):
                 if arg.length == 0 and not arg.is_constant and arg.number not in spread:
                     spread[arg.number] = self.in_every_lane(self.column(arg), arg.boolean)
@@ -162,14 +170,14 @@ class Writer(Instructions):
             self.places[number] = self.arena.reserve(length)
         # A branch needs its mask before it; one that is computed in this very loop is not there yet.
         masks = {number for number, mask in self._laziness.masks.items() if base_of(mask)[0].number in self.places}
-        parts = segments(action.nodes, self._laziness, masks | spread.keys())
+        parts = segments(nodes, self._laziness, masks | spread.keys())
         with self.pieces(length) as count:
             values = LayerValues(self, count.index, spread)
             for part in parts:
-                if part.condition is None:
-                    self._emit_nodes(part.nodes, values, stored)
+                if part.conditions:
+                    self._emit_unless(part, values, stored)
                 else:
-                    self._emit_unless(part, part.condition, values, stored)
+                    self._emit_nodes(part.nodes, values, stored)
 
     def _emit_nodes(self, nodes: Iterable[Node], values: LayerValues, stored: set[int]) -> None:
         kind = self.target.layers
@@ -179,18 +187,20 @@ class Writer(Instructions):
             if node.number in stored:
                 values.store(node)
 
-    def _emit_unless(self, part: Segment, condition: Condition, values: LayerValues, stored: set[int]) -> None:
-        """Compute nodes unless their condition holds in all lanes."""
+    def _emit_unless(self, part: Segment, values: LayerValues, stored: set[int]) -> None:
+        """Compute nodes unless one of their conditions holds in all lanes."""
         kind, askers = self.target.layers, self._laziness.askers
-        mask = values.of(self._laziness.masks[condition.mask])
+        masks = {one: values.of(self._laziness.masks[one.mask]) for one in sorted(part.conditions)}
         shortcuts: dict[int, str] = {}
         for node in part.nodes:
             if node.number in askers:
-                equal = shortcut(node, condition)
+                equal = shortcut(node, askers[node.number].condition)
                 shortcuts[node.number] = shortcuts.get(equal.number) or values.of(equal)
 
         # One lane that asks is enough: then all lanes compute, and the select picks as without the branch.
-        needless = self.everywhere(mask, kind.lanes, condition.when)
+        needless, *more = (self.everywhere(mask, kind.lanes, one.when) for one, mask in masks.items())
+        for other in more:
+            needless = self.put(f"or i1 {needless}, {other}")
         before = self.block
         with self.unless(needless), values.apart() as inside:
             self._emit_nodes(part.nodes, values, stored - shortcuts.keys())
@@ -211,8 +221,8 @@ class Writer(Instructions):
                 values.store(node)
 
     def _is_stored(self, node: Node, together: set[int]) -> bool:
-        if node.number in self._stored:
-            return True
+        if node.number in self._stored or self._spare_memory:
+            return node.number in self._stored
         return any(user.number not in together for user in self._users[node.number])
 
     def _emit_concat(self, node: Node) -> None:
@@ -432,8 +442,13 @@ class LayerValues:
         self.known = outside
 
 
-def usage(roots: Iterable[Node]) -> tuple[dict[int, list[Node]], Laziness]:
-    """For each node the nodes that read its value, in iterations too, and which of them need not be computed."""
+def usage(roots: Iterable[Node], *, nested: bool = False) -> tuple[dict[int, list[Node]], Laziness]:
+    """For each node the nodes that read its value, in iterations too, and which of them need not be computed.
+
+    Parameters
+    ----------
+    nested : Whether what asks for a value may be left out itself.
+    """
     users: dict[int, list[Node]] = defaultdict(list)
     kept = list(roots)
     pending, seen = [kept[:]], dict[int, Node]()
@@ -448,4 +463,5 @@ def usage(roots: Iterable[Node]) -> tuple[dict[int, list[Node]], Laziness]:
             if node.op == "result":
                 pending.append(list(node.attribute[0].final))
                 kept += node.attribute[0].final
-    return users, find_laziness([seen[number] for number in sorted(seen)], users, kept)
+    find = find_nested_laziness if nested else find_laziness
+    return users, find([seen[number] for number in sorted(seen)], users, kept)

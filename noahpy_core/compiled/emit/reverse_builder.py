@@ -19,6 +19,8 @@ SUMS = frozenset({"sum", "sum" + CHANGE})
 class ReverseBuilder(KernelBuilder):
     """What only the way back has."""
 
+    of_derivatives = True
+
     def __init__(
         self, step: StepGraph, target: CodeTarget, roots: list[Node], back: ReverseGraph, name: str = "steps_back"
     ) -> None:

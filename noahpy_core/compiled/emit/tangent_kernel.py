@@ -70,6 +70,8 @@ def tangent_kernel(step: StepGraph, target: CodeTarget) -> Kernel:
 class _TangentBuilder(KernelBuilder):
     """What only this kernel has: a second state."""
 
+    of_derivatives = True
+
     def __init__(self, step: StepGraph, target: CodeTarget, roots: list[Node]) -> None:
         super().__init__(step, target, "steps_tangent", roots)
         self.changes = self.room_for_state()

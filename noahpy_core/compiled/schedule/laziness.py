@@ -27,29 +27,50 @@ class Condition(NamedTuple):
     when: bool
 
 
+Conditions = frozenset[Condition]
+"""Any one of them is enough."""
+
+
+class Asker(NamedTuple):
+    """What asks for a value in some cases only.
+
+    Parameters
+    ----------
+    conditions : Of the value: both are computed together.
+    condition : What makes the asker equal to its other operand.
+    """
+
+    conditions: Conditions
+    condition: Condition
+
+
 class Laziness(NamedTuple):
     """Values that may be left out, and what asks for them.
 
     Parameters
     ----------
     conditional : Number of a node -> what makes it needless.
-    askers : Number of a select, "and" or "or" -> what makes it equal to its other operand.
+    askers : By number: a select, "and" or "or".
     masks : Number -> node of every mask.
     """
 
-    conditional: dict[int, Condition]
-    askers: dict[int, Condition]
+    conditional: dict[int, Conditions]
+    askers: dict[int, Asker]
     masks: dict[int, Node]
 
-    def of(self, node: Node) -> Condition | None:
-        """The condition under which a node need not be computed."""
-        return self.conditional.get(node.number) or self.askers.get(node.number)
+    def of(self, node: Node, known: Collection[int]) -> Conditions:
+        """The conditions under which a node need not be computed, as far as their masks are known."""
+        asker = self.askers.get(node.number)
+        if asker is not None and asker.condition.mask not in known:
+            return frozenset()
+        conditions = self.conditional.get(node.number, frozenset()) if asker is None else asker.conditions
+        return frozenset(condition for condition in conditions if condition.mask in known)
 
 
 class Segment(NamedTuple):
-    """Nodes computed one after the other, in any case or unless a condition holds."""
+    """Nodes computed one after the other, unless one of the conditions holds."""
 
-    condition: Condition | None
+    conditions: Conditions
     nodes: list[Node]
 
 
@@ -69,18 +90,18 @@ def find_laziness(nodes: Sequence[Node], users: Mapping[int, list[Node]], kept: 
     users : Number -> nodes that read the value.
     kept : Nodes that are needed in any case.
     """
-    masks = {mask.number: mask for node in nodes if node.op == "select" for mask in [value_of(node.args[0])]}
+    masks = masks_of(nodes)
     asking: dict[Condition, list[Node]] = defaultdict(list)
     for node in nodes:
         if node.length:
-            for condition in _conditions(node, masks):
+            for condition in conditions_of(node, masks):
                 asking[condition].append(node)
     fixed = {value_of(node).number for node in kept}
 
     # How much hangs on each condition, if it had everything for itself.
     extent = {condition: len(_only_for(condition, askers, users, fixed)) for condition, askers in asking.items()}
-    conditional: dict[int, Condition] = {}
-    asked: dict[int, Condition] = {}
+    conditional: dict[int, Conditions] = {}
+    asked: dict[int, Asker] = {}
     # The innermost first. What asks for something is itself computed in any case: conditions are not nested.
     for condition in sorted(asking, key=lambda one: extent[one]):
         taken = conditional.keys() | asked.keys()
@@ -88,16 +109,21 @@ def find_laziness(nodes: Sequence[Node], users: Mapping[int, list[Node]], kept: 
         only = _only_for(condition, askers, users, fixed | taken)
         if sum(WEIGHTS.get(node.op, 1) for node in only) >= WORTH_A_BRANCH:
             left_out = {node.number for node in only}
-            conditional |= dict.fromkeys(left_out, condition)
+            conditional |= dict.fromkeys(left_out, frozenset((condition,)))
             for asker in askers:
                 # An asker whose operand is computed all the same has no need of a branch.
-                lazily = {arg.number for arg in _asked_for(asker, condition)}
+                lazily = {arg.number for arg in asked_for(asker, condition)}
                 if asker.number not in left_out and lazily & left_out:
-                    asked[asker.number] = condition
+                    asked[asker.number] = Asker(frozenset((condition,)), condition)
     return Laziness(conditional, asked, masks)
 
 
-def _conditions(node: Node, masks: Collection[int]) -> Iterator[Condition]:
+def masks_of(nodes: Iterable[Node]) -> dict[int, Node]:
+    """Masks of selects by their numbers."""
+    return {mask.number: mask for node in nodes if node.op == "select" for mask in [value_of(node.args[0])]}
+
+
+def conditions_of(node: Node, masks: Collection[int]) -> Iterator[Condition]:
     """Conditions under which a node is equal to one of its operands."""
     args = [value_of(arg) for arg in node.args]
     if node.op == "select":
@@ -106,7 +132,7 @@ def _conditions(node: Node, masks: Collection[int]) -> Iterator[Condition]:
         yield from (Condition(arg.number, node.op == "or") for arg in args if arg.number in masks)
 
 
-def _asked_for(asker: Node, condition: Condition) -> list[Node]:
+def asked_for(asker: Node, condition: Condition) -> list[Node]:
     """Operands that are read only if the condition does not hold."""
     args = [value_of(arg) for arg in asker.args]
     always = {condition.mask, shortcut(asker, condition).number}
@@ -117,7 +143,7 @@ def _only_for(
     condition: Condition, askers: Sequence[Node], users: Mapping[int, list[Node]], excluded: Collection[int]
 ) -> list[Node]:
     """What is computed layer by layer for nothing but operands of the askers."""
-    lazily = {asker.number: {arg.number for arg in _asked_for(asker, condition)} for asker in askers}
+    lazily = {asker.number: {arg.number for arg in asked_for(asker, condition)} for asker in askers}
     # What has other layers is computed in another loop, to which no branch of this one reaches.
     lengths = {asker.length for asker in askers}
     found: dict[int, Node] = {}
@@ -132,7 +158,7 @@ def _only_for(
                 heapq.heappush(queue, (-node.number, node))
 
     for asker in askers:
-        consider(_asked_for(asker, condition))
+        consider(asked_for(asker, condition))
     while queue:
         _, node = heapq.heappop(queue)
         possible = node.op not in STRUCTURAL | {"carried", "constant"} and node.length in lengths
@@ -153,39 +179,36 @@ def segments(nodes: Sequence[Node], laziness: Laziness, known: Collection[int]) 
     known : Numbers of masks that have been computed before. Without its mask, a condition is of no use.
     """
     inside = {node.number: node for node in nodes}
-    conditions = {number: laziness.of(node) for number, node in inside.items()}
-
-    # Its mask may belong to a loop over other layers that comes later.
-    for number, condition in conditions.items():
-        if condition is not None and condition.mask not in inside and condition.mask not in known:
-            conditions[number] = None
+    # A mask may belong to a loop over other layers that comes later.
+    reachable = {*inside, *known}
+    conditions = {number: laziness.of(node, reachable) for number, node in inside.items()}
 
     users: dict[int, list[int]] = defaultdict(list)
     missing: dict[int, int] = {}
     for number, node in inside.items():
-        condition = conditions[number]
-        # The mask counts as an operand: the branch cannot be taken before it.
-        wanted = {operand.number for operand in needs(node)} | ({condition.mask} if condition else set())
+        # Masks count as operands: the branch cannot be taken before they are there.
+        wanted = {operand.number for operand in needs(node)} | {one.mask for one in conditions[number]}
         missing[number] = len(wanted & inside.keys())
         for operand in wanted & inside.keys():
             users[operand].append(number)
 
-    ready: dict[Condition | None, list[int]] = defaultdict(list)
+    ready: dict[Conditions, list[int]] = defaultdict(list)
     for number, count in missing.items():
         if count == 0:
             ready[conditions[number]].append(number)
 
     result: list[Segment] = []
+    always: Conditions = frozenset()
     while any(ready.values()):
         # What has no condition goes first, so that all that can be together is.
-        condition = None if ready[None] else next(key for key, waiting in ready.items() if waiting)
+        chosen = always if ready[always] else next(key for key, waiting in ready.items() if waiting)
         done: list[Node] = []
-        while ready[condition]:
-            number = ready[condition].pop()
+        while ready[chosen]:
+            number = ready[chosen].pop()
             done.append(inside[number])
             for user in users[number]:
                 missing[user] -= 1
                 if missing[user] == 0:
                     ready[conditions[user]].append(user)
-        result.append(Segment(condition, done))
+        result.append(Segment(chosen, done))
     return result

@@ -21,10 +21,12 @@ class Action:
     kind : "columns" (one after the other, no layers), "layers" (one loop), or the operation of a single node:
         "sum", "max", "all", "concat", "tridiagonal", "loop".
     nodes : What it computes.
+    again : What it computes once more, for itself, before.
     """
 
     kind: str
     nodes: list[Node]
+    again: list[Node] = dataclasses.field(default_factory=list)
 
     @property
     def loop(self) -> Loop:
