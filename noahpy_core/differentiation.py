@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_pop_interpreter_stack
+from torch.autograd import forward_ad
 
 NO_SECOND_DERIVATIVE = (
     "run: its way back computes steps again and has no derivative of its own. For a second derivative use execution "
@@ -39,6 +42,9 @@ Derivative = Literal["grad", "jvp"]
 IN_KERNELS: frozenset[tuple[Derivative, ...]] = frozenset({("grad",), ("jvp",), ("grad", "grad"), ("jvp", "grad")})
 """Derivatives, the outermost first, that runs in kernels have."""
 
+ONE_DIRECTION: frozenset[tuple[Derivative, ...]] = frozenset({("jvp",), ("jvp", "grad")})
+"""Those of which the direction is known before a run is taken."""
+
 
 def derivatives_under_way() -> tuple[Derivative, ...]:
     """Transformations of `torch.func` that differentiate, the outermost first; empty where there is another kind.
@@ -56,10 +62,27 @@ def derivatives_under_way() -> tuple[Derivative, ...]:
     return tuple(name for kind in kinds if (name := names[kind]) is not None)
 
 
-def is_one_direction() -> bool:
-    """Whether `torch.func.jvp` is all that is under way: no batch of directions, and no other derivative around it."""
-    stack = torch._C._functorch.get_interpreter_stack()
-    return stack is not None and len(stack) == 1 and derivatives_under_way() == ("jvp",)
+def changes_in_one_direction(tensors: Sequence[Tensor]) -> list[Tensor | None] | None:
+    """Changes that `torch.func.jvp` gives tensors, as plain tensors; None for those that have none.
+
+    None in place of all unless it is the outermost transformation, with nothing but a gradient within it, and no batch.
+    """
+    stack = torch._C._functorch.get_interpreter_stack() or []
+    if len(stack) != len(derivatives_under_way()) or derivatives_under_way() not in ONE_DIRECTION:
+        return None
+    # Forward mode knows tensors of its own level only: those that the gradient within it has put others around.
+    level, within = stack[0].level(), len(stack) > 1
+    with temporarily_pop_interpreter_stack() if within else contextlib.nullcontext():
+        found = [forward_ad.unpack_dual(_of_level(tensor, level)).tangent for tensor in tensors]
+    return [None if change is None else innermost(change) for change in found]
+
+
+def _of_level(tensor: Tensor, level: int) -> Tensor:
+    """A tensor as it is known to the transformation of a level."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor) and functorch.maybe_get_level(tensor) != level:
+        tensor = functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def has_kernels(tensors: Iterable[Tensor]) -> bool:

@@ -98,10 +98,17 @@ class ReverseBuilder(KernelBuilder):
             else:
                 w.column_values[node.number] = self.fetch(address, between)
 
-    def write_forcing(self, step: str, derivatives: dict[str, Node]) -> None:
-        """Hand out derivatives with respect to forcing."""
+    def write_forcing(self, step: str, derivatives: dict[str, Node], container: str = "forcing") -> None:
+        """Hand out derivatives with respect to forcing.
+
+        Parameters
+        ----------
+        step : Name of the number of the step.
+        derivatives : By path.
+        container : Of the sources with their places in the table.
+        """
         for path, derivative in derivatives.items():
-            position, layers = self.sources["forcing", path]
+            position, layers = self.sources[container, path]
             self.write_entry("gradients", position, derivative, layers, step)
 
     def accumulate(self, derivative: Node, offset: int) -> None:

@@ -13,13 +13,12 @@ from noahpy_core.compiled.record.step_graph import CHANGE, StepGraph, Wanted, co
 def second_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kernel:
     """Steps from before `last_step` back to `first_step`, and the change of their derivatives.
 
-    As the kernel of steps back, except that every memory has the changes too: ``inputs`` and ``outputs`` a second table
-    behind the first, ``states`` and ``final`` as many rows again. What is written to ``gradients`` are changes of
-    derivatives, not the derivatives.
+    As the kernel of steps back, except that every memory has the changes too: tables a second one behind the first,
+    ``states`` and ``final`` as many rows again.
     """
     second = second_step(step, wanted)
     back, constants = second.back, second.constants
-    changing = [*back.state.values(), *second.state.values(), *second.forcing.values()]
+    changing = [*back.state.values(), *second.state.values(), *back.forcing.values(), *second.forcing.values()]
     changing += [*(derivative for _, derivative in back.carried), *second.carried]
     b = _SecondBuilder(step, target, [*changing, *constants.values()], second)
     w, results = b.writer, {path: k for k, (path, _) in enumerate(step.shape.results())}
@@ -52,7 +51,8 @@ def second_kernel(step: StepGraph, target: CodeTarget, wanted: Wanted) -> Kernel
                 b.load_cotangent(name, changed[name], now, "cotangent" + CHANGE)
 
             w.emit([node for node in nodes if node.op != "input"], changing)
-            b.write_forcing(now, second.forcing)
+            b.write_forcing(now, back.forcing)
+            b.write_forcing(now, second.forcing, "forcing" + CHANGE)
             for summed, offset in sums:
                 b.accumulate(summed, offset)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
+from noahpy_core.compiled.execute.pairs import PairRun
 from noahpy_core.compiled.execute.recipe import (
+    Along,
     Mask,
     Recipe,
     Tape,
@@ -52,17 +54,23 @@ class Gradient(torch.autograd.Function):
     """The derivative by the leaves that are needed, from leaves and from the derivatives that come in."""
 
     @staticmethod
-    def forward(recipe: Recipe, tape: Tape, asked: Asked, *tensors: Tensor) -> Results:
+    def forward(recipe: Recipe, tape: Tape, asked: Asked, along: Along | None, *tensors: Tensor) -> Results:
         given = iter(tensors)
         leaves = [next(given) for _ in asked.needed]
-        plan, kept = tape.read(recipe, leaves)
-        found = Sweep(plan, leaves, asked.needed, unpacked(asked.seeded, given)).take(kept)
-        # Parts of one tensor are not what a function may return under forward mode.
-        return tuple(part.clone() for part in present(found))
+        seeds = unpacked(asked.seeded, given)
+        if along is None:
+            plan, kept = tape.read(recipe, leaves)
+            found = Sweep(plan, leaves, asked.needed, seeds).take(kept)
+        else:
+            of_seeds = unpacked(asked.seeded, iter(along.changes[len(leaves) :]))
+            assert tape.pairs is not None
+            found, changes = _sweep(recipe, tape.pairs, asked.needed, seeds, of_seeds)
+            along.found = _apart(changes)
+        return _apart(found)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
-        ctx.recipe, ctx.tape, ctx.asked, *tensors = inputs
+        ctx.recipe, ctx.tape, ctx.asked, ctx.along, *tensors = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
         # None says that there is no derivative, or no change: the kernel then reads zero, which takes no memory.
@@ -74,7 +82,7 @@ class Gradient(torch.autograd.Function):
         # The Hessian is symmetric: what comes in is the direction of its product with a vector.
         asked, leaves = ctx.asked, len(ctx.asked.needed)
         changes = unpacked(asked.needed, iter(directions))
-        wanted, given_before = ctx.needs_input_grad[3:], ctx.saved_tensors
+        wanted, given_before = ctx.needs_input_grad[4:], ctx.saved_tensors
         if not is_transformed():
             given_before = [Last.apply(tensor) for tensor in given_before]  # type: ignore[no-untyped-call]
         again = AskedTwice(wanted[:leaves], asked.seeded, mask_of(changes), (False,) * len(asked.seeded), True)
@@ -82,10 +90,12 @@ class Gradient(torch.autograd.Function):
         by_leaves = unpacked(wanted[:leaves], found)
         # By the derivatives that come in: the changes of what they are derivatives by.
         by_seeds = [change for change, seeded in zip(found, asked.seeded, strict=True) if seeded]
-        return (None, None, None, *by_leaves, *by_seeds)
+        return (None, None, None, None, *by_leaves, *by_seeds)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, __: Any, ___: Any, *changes: Tensor | None) -> Results:
+    def jvp(ctx: Any, _: Any, __: Any, ___: Any, ____: Any, *changes: Tensor | None) -> Results:
+        if ctx.along is not None:
+            return tuple(ctx.along.found)
         asked, leaves = ctx.asked, len(ctx.asked.needed)
         of_seeds = unpacked(asked.seeded, iter(changes[leaves:]))
         of_leaves = changes[:leaves]
@@ -94,7 +104,10 @@ class Gradient(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[Results, tuple[int, ...]]:
-        return _members(Gradient.apply, info.batch_size, in_dims, arguments, len(arguments[2].needed))
+        recipe, tape, asked, _, *tensors = arguments
+        alone = lambda recipe, tape, asked, *given: gradient(recipe, tape, asked, None, *given)  # noqa: E731
+        dims = (*in_dims[:3], *in_dims[4:])
+        return _members(alone, info.batch_size, dims, (recipe, tape, asked, *tensors), len(asked.needed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,16 +135,13 @@ class Second(torch.autograd.Function):
 
     @staticmethod
     def forward(recipe: Recipe, tape: Tape, asked: AskedTwice, *tensors: Tensor) -> Results:
-        if recipe.truncate_every:
-            raise RuntimeError(NO_SECOND_OF_CUT)
         given = iter(tensors)
         leaves = [next(given) for _ in asked.needed]
         seeds, changes, of_seeds = (unpacked(mask, given) for mask in (asked.seeded, asked.moved, asked.seeds_moved))
-        plan = tape.plan(recipe, leaves)
-        require_shown(plan.case.program.shape, "second derivatives", leaves[0].device)
-        sweep = SecondSweep(plan, leaves, changes, seeds, of_seeds, asked.needed)
-        by_leaves, results = sweep.take(recipe.outputs if asked.results else ())
-        return tuple(part.clone() for part in (*present(by_leaves), *(results if asked.results else ())))
+        run = PairRun(tape.plan(recipe, leaves), leaves, changes)
+        _, results = run.take(recipe.outputs if asked.results else (), values=False)
+        _, by_leaves = _sweep(recipe, run, asked.needed, seeds, of_seeds)
+        return _apart([*by_leaves, *(results if asked.results else ())])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Results) -> None:
@@ -153,7 +163,7 @@ class Second(torch.autograd.Function):
         of_results = directions[rows:]
         if any(one is not None for one in of_results):
             back = Asked(asked.moved, mask_of(of_results))
-            more = gradient(ctx.recipe, ctx.tape, back, *tensors[: len(asked.needed)], *present(of_results))
+            more = gradient(ctx.recipe, ctx.tape, back, None, *tensors[: len(asked.needed)], *present(of_results))
             found = [one + other for one, other in zip(found, more, strict=True)]
         return (None, None, None, *(None for _ in tensors), *found, *(None for _ in range(sum(asked.seeds_moved))))
 
@@ -182,10 +192,25 @@ class Last(torch.autograd.Function):
         raise RuntimeError(NO_THIRD)
 
 
-def gradient(recipe: Recipe, tape: Tape, asked: Asked, *tensors: Tensor) -> Results:
+def gradient(recipe: Recipe, tape: Tape, asked: Asked, along: Along | None, *tensors: Tensor) -> Results:
     """See `Gradient`."""
     apply: Callable[..., Results] = Gradient.apply
-    return apply(recipe, tape, asked, *tensors)
+    return apply(recipe, tape, asked, along, *tensors)
+
+
+def _sweep(
+    recipe: Recipe, run: PairRun, needed: Mask, seeds: list[Tensor | None], of_seeds: list[Tensor | None]
+) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """Derivatives of a run and their changes, if it has them."""
+    if recipe.truncate_every:
+        raise RuntimeError(NO_SECOND_OF_CUT)
+    require_shown(run.program.shape, "second derivatives", run.leaves[0].device)
+    return SecondSweep(run, needed, seeds, of_seeds).take()
+
+
+def _apart(found: Sequence[Tensor | None]) -> Results:
+    """Those that are there, and no longer parts of one tensor, which is not what a function may return."""
+    return tuple(part.clone() for part in present(found))
 
 
 def _second(recipe: Recipe, tape: Tape, asked: AskedTwice, *tensors: Tensor) -> Results:

@@ -211,7 +211,7 @@ class Program:
         ----------
         wanted : Which derivatives; fluxes are those with derivatives, or changes of these, in `cotangents`.
         inputs, cotangents : Tables, followed by tables of changes.
-        gradients : Where changes of derivatives with respect to inputs go, as a table of inputs.
+        gradients : Where derivatives with respect to inputs go, as a table of inputs, and a second for changes.
         pairs : States before the steps and their changes, ``[step, 2 row, column]``.
         adjoint : Derivative with respect to the state after the last step and its change, ``[2 row, column]``; become
             those before the first.

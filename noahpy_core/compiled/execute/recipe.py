@@ -11,6 +11,7 @@ from torch import Tensor
 
 from noahpy_core.compiled.execute.case import NAMES, Case, build
 from noahpy_core.compiled.execute.collect import make_case
+from noahpy_core.compiled.execute.pairs import PairRun
 from noahpy_core.compiled.execute.plan import Plan, spacing_for
 from noahpy_core.compiled.shape import CONTAINERS, STEP_LENGTH, Source
 from noahpy_core.model import NoahModel
@@ -53,11 +54,31 @@ class Recipe:
         return Plan(case, self.outputs, spacing, self.truncate_every, self.model)
 
 
+@dataclasses.dataclass
+class Along:
+    """A direction of forward mode that is known before it asks for changes: these are found together with the values.
+
+    Parameters
+    ----------
+    changes : Of what a function is given; None for what does not change.
+    found : Changes of what the function gives.
+    """
+
+    changes: Sequence[Tensor | None]
+    found: Sequence[Tensor] = ()
+
+
 class Tape:
-    """What a run leaves for its way back; taken again where there is nothing, as of a batch whose members ran alone."""
+    """What a run leaves for its way back; taken again where there is nothing, as of a batch whose members ran alone.
+
+    Attributes
+    ----------
+    pairs : The run with its change in a direction, if it was taken along one.
+    """
 
     def __init__(self, plan: Plan | None = None) -> None:
         self._plan, self._kept = plan, list[Tensor]()
+        self.pairs: PairRun | None = None
 
     def record(self, recipe: Recipe, leaves: Sequence[Tensor]) -> list[Tensor]:
         """Run, and keep what the way back needs. Returns parts of the final state and series of outputs."""

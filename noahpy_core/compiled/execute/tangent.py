@@ -59,22 +59,6 @@ class Push(torch.autograd.Function):
         return results, (-2,) * len(results)
 
 
-class RunAndPush(torch.autograd.Function):
-    """A run's results, followed by their change in one direction: by the kernel of the change, which has both."""
-
-    @staticmethod
-    def forward(recipe: Recipe, given: Mask, *tensors: Tensor) -> tuple[Tensor, ...]:
-        leaves, directions = _given(recipe, given, tensors)
-        case = recipe.case(leaves)
-        values, moved = _with_values(recipe, case, leaves, directions)
-        rows = len(case.program.rows)
-        return (*apart(values, rows), *apart(moved, rows))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Nothing is kept: it is given plain tensors."""
-
-
 def _given(recipe: Recipe, given: Mask, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], dict[Source, Tensor]]:
     """The inputs of a run, and the changes of those that have one."""
     number = len(recipe.sources)
@@ -107,16 +91,6 @@ def _pushed(recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: di
     series = case.empty_series(recipe.outputs)
     final = _taken(case, leaves, directions, change_table(case.program, series, case.columns))
     return [*case.state_parts(final[1]), *series.values()]
-
-
-def _with_values(
-    recipe: Recipe, case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Parts of the final state and series of outputs, and their changes."""
-    values, changes = case.empty_series(recipe.outputs), case.empty_series(recipe.outputs)
-    outputs = np.concatenate([case.program.output_table(series, case.columns) for series in (values, changes)])
-    final = _taken(case, leaves, directions, outputs)
-    return [*case.state_parts(final[0]), *values.values()], [*case.state_parts(final[1]), *changes.values()]
 
 
 def _taken(case: Case, leaves: Sequence[Tensor], directions: dict[Source, Tensor], outputs: np.ndarray) -> Tensor:

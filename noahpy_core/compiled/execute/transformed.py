@@ -7,16 +7,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from noahpy_core.compiled.execute.case import Trees
 from noahpy_core.compiled.execute.collect import collect
 from noahpy_core.compiled.execute.gradient import Asked, gradient
+from noahpy_core.compiled.execute.pairs import PairRun
 from noahpy_core.compiled.execute.plan import assembled, results_for
-from noahpy_core.compiled.execute.recipe import Recipe, Tape, apart, mask_of, one_after_another, present, unpacked
+from noahpy_core.compiled.execute.recipe import (
+    Along,
+    Recipe,
+    Tape,
+    apart,
+    mask_of,
+    one_after_another,
+    present,
+    unpacked,
+)
 from noahpy_core.compiled.execute.shown import Kind, require_shown
-from noahpy_core.compiled.execute.tangent import Push, RunAndPush
-from noahpy_core.differentiation import Derivative, derivatives_under_way, is_one_direction, refuse_batch
+from noahpy_core.compiled.execute.tangent import Push
+from noahpy_core.differentiation import Derivative, changes_in_one_direction, derivatives_under_way, refuse_batch
 from noahpy_core.model import NoahModel
 from noahpy_core.state import State
 
@@ -43,27 +52,12 @@ def transformed_run(
     for kind in under_way:
         require_shown(shape, KERNELS[kind], leaves[0].device)
     recipe = Recipe(model, tuple(sources), results_for(outputs), memory, checkpoint_every, truncate_every)
-    results = _pushed_along(recipe, leaves)
-    if results is None:
-        apply: Callable[..., tuple[Tensor, ...]] = _Run.apply
-        results = apply(recipe, Tape() if "grad" in under_way else None, *leaves)
+    changes = changes_in_one_direction(leaves)
+    along = None if changes is None or not any(mask_of(changes)) else Along(changes)
+    apply: Callable[..., tuple[Tensor, ...]] = _Run.apply
+    results = apply(recipe, Tape() if "grad" in under_way else None, along, *leaves)
     rows = [path for container, path in sources if container == "state"]
     return assembled(rows, outputs, results)
-
-
-def _pushed_along(recipe: Recipe, leaves: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
-    """Results with their change by one kernel, where a single direction is all that is asked for; else None."""
-    if not is_one_direction():
-        return None
-    duals = [forward_ad.unpack_dual(leaf) for leaf in leaves]
-    values, changes = zip(*duals, strict=True)
-    given = mask_of(changes)
-    if not any(given):
-        return None
-    apply: Callable[..., tuple[Tensor, ...]] = RunAndPush.apply
-    found = apply(recipe, given, *values, *present(changes))
-    half = len(found) // 2
-    return tuple(forward_ad.make_dual(*pair) for pair in zip(found[:half], found[half:], strict=True))
 
 
 class _Run(torch.autograd.Function):
@@ -73,13 +67,22 @@ class _Run(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(recipe: Recipe, tape: Tape | None, *leaves: Tensor) -> tuple[Tensor, ...]:
-        results = recipe.plan(leaves).forward(leaves, None) if tape is None else tape.record(recipe, leaves)
-        return apart(results, sum(container == "state" for container, _ in recipe.sources))
+    def forward(recipe: Recipe, tape: Tape | None, along: Along | None, *leaves: Tensor) -> tuple[Tensor, ...]:
+        rows = sum(container == "state" for container, _ in recipe.sources)
+        if along is None:
+            results = recipe.plan(leaves).forward(leaves, None) if tape is None else tape.record(recipe, leaves)
+        else:
+            plan = recipe.plan(leaves) if tape is None else tape.plan(recipe, leaves)
+            pairs = PairRun(plan, leaves, along.changes)
+            results, changes = pairs.take(recipe.outputs, values=True, back=tape is not None)
+            along.found = apart(changes, rows)
+            if tape is not None:
+                tape.pairs = pairs
+        return apart(results, rows)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.recipe, ctx.tape, *leaves = inputs
+        ctx.recipe, ctx.tape, ctx.along, *leaves = inputs
         ctx.save_for_backward(*leaves)
         ctx.save_for_forward(*leaves)
         # None says that a leaf does not change: the kernel then reads zero, which takes no memory.
@@ -87,10 +90,12 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Any, ...]:
-        return (None, None, *taken_back(ctx, ctx.needs_input_grad[2:], cotangents))
+        return (None, None, None, *taken_back(ctx, ctx.needs_input_grad[3:], cotangents, ctx.along))
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, __: Any, *changes: Tensor | None) -> tuple[Tensor, ...]:
+    def jvp(ctx: Any, _: Any, __: Any, ___: Any, *changes: Tensor | None) -> tuple[Tensor, ...]:
+        if ctx.along is not None:
+            return tuple(ctx.along.found)
         refuse_batch(changes)
         # A function of its own: under vmap its rule gets plain tensors, whose addresses a kernel can be given.
         apply: Callable[..., tuple[Tensor, ...]] = Push.apply
@@ -98,16 +103,18 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        recipe, tape, *leaves = arguments
+        recipe, tape, _, *leaves = arguments
 
         def alone(*member: Tensor) -> tuple[Tensor, ...]:
-            results: tuple[Tensor, ...] = _Run.apply(recipe, tape and Tape(), *member)  # type: ignore[no-untyped-call]
+            results: tuple[Tensor, ...] = _Run.apply(recipe, tape and Tape(), None, *member)  # type: ignore[no-untyped-call]
             return results
 
-        return one_after_another(alone, info.batch_size, in_dims[2:], leaves)
+        return one_after_another(alone, info.batch_size, in_dims[3:], leaves)
 
 
-def taken_back(ctx: Any, needed: tuple[bool, ...], cotangents: Sequence[Tensor | None]) -> list[Tensor | None]:
+def taken_back(
+    ctx: Any, needed: tuple[bool, ...], cotangents: Sequence[Tensor | None], along: Along | None = None
+) -> list[Tensor | None]:
     """The derivative by each leaf, which can be differentiated once more; None where it is not needed.
 
     Parameters
@@ -115,7 +122,10 @@ def taken_back(ctx: Any, needed: tuple[bool, ...], cotangents: Sequence[Tensor |
     ctx : Of a run, with its recipe and tape; its saved tensors are the leaves.
     needed : By which leaves.
     cotangents : Derivatives by parts of the final state and by outputs.
+    along : The direction that the run was taken along.
     """
-    asked = Asked(needed, mask_of(cotangents))
-    found = gradient(ctx.recipe, ctx.tape, asked, *ctx.saved_tensors, *present(cotangents))
+    asked, seeds = Asked(needed, mask_of(cotangents)), present(cotangents)
+    changes = None if along is None else changes_in_one_direction(seeds)
+    both = None if along is None or changes is None else Along([*along.changes, *changes])
+    found = gradient(ctx.recipe, ctx.tape, asked, both, *ctx.saved_tensors, *seeds)
     return unpacked(needed, iter(found))

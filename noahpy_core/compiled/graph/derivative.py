@@ -173,16 +173,13 @@ class Reverse:
         Of several masks the one that was met first stays the outermost. It belongs to what was computed last, and where
         it lets nothing through, what comes before it need not be computed, other masks included.
         """
-        outer = _mask_of(y if _is_zero(x) else x)
+        passed = y if _is_zero(x) else x
+        outer = _mask_of(passed)
         if outer is None or outer is mask:
             return self.graph.node("select", mask, x, y)
-        branches = (y if _is_zero(x) else x).args[1:]
-        inner = [self.where(mask, x, b) if _is_zero(x) else self.where(mask, b, y) for b in branches if not _is_zero(b)]
-        return self.graph.node("select", outer, *((b if _is_zero(b) else inner.pop(0)) for b in branches))
-
-    def over(self, d: Node, y: Node) -> Node:
-        """A derivative over a value."""
-        return self.linear("mul", d, self.graph.reciprocal(y))
+        pair = (lambda branch: (x, branch)) if _is_zero(x) else (lambda branch: (branch, y))
+        branches = [b if _is_zero(b) else self.where(mask, *pair(b)) for b in passed.args[1:]]
+        return self.graph.node("select", outer, *branches)
 
     def _sum(self, x: Node, y: Node) -> Node:
         if _is_zero(x):
@@ -225,7 +222,7 @@ def _mul(r: Reverse, node: Node, d: Node) -> None:
 def _div(r: Reverse, node: Node, d: Node) -> None:
     x, y = node.args
     # d/y serves both: the derivative by y is -(d/y)(x/y).
-    by_x = r.over(d, y)
+    by_x = r.linear("div", d, y)
     if not x.is_constant:
         r.add(x, by_x)
     if not y.is_constant:
@@ -251,7 +248,7 @@ def _abs(r: Reverse, node: Node, d: Node) -> None:
 
 def _sqrt(r: Reverse, node: Node, d: Node) -> None:
     # From the result, which is there already. At 0 it is infinite, as in torch: the physics guards its roots.
-    r.add(node.args[0], r.over(d, r.graph.node("mul", r.graph.constant(2.0), node)))
+    r.add(node.args[0], r.linear("div", d, r.graph.node("mul", r.graph.constant(2.0), node)))
 
 
 def _exp(r: Reverse, node: Node, d: Node) -> None:
@@ -264,12 +261,12 @@ def _expm1(r: Reverse, node: Node, d: Node) -> None:
 
 
 def _log(r: Reverse, node: Node, d: Node) -> None:
-    r.add(node.args[0], r.over(d, node.args[0]))
+    r.add(node.args[0], r.linear("div", d, node.args[0]))
 
 
 def _atan(r: Reverse, node: Node, d: Node) -> None:
     g, x = r.graph, node.args[0]
-    r.add(x, r.over(d, g.node("add", g.constant(1.0), g.node("mul", x, x))))
+    r.add(x, r.linear("div", d, g.node("add", g.constant(1.0), g.node("mul", x, x))))
 
 
 def _select(r: Reverse, node: Node, d: Node) -> None:
@@ -309,7 +306,7 @@ def _max(r: Reverse, node: Node, d: Node) -> None:
     g, x = r.graph, node.args[0]
     # Shared equally between equal maxima, as torch.amax does.
     largest = g.node("select", g.node("eq", x, node), g.constant(1.0), g.constant(0.0))
-    share = r.over(d, g.node("sum", largest, length=0))
+    share = g.node("div", d, g.node("sum", largest, length=0))
     r.add(x, g.node("mul", largest, share))
 
 
@@ -350,7 +347,7 @@ def _softplus(r: Reverse, node: Node, d: Node) -> None:
 
 def _log1p(r: Reverse, node: Node, d: Node) -> None:
     g = r.graph
-    r.add(node.args[0], r.over(d, g.node("add", g.constant(1.0), node.args[0])))
+    r.add(node.args[0], r.linear("div", d, g.node("add", g.constant(1.0), node.args[0])))
 
 
 def _dense(r: Reverse, node: Node, d: Node) -> None:

@@ -110,15 +110,6 @@ class Graph:
         key = math.copysign(1.0, value) if value == 0.0 else None
         return self.node("constant", attribute=(value, key), length=0)
 
-    def reciprocal(self, x: Node) -> Node:
-        """1/x, for derivatives: they divide by the same again and again, and a division takes as long as many products.
-
-        Values themselves are divided, as torch does it, so that their last digit is the same.
-        """
-        if x.is_constant and x.attribute[0] != 0.0:
-            return self.constant(1.0 / x.attribute[0])
-        return self.node("div", self.constant(1.0), x)
-
     def slice(self, x: Node, start: int, length: int) -> Node:
         """Layers ``start`` to ``start + length``; a value without layers is the same in all.
 

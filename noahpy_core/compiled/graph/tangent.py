@@ -61,13 +61,9 @@ class Tangents:
                 total = change if total is None else self.graph.node("add", total, change)
         return total
 
-    def scaled(self, change: Node | None, factor: Node) -> Node | None:
-        """A change times a factor."""
-        return None if change is None else self.graph.node("mul", change, factor)
-
-    def over(self, change: Node, y: Node) -> Node:
-        """A change over a value."""
-        return self.graph.node("mul", change, self.graph.reciprocal(y))
+    def scaled(self, change: Node | None, factor: Node, op: str = "mul") -> Node | None:
+        """A change times (or over) a factor."""
+        return None if change is None else self.graph.node(op, change, factor)
 
 
 Rule = Callable[[Tangents, Node], "Node | None"]
@@ -96,7 +92,7 @@ def _div(t: Tangents, node: Node) -> Node | None:
     top = t.of(x)
     if by_y is not None:
         top = g.node("neg", by_y) if top is None else g.node("sub", top, by_y)
-    return None if top is None else t.over(top, y)
+    return t.scaled(top, y, "div")
 
 
 def _only(t: Tangents, node: Node) -> Node:
@@ -119,7 +115,7 @@ def _abs(t: Tangents, node: Node) -> Node:
 
 def _sqrt(t: Tangents, node: Node) -> Node:
     # By the root, which is known, not by a second one.
-    return t.over(_only(t, node), t.graph.node("mul", t.graph.constant(2.0), node))
+    return t.graph.node("div", _only(t, node), t.graph.node("mul", t.graph.constant(2.0), node))
 
 
 def _exp(t: Tangents, node: Node) -> Node:
@@ -132,12 +128,12 @@ def _expm1(t: Tangents, node: Node) -> Node:
 
 
 def _log(t: Tangents, node: Node) -> Node:
-    return t.over(_only(t, node), node.args[0])
+    return t.graph.node("div", _only(t, node), node.args[0])
 
 
 def _atan(t: Tangents, node: Node) -> Node:
     g, x = t.graph, node.args[0]
-    return t.over(_only(t, node), g.node("add", g.constant(1.0), g.node("mul", x, x)))
+    return g.node("div", _only(t, node), g.node("add", g.constant(1.0), g.node("mul", x, x)))
 
 
 def _select(t: Tangents, node: Node) -> Node:
@@ -174,7 +170,7 @@ def _max(t: Tangents, node: Node) -> Node:
     # Equal largest layers share the change evenly, as in torch.
     largest = g.node("select", g.node("eq", x, node), g.constant(1.0), g.constant(0.0))
     shares = g.node("mul", largest, _only(t, node))
-    return t.over(g.node("sum", shares, length=0), g.node("sum", largest, length=0))
+    return g.node("div", g.node("sum", shares, length=0), g.node("sum", largest, length=0))
 
 
 def _tridiagonal(t: Tangents, node: Node) -> Node:
@@ -204,7 +200,7 @@ def _softplus(t: Tangents, node: Node) -> Node:
 
 def _log1p(t: Tangents, node: Node) -> Node:
     g = t.graph
-    return t.over(_only(t, node), g.node("add", g.constant(1.0), node.args[0]))
+    return g.node("div", _only(t, node), g.node("add", g.constant(1.0), node.args[0]))
 
 
 def _dense(t: Tangents, node: Node) -> Node | None:

@@ -6,6 +6,7 @@ import dataclasses
 
 from noahpy_core.compiled.graph.graph import Node, causes, needed
 from noahpy_core.compiled.record.step_graph import (
+    CHANGE,
     ReverseGraph,
     StepGraph,
     Wanted,
@@ -28,7 +29,8 @@ class SecondGraph:
     back : The derivative by one step.
     state, forcing : Changes of the derivatives with respect to the state before the step and its forcing, by path.
     carried : The change of each derivative that adds up over time, in the order of ``back.carried``.
-    constants : Changes of the derivatives with respect to what does not change in time, from the sums over time.
+    constants : Derivatives with respect to what does not change in time, from the sums over time, and their changes,
+        whose sources have a container with `noahpy_core.compiled.record.step_graph.CHANGE`.
     """
 
     back: ReverseGraph
@@ -59,5 +61,5 @@ def second_step(step: StepGraph, wanted: Wanted) -> SecondGraph:
         {path: tangents.zero_or(node) for path, node in back.forcing.items()},
         # A change that is the same in all layers lies in as many as what it is a change of.
         [tangents.whole(node) if node.length else tangents.zero_or(node) for _, node in back.carried],
-        {source: tangents.zero_or(node) for source, node in constants.items()},
+        constants | {(source[0] + CHANGE, source[1]): tangents.zero_or(node) for source, node in constants.items()},
     )

@@ -11,6 +11,7 @@ import torch
 from compiled_cases import COVER, DIFFERENTIATED, FLUXES, Setup, Values, differences, leaves_of, series, shape_of
 from network_cases import Conductivity, with_schemes
 from random_columns import Case, layered, random_case
+from threshold_columns import at_thresholds
 from torch import Tensor
 
 from noahpy_core.compiled.execute.program import Program
@@ -76,9 +77,11 @@ def named(found: Sequence[Tensor]) -> Values:
     return dict(zip(PATHS, found, strict=True))
 
 
-def assert_close(case: Case, found: Sequence[Tensor], expected: Sequence[Tensor], few: float = 0.0) -> None:
+def assert_close(
+    case: Case, found: Sequence[Tensor], expected: Sequence[Tensor], few: float = 0.0, close: float = CLOSE
+) -> None:
     shares = differences(case, named(found), named(expected))
-    beyond = torch.stack([share > CLOSE for share in shares.values()]).any(0)
+    beyond = torch.stack([share > close for share in shares.values()]).any(0)
     assert beyond.double().mean().item() <= few, {name: share.max().item() for name, share in shares.items()}
 
 
@@ -310,12 +313,15 @@ def test_a_third_derivative_in_kernels_is_refused_and_torch_func_steps_eagerly()
 
 
 @pytest.mark.slow
-def test_products_through_the_equation_of_soil_water_are_those_of_torch():
-    case = random_case(12, 4, seed=710)
+@pytest.mark.parametrize("threshold", [False, True], ids=["random", "threshold"])
+def test_products_through_the_equation_of_soil_water_are_those_of_torch(threshold: bool):
+    case = COVER[4].case(60, seed=711)
+    case = at_thresholds(case) if threshold else case
     at, model = point(case, 1), COVER[4].model(case)
     expected = forward_over_reverse(functional(model, case, "eager", 1), at, direction(at))
-    found = reverse_over_reverse(functional(model, case, "compiled", 1), at, direction(at))
-    assert_close(case, found, expected, few=0.1)
+    for method in (forward_over_reverse, reverse_over_reverse):
+        found = method(functional(model, case, "compiled", 1), at, direction(at))
+        assert_close(case, found, expected, close=1.0e-12)
 
 
 @pytest.mark.slow
