@@ -65,8 +65,9 @@ class WaterCoordinate:
         self.suction = scaled_suction(total, self.exponent, soil)
         self.freezing_point = FREEZING_POINT / (1.0 + self.suction)
         self.low = self._lowest()
-        self.kelvins = system.latent * total / system.diagonal
-        """By which the heat of all its water warms a layer whose neighbours stay."""
+        _, _, growth, _ = self._on_curve(torch.zeros_like(total))
+        self.kelvins = system.latent * total / system.diagonal + growth
+        """By which the heat of a unit of the logarithm at the freezing point warms a layer whose neighbours stay."""
         self.round_off = temperature_round_off(total)
 
     def _lowest(self) -> Tensor:
@@ -82,8 +83,12 @@ class WaterCoordinate:
         ----------
         temperature, liquid : ``[layer, column]``. [K, m3 m-3]
         """
-        share = at_least(liquid / self.total, SMALLEST_SHARE)
-        water = between(torch.log(share), self.low, 0.0)
+        share = liquid / self.total
+        # Of a layer without water the logarithm says nothing. What its temperature would leave is near enough.
+        deficit = at_least(FREEZING_POINT / temperature - 1.0, SMALLEST_SHARE)
+        left = torch.log(self.suction * self.curve.ice_factor(self.total) / deficit) / self.exponent
+        water = torch.where(share > SMALLEST_SHARE, torch.log(at_least(share, SMALLEST_SHARE)), left)
+        water = between(water, self.low, 0.0)
         cooler = at_most(temperature - self._on_curve(self.low)[1], 0.0)
         frozen = torch.where(water > self.low, water, self.low + cooler)
         return torch.where(temperature < self.freezing_point, frozen, temperature - self.freezing_point)

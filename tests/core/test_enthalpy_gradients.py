@@ -70,7 +70,7 @@ def heat_function(case: HeatCase, curve: FreezingCurve, dt: float) -> Function:
             conductivity=values[6],
             parameters=dataclasses.replace(case.parameters, soil=soil, general=general),
         )
-        return tuple(given.step(curve, dt))
+        return tuple(part for part in given.step(curve, dt) if part is not None)
 
     return step
 
