@@ -35,6 +35,7 @@ def test_the_gradient_of_discharge_in_one_sweep_equals_differences_of_the_couple
         assert adjoint == pytest.approx(difference, rel=1e-5), name
 
 
+@pytest.mark.slow
 def test_the_gradient_reaches_the_precipitation_above_the_canopy(example, tmp_path):
     catchment = example.open_catchment(tmp_path, STEPS)
     gradient = catchment.gradient()[example.SNOWFALL]

@@ -29,6 +29,7 @@ def stepped(columns: Columns) -> dict[str, torch.Tensor]:
         return run(model, state, series, parameters, dt, outputs=names, check=False).outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "place"), [(1032, 6104), (1042, 16920), (1009, 17808)])
 def test_a_column_that_was_not_solved_takes_a_whole_step(seed, place):
     outputs = stepped(some_of(whole_columns(COLUMNS, seed), [place]))
