@@ -59,7 +59,10 @@ def step_function(model: Step, execution: str = "auto", *, valid_for: int | None
 def _obstacle(model: Any, transformed: bool) -> str | None:
     """What keeps a model from being compiled, or None."""
     if is_transformed() and not transformed:
-        return "vmap and transformations of torch.func beyond a second derivative need to see every operation"
+        return (
+            "vmap alone, a derivative of forward mode (take jvp of grad instead) and what goes beyond a second "
+            "derivative need to see every operation"
+        )
     try:
         from noahpy_core.compiled import why_not_compiled
     except ImportError as error:

@@ -131,7 +131,7 @@ def test_forward_mode_is_the_same_for_a_direction_and_for_dual_numbers_and_twice
     assert torch.equal(dual.tangent, tangent)
     assert bool((tangent != 0).any())
     along = lambda x: torch.func.jvp(skin_temperature(case, "compiled"), (x,), (direction,))[1]  # noqa: E731
-    with pytest.raises(ValueError, match=r"vmap and transformations of torch\.func beyond"):
+    with pytest.raises(ValueError, match=r"a derivative of forward mode \(take jvp of grad instead\)"):
         torch.func.jvp(along, (point,), (direction,))
 
 
@@ -142,7 +142,7 @@ def test_vmap_goes_through_torch():
         mapped = torch.func.vmap(skin_temperature(case, "auto"))(points)
         apart = torch.stack([skin_temperature(case, "compiled")(point) for point in points])
     torch.testing.assert_close(mapped, apart, rtol=1e-9, atol=1e-9)
-    with pytest.raises(ValueError, match="vmap and transformations of"):
+    with pytest.raises(ValueError, match="because vmap alone"):
         torch.func.vmap(skin_temperature(case, "compiled"))(points)
 
 
