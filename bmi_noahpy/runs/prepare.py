@@ -14,10 +14,8 @@ from numpy.typing import ArrayLike
 from bmi_noahpy.config import Configuration, ConfigurationError, Problem
 from bmi_noahpy.config.run_sections import Execution
 from bmi_noahpy.forcing import ForcingTable, StreamedTable
-from bmi_noahpy.runs.numbering import warn_of_numbering
 from bmi_noahpy.runs.outline import Outline, outlined, snow_layers
 from bmi_noahpy.runs.parameter_arrays import parameters_of
-from bmi_noahpy.runs.physical_checks import check_physics
 from bmi_noahpy.runs.run import Run
 from noahpy_core.column import SoilColumn
 from noahpy_core.containers import map_leaves
@@ -85,23 +83,14 @@ def prepare_outlined(outline: Outline, *, execution: str | None = None, device: 
 def _run(outline: Outline, model: NoahModel, execution: str | None, place: torch.device) -> Run:
     configuration, dtype = outline.configuration, model.column.thickness.dtype
     parameters = map_leaves(lambda values: torch.tensor(values, dtype=dtype), parameters_of(outline.parameters))
-    run = Run(
-        configuration=configuration,
-        model=model,
+    return Run.of(
+        outline,
         parameters=parameters,
         initial_state=_initial_state(outline, model, parameters, snow_layers(configuration)),
-        forcing=outline.forcing,
-        domain=outline.domain,
-        start=outline.start,
-        step=outline.step,
-        steps=outline.steps,
-        columns=outline.columns,
+        model=model,
         execution=execution or configuration.execution,
         device=place,
     )
-    check_physics(outline, run.initial_state.soil.ice.numpy())
-    warn_of_numbering(configuration)
-    return run
 
 
 def require_configuration(given: Any) -> None:

@@ -7,22 +7,18 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bmi_noahpy.config import Configuration
-from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
+from bmi_noahpy.forcing import PrescribedVegetation
 from bmi_noahpy.forcing.monthly import monthly_value
 from bmi_noahpy.forcing.table import VEGETATION
-from bmi_noahpy.region.domain import Domain
-from bmi_noahpy.runs.any_run import Taken
+from bmi_noahpy.runs.any_run import AnyRun, Taken
 from bmi_noahpy.runs.forcing_of_run import prescribed_vegetation
 from noahpy_core import simulation
 from noahpy_core.leaves import array_of
 from noahpy_core.model import NoahModel
-from noahpy_core.options import Options
 from noahpy_core.parameters import Parameters
 from noahpy_core.state import Forcing, State
 from noahpy_core.trees import map_tensors
@@ -30,31 +26,17 @@ from noahpy_core.trees import map_tensors
 CPU = torch.device("cpu")
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """Everything a run needs.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(AnyRun):
+    """A run of tensors.
 
     Parameters
     ----------
-    forcing : The forcing of each step; None when a framework supplies it.
-    start : Time at which the first step begins, UTC.
-    step : Length of a step. [s]
-    steps : Number of steps.
-    columns : Numbers of the columns among those of the configuration; None when all are run.
     execution : How steps are computed, as `noahpy_core.simulation.run` takes it.
     device : Where they are computed. Everything here is on the CPU; `placed` is on the device.
     """
 
-    configuration: Configuration
     model: NoahModel
-    parameters: Parameters
-    initial_state: State
-    forcing: ForcingSeries | None
-    domain: Domain
-    start: np.datetime64
-    step: float
-    steps: int
-    columns: NDArray[np.int64] | None = None
     execution: str = "auto"
     device: torch.device = CPU
 
@@ -73,29 +55,22 @@ class Run:
         return array_of(self.model.column.thickness)
 
     @property
-    def schemes(self) -> Options:
-        """The scheme of each slot."""
-        return self.model.options
-
-    @property
     def weights(self) -> Mapping[str, Tensor]:
         """Numbers that its schemes bring along."""
         found: Mapping[str, Tensor] = self.model.state_dict()
         return found
 
     def block(self, first: int, last: int) -> Forcing:
-        """The forcing of the steps from `first` up to, not including, `last`, ``[time, column]``."""
+        """Tensors; see `AnyRun`."""
         assert self.forcing is not None
         return self.forcing.block(first, last)
 
     def take(self, state: State, forcing: Forcing, outputs: Sequence[str]) -> Taken:
-        """Take steps without derivatives.
+        """Take steps, on the device; see `AnyRun`.
 
         Parameters
         ----------
-        state : Before the first of them.
-        forcing : Of these steps, ``[time, column]``.
-        outputs : Paths in `State` and names in `Fluxes`.
+        state, forcing, outputs : On the CPU.
         """
         model, parameters = self.placed
         with torch.no_grad():
