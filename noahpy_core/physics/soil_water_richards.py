@@ -13,6 +13,7 @@ from noahpy_core.fixed import ModelPart
 from noahpy_core.numerics import at_least
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.ice_impedance import NiuYang2006Impedance
+from noahpy_core.physics.infiltration import Ponding
 from noahpy_core.physics.retention import frozen_pore_space
 from noahpy_core.physics.richards import Flow
 from noahpy_core.physics.richards_balance import Balance, balanced
@@ -62,7 +63,7 @@ class RichardsSoilWater(ModelPart):
     Parameters
     ----------
     infiltration : A capacity from the variability of rain and soil within the column's area (Schaake et al. 1996), one
-        more member of the minimum of supply and ponded capacity; None leaves those two.
+        more member of the minimum of supply and ponded capacity; None is `Ponding`, which leaves those two.
     ice_impedance : Share of the conductivity that ice leaves; None is that of Niu and Yang (2006).
     transitions : Whether the onset of a pond is rounded.
     """
@@ -76,7 +77,7 @@ class RichardsSoilWater(ModelPart):
     ) -> None:
         super().__init__()
         self.column = column
-        self.infiltration = infiltration
+        self.infiltration = infiltration or Ponding()
         self.ice_impedance = ice_impedance or NiuYang2006Impedance()
         self.transitions = transitions
 
@@ -102,11 +103,10 @@ class RichardsSoilWater(ModelPart):
         assert soil.wilting_point is not None
         unfrozen = self.ice_impedance(liquid, ice, soil)
         pores = frozen_pore_space(soil, liquid, ice, unfrozen)
-        limits, admitted = self.transitions.limits(supply), supply
-        if self.infiltration is not None:
-            capacity = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
-            # Full ground takes in what it conducts, however rain and soil vary within the area.
-            admitted = limits.lesser(supply, limits.larger(capacity, pores[3][0] * WATER_DENSITY), supply).value
+        limits = self.transitions.limits(supply)
+        capacity = self.infiltration(liquid, ice, supply, soil.wilting_point, parameters, dt)
+        # Full ground takes in what it conducts, however rain and soil vary within the area.
+        admitted = limits.lesser(supply, limits.larger(capacity, pores[3][0] * WATER_DENSITY), supply).value
         old = liquid
         if demand.source is not None:
             # Whole before the first part: a sink was limited to what the layers hold then.
