@@ -88,6 +88,11 @@ class SnowState(Container):
     )
     albedo: Tensor | None = quantity("1", "albedo of snow", bounds=(0.0, 1.0), optional=True)
 
+    @property
+    def layers(self) -> int:
+        """Number of layers; 0 for a pack that has none."""
+        return 0 if self.layer_mass is None else self.layer_mass.shape[0]
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class SurfaceMemory(Container):

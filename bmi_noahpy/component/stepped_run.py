@@ -86,8 +86,8 @@ class SteppedRun:
         grids: tuple[Grid, ...] = make_grids(
             run.domain, *depths, packed=run.configuration.domain.masked_cells == "packed"
         )
-        snow = run.initial_state.snow.layer_mass
-        return grids if snow is None else (*grids, snow_grid(snow.shape[0], self.layout(COLUMNS).shown))
+        layers = run.initial_state.snow.layers
+        return (*grids, snow_grid(layers, self.layout(COLUMNS).shown)) if layers else grids
 
     @property
     def time(self) -> float:

@@ -76,8 +76,8 @@ class ValueStore:
         columns = layout.columns
         self._shapes: dict[int, tuple[int, ...]] = {0: (columns,), 1: (column.layers, columns), NUMBER: (1,)}
         self._layout = layout
-        if state.snow.layer_mass is not None:
-            self._shapes[3] = (state.snow.layer_mass.shape[0], columns)
+        if state.snow.layers:
+            self._shapes[3] = (state.snow.layers, columns)
         state = self._expanded(state)
         self.contents = Contents(
             state=state,
@@ -273,7 +273,7 @@ class ValueStore:
             given = given & _differs(values, self._read(variable))
         check_values(variable, values, given)
         if bool((given & _differs(values, self._read(variable))).any()):
-            check_effect(variable, layered=self.state.snow.layer_mass is not None)
+            check_effect(variable, layered=self.state.snow.layers > 0)
         value, where = self._core(variable, values), self._mask(variable, given)
         if isinstance(source, TotalWaterSource):
             check_soil_water(variable.name, value, self.parameters.soil.resolved().porosity, where, layout)

@@ -51,8 +51,7 @@ class Layout:
         self.horizontal = self.domain.dimensions
         self.thickness = array_of(run.thickness).astype(np.float64)
         self.layers = self.thickness.shape[0]
-        pack = run.initial_state.snow.layer_mass
-        self.snow_layers = 0 if pack is None else pack.shape[0]
+        self.snow_layers = run.initial_state.snow.layers
         self.layers_vary = bool(np.any(self.thickness != self.thickness[:, :1]))
 
     @property

@@ -215,7 +215,7 @@ def choose_variables(names: Iterable[str] | None, *, snow_layers: bool = True) -
 
 def has_snow_layers(run: AnyRun) -> bool:
     """Whether the pack of a run has layers."""
-    return run.initial_state.snow.layer_mass is not None
+    return run.initial_state.snow.layers > 0
 
 
 def _unknown(name: str, available: list[str]) -> str:

@@ -31,9 +31,8 @@ def program_of_arrays(options: Options, thickness: Array, trees: Trees) -> Progr
     trees : State, forcing and parameters, whose columns there are as many of as the state has.
     """
     state = trees[0]
-    pack = state.snow.layer_mass
     absent, _, _ = read(trees)
-    shape = Shape(options, len(thickness), NUMBER, absent, 0 if pack is None else len(pack))
+    shape = Shape(options, len(thickness), NUMBER, absent, state.snow.layers)
     return program_at_hand(shape, single=state.skin_temperature.shape[-1] == 1)
 
 

@@ -117,9 +117,7 @@ def collect(model: NoahModel, trees: Trees, dt: Tensor | float) -> tuple[Shape, 
     if reason is not None:
         raise NotCompiled(f"execution: compiled steps are not possible, because {reason}; use execution 'eager'.")
 
-    pack = trees[0].snow.layer_mass
-    snow_layers = 0 if pack is None else pack.shape[0]
-    shape = Shape(model.options, model.column.layers, number_name(dtype), absent, snow_layers)
+    shape = Shape(model.options, model.column.layers, number_name(dtype), absent, trees[0].snow.layers)
     shape = own_shape(model, shape)
     # Steps are what every caller needs; who needs more asks for that too.
     require_shown(shape, "steps", device)

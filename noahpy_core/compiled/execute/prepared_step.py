@@ -119,6 +119,5 @@ class PreparedStep:
 
 def _layout(state: State, forcing: Forcing) -> Any:
     """What two calls have in common that can be prepared together."""
-    like, pack = state.skin_temperature, state.snow.layer_mass
-    layers = 0 if pack is None else pack.shape[0]
-    return like.shape, like.dtype, like.device, absent_of(state), absent_of(forcing), layers
+    like = state.skin_temperature
+    return like.shape, like.dtype, like.device, absent_of(state), absent_of(forcing), state.snow.layers
