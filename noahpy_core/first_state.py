@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from noahpy_core.physics import first_pack
-from noahpy_core.physics.first_pack import Functions
+from noahpy_core.physics.first_pack import Functions, first_pack
 from noahpy_core.state import SnowState, SoilState, State, SurfaceMemory
 
 INITIAL_EMISSIVITY = 0.96
@@ -17,18 +13,8 @@ INITIAL_CONDUCTANCE = 1.0e-4
 """First guess of the exchange conductances. [m s-1]"""
 
 
-class Making(NamedTuple):
-    """The positive part of something, and the functions that divide snow."""
-
-    positive_part: Callable[[Any], Any]
-    dividing: Functions
-
-
-ARRAYS = Making(lambda values: np.maximum(values, 0.0), first_pack.ARRAYS)
-
-
 def first_state(
-    making: Making,
+    functions: Functions,
     *,
     soil_temperature: Any,
     soil_moisture: Any,
@@ -47,9 +33,9 @@ def first_state(
 
     Parameters
     ----------
-    making : The functions of what is given.
+    functions : Of what is given.
     """
-    like, full_like = skin_temperature, making.dividing.full_like
+    like, full_like = skin_temperature, functions.full_like
     surface = SurfaceMemory(
         albedo=albedo,
         emissivity=full_like(like, INITIAL_EMISSIVITY),
@@ -59,10 +45,10 @@ def first_state(
         aerodynamic_conductance=full_like(like, INITIAL_CONDUCTANCE),
         momentum_conductance=full_like(like, INITIAL_CONDUCTANCE),
     )
-    soil = SoilState(soil_temperature, soil_liquid, making.positive_part(soil_moisture - soil_liquid))
+    soil = SoilState(soil_temperature, soil_liquid, functions.positive_part(soil_moisture - soil_liquid))
     snow = SnowState(snow_water_equivalent, snow_depth, full_like(like, 0.0))
     if snow_layers:
-        snow = first_pack.first_pack(snow, skin_temperature, snow_layers, making.dividing)
+        snow = first_pack(snow, skin_temperature, snow_layers, functions)
     # Layers are of the column that closes, which keeps all digits of its heat.
     if temperature_remainder or (temperature_remainder is None and snow_layers):
         soil = dataclasses.replace(soil, temperature_remainder=full_like(soil_temperature, 0.0))

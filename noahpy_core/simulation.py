@@ -15,9 +15,8 @@ from noahpy_core.column import SoilColumn
 from noahpy_core.differentiation import has_kernels, is_transformed
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.execution import Step, is_compiled
-from noahpy_core.first_state import Making, first_state
+from noahpy_core.first_state import first_state
 from noahpy_core.model import NoahModel
-from noahpy_core.numerics import positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.freezing import FreezingCurve, Koren1999
 from noahpy_core.physics.snow_layered import TENSORS
@@ -90,7 +89,7 @@ def initial_state(
         },
     )
     return first_state(
-        Making(positive_part, TENSORS),
+        TENSORS,
         soil_temperature=soil_temperature,
         soil_moisture=soil_moisture,
         soil_liquid=soil_liquid,

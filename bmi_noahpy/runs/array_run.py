@@ -16,9 +16,9 @@ from bmi_noahpy.runs.outline import Outline, snow_layers
 from bmi_noahpy.runs.parameter_arrays import parameters_of
 from noahpy_core.compiled.execute.array_run import program_of_arrays, run_of_arrays
 from noahpy_core.compiled.execute.program import Program
-from noahpy_core.first_state import ARRAYS, first_state
+from noahpy_core.first_state import first_state
 from noahpy_core.options import is_built_in
-from noahpy_core.physics.first_pack import LAYERS_OF_ARRAYS
+from noahpy_core.physics.first_pack import ARRAYS, LAYERS_OF_ARRAYS
 from noahpy_core.state import Forcing, State
 
 

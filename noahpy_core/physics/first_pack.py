@@ -19,15 +19,17 @@ LAYERS_OF_ARRAYS = 5
 
 
 class Functions(NamedTuple):
-    """``full_like(x, number)``, ``at_least`` and ``at_most(x, bound)``, and layers put one above the other."""
+    """What a first state is made with: of one kind of leaf each, tensors or arrays."""
 
     full_like: Callable[[Any, float], Any]
+    positive_part: Callable[[Any], Any]
     at_least: Callable[[Any, float], Any]
     at_most: Callable[[Any, float], Any]
     stack: Callable[[list[Any]], Any]
+    """Layers one above the other."""
 
 
-ARRAYS = Functions(np.full_like, np.maximum, np.minimum, np.stack)
+ARRAYS = Functions(np.full_like, lambda values: np.maximum(values, 0.0), np.maximum, np.minimum, np.stack)
 
 
 def divided(depth: Any, layers: int) -> list[Any]:
@@ -63,15 +65,14 @@ def first_pack(snow: SnowState, temperature: Any, layers: int, functions: Functi
     """
     if layers < 1:
         raise ValueError(f"initial state: snow_layers is {layers}. Give 1 or more.")
-    full_like, at_least, at_most, stack = functions
-    thickness = stack(divided(snow.depth, layers))
-    upper = (thickness / at_least(snow.depth, 1.0e-30))[:-1]
-    mass = stack([*upper, 1.0 - upper.sum(0)]) * snow.water_equivalent
-    cold = at_most(temperature, FREEZING_POINT) - FREEZING_POINT
+    thickness = functions.stack(divided(snow.depth, layers))
+    upper = (thickness / functions.at_least(snow.depth, 1.0e-30))[:-1]
+    mass = functions.stack([*upper, 1.0 - upper.sum(0)]) * snow.water_equivalent
+    cold = functions.at_most(temperature, FREEZING_POINT) - FREEZING_POINT
     return dataclasses.replace(
         snow,
         layer_mass=mass,
         layer_enthalpy=mass * (SPECIFIC_HEAT_ICE * cold),
         layer_thickness=thickness,
-        albedo=full_like(snow.depth, LAYERED_SNOW["fresh_albedo"]),
+        albedo=functions.full_like(snow.depth, LAYERED_SNOW["fresh_albedo"]),
     )

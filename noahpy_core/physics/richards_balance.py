@@ -41,10 +41,8 @@ def balanced(system: System, flow: Flow, room: Tensor) -> Balance:
     thickness, dt = flow.thickness, flow.dt
     from_top = _given_from_top(system, system.content, flow)
     entered = from_top[-1] + system.drainage
-    left = flow.supply - entered
-    ponded = system.ponded & (left > 0.0)
-    surface = torch.where(ponded, entered, flow.supply)
-    undone = torch.where(ponded, 0.0, left * dt / thickness[0]).detach()
+    surface, rest = _through_surface(system, flow, entered)
+    undone = rest / thickness[0]
     kept = at_most(undone, at_least(room[0] - system.content[0], 0.0).detach())
     pressed_out = (undone - kept) * thickness[0] / dt
     return Balance(
@@ -70,26 +68,34 @@ def balanced_in_single(system: System, flow: Flow, room: Tensor) -> Balance:
     What a layer may leave over is round-off of its own water and of what flows through it. Added up over deep layers in
     wet ground it is more than a thin first layer in frozen ground holds.
     """
-    dt = flow.dt
     content, drainage = _each_its_own(system, flow, room)
-    from_top = _given_from_top(system, content, flow)
-    entered = from_top[-1] + drainage
-    left = flow.supply - entered
-    ponded = system.ponded & (left > 0.0)
-    surface = torch.where(ponded, entered, flow.supply)
-    content, rest = _placed_upwards(content, torch.where(ponded, 0.0, left * dt).detach(), flow, room)
+    surface, rest = _through_surface(system, flow, _given_from_top(system, content, flow)[-1] + drainage)
+    content, rest = _placed_upwards(content, rest, flow, room)
 
     from_top = _given_from_top(system, content, flow)
     entered = from_top[-1] + drainage
     return Balance(
         content=content,
         infiltration=positive_part(surface),
-        exfiltration=positive_part(-surface) + positive_part(rest) / dt,
+        exfiltration=positive_part(-surface) + positive_part(rest) / flow.dt,
         exchange=entered - from_top[:-1],
         drainage=drainage,
         soil_evaporation=system.soil_evaporation,
         root_uptake=system.root_uptake,
     )
+
+
+def _through_surface(system: System, flow: Flow, entered: Tensor) -> tuple[Tensor, Tensor]:
+    """Flux through the surface, and water that comes from there and that no equation placed. [m s-1, m]
+
+    Parameters
+    ----------
+    system, flow : As for `balanced`.
+    entered : What the layers have gained and given. [m s-1]
+    """
+    left = flow.supply - entered
+    ponded = system.ponded & (left > 0.0)
+    return torch.where(ponded, entered, flow.supply), torch.where(ponded, 0.0, left * flow.dt).detach()
 
 
 def _given_from_top(system: System, content: Tensor, flow: Flow) -> Tensor:

@@ -274,7 +274,7 @@ class LayeredSnow(ModelPart):
         )
 
 
-TENSORS = Functions(torch.full_like, at_least, at_most, torch.stack)
+TENSORS = Functions(torch.full_like, positive_part, at_least, at_most, torch.stack)
 
 
 def layered_snow(snow: SnowState, temperature: Tensor, layers: int) -> SnowState:

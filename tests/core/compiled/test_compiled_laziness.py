@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import pytest
@@ -31,12 +31,12 @@ ABSENT = frozenset(("state", path) for path, metadata in quantities(State) if me
 SHAPE = Shape(Options(), 4, "float64", ABSENT)
 
 
-def laziness_of(graph: Graph, *kept: Node) -> Laziness:
+def laziness_of(graph: Graph, *kept: Node, find: Callable[..., Laziness] = find_laziness) -> Laziness:
     users: dict[int, list[Node]] = {node.number: [] for node in graph.nodes}
     for node in graph.nodes:
         for arg in node.args:
             users[arg.number].append(node)
-    return find_laziness(graph.nodes, users, kept)
+    return find(graph.nodes, users, kept)
 
 
 def chosen(graph: Graph) -> tuple[Node, Node, Node]:
@@ -104,14 +104,6 @@ def test_what_has_the_same_condition_is_computed_together_after_all_it_needs():
     assert [part.conditions for part in segments(without_mask, found, set())] == [set()]
 
 
-def nested_laziness_of(graph: Graph, *kept: Node) -> Laziness:
-    users: dict[int, list[Node]] = {node.number: [] for node in graph.nodes}
-    for node in graph.nodes:
-        for arg in node.args:
-            users[arg.number].append(node)
-    return find_nested_laziness(graph.nodes, users, kept)
-
-
 def test_what_is_asked_for_by_what_may_be_left_out_is_needless_under_either_mask():
     graph = Graph()
     outer, x, slow = chosen(graph)
@@ -119,7 +111,7 @@ def test_what_is_asked_for_by_what_may_be_left_out_is_needless_under_either_mask
     within = graph.node("select", inner, slow, graph.constant(0.0))
     slower = graph.node("exp", graph.node("log", within))
     result = graph.node("select", outer, x, graph.node("add", slower, within))
-    found = nested_laziness_of(graph, result)
+    found = laziness_of(graph, result, find=find_nested_laziness)
     both = {(outer.number, True), (inner.number, False)}
     assert {number: set(some) for number, some in found.conditional.items()} == {
         **{node.number: both for node in (slow.args[0], slow)},
@@ -138,7 +130,7 @@ def test_a_condition_that_too_little_hangs_on_has_no_branch_of_its_own():
     cheap = graph.node("mul", x, x)
     within = graph.node("select", inner, cheap, graph.constant(0.0))
     result = graph.node("select", outer, x, graph.node("add", slow, within))
-    found = nested_laziness_of(graph, result)
+    found = laziness_of(graph, result, find=find_nested_laziness)
     assert set(found.conditional[cheap.number]) == {(outer.number, True)}
     assert within.number not in found.askers
 
