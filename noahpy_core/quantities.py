@@ -77,6 +77,12 @@ def get_quantity(holder: Any, path: str) -> Any:
     return holder
 
 
+def members(holder: Any) -> dict[str, Any]:
+    """Every quantity that a container has, by dotted path; those that are None are left out."""
+    found = {path: get_quantity(holder, path) for path, _ in quantities(type(holder))}
+    return {path: value for path, value in found.items() if value is not None}
+
+
 def replace_quantity(holder: Any, path: str, value: Any) -> Any:
     """A copy of a container in which the tensor at a dotted path is `value`.
 

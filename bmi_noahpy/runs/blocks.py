@@ -17,7 +17,7 @@ from bmi_noahpy.runs.bounds import checked_of, first_outside, room_for_water
 from noahpy_core.containers import map_leaves
 from noahpy_core.errors import ConvergenceError
 from noahpy_core.leaves import array_of
-from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.quantities import members, quantities
 from noahpy_core.state import Fluxes, Forcing, State
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def take_block(run: AnyRun, state: State, first: int, last: int, outputs: Sequen
     # One number to look at: a sum is finite unless a member is not.
     telling = [values for name, values in block.outputs.items() if name in STATE_QUANTITIES or name in RESIDUALS]
     with np.errstate(all="ignore"):
-        total = sum(float(values.sum()) for values in [*telling, *_leaves(block.final_state)])
+        total = sum(float(values.sum()) for values in [*telling, *map(array_of, members(block.final_state).values())])
     if not math.isfinite(total):
         return _up_to_non_finite(run, state, first, block)
     return _up_to_impossible(run, state, first, block)
@@ -124,8 +124,7 @@ def _up_to_failure(
 
 def _up_to_non_finite(run: AnyRun, state: State, first: int, block: Block) -> Block:
     """The block itself when all states are finite, else the steps before the first that is not."""
-    carried = [path for path in STATE_QUANTITIES if get_quantity(state, path) is not None]
-    series = run.take(state, block.forcing, carried).outputs
+    series = run.take(state, block.forcing, list(members(state))).outputs
     finite = np.stack([np.isfinite(values).reshape(block.count, -1).all(1) for values in series.values()])
     bad = np.flatnonzero(~finite.all(0))
     if not len(bad):
@@ -149,11 +148,6 @@ def _describe(run: AnyRun, step: int, values: dict[str, Array]) -> str:
 
 def _rows(forcing: Forcing, count: int) -> Forcing:
     return map_leaves(lambda series: series[:count], forcing)
-
-
-def _leaves(state: State) -> list[Array]:
-    given = (get_quantity(state, path) for path in STATE_QUANTITIES)
-    return [array_of(leaf) for leaf in given if leaf is not None]
 
 
 class Pace:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noahpy_core.leaves import array_of
-from noahpy_core.parameters import Parameters
-from noahpy_core.quantities import get_quantity, quantities
+from noahpy_core.quantities import members
 
 if TYPE_CHECKING:
     from bmi_noahpy.runs.any_run import AnyRun
@@ -39,11 +38,7 @@ def fingerprint(run: AnyRun) -> dict[str, Any]:
         "step [s]": float(run.step),
         "number type": str(run.initial_state.skin_temperature.dtype).removeprefix("torch."),
         "schemes": {slot: _scheme(scheme) for slot, scheme in vars(run.schemes).items()},
-        "parameters": {
-            path: digest(get_quantity(run.parameters, path))
-            for path, _ in quantities(Parameters)
-            if get_quantity(run.parameters, path) is not None
-        },
+        "parameters": {path: digest(values) for path, values in members(run.parameters).items()},
         "weights": {name: digest(weight) for name, weight in run.weights.items()},
     }
 

@@ -18,7 +18,7 @@ from bmi_noahpy.output import OutputMark
 from bmi_noahpy.runs.restart.fingerprint import Fingerprint
 from noahpy_core import __version__
 from noahpy_core.leaves import array_of, made_like
-from noahpy_core.quantities import get_quantity, quantities, replace_quantity
+from noahpy_core.quantities import members, quantities, replace_quantity
 from noahpy_core.revision import source_digest
 from noahpy_core.state import State
 
@@ -65,7 +65,7 @@ class Restart:
 
 def write_restart(path: Path, restart: Restart) -> None:
     """Write a restart file (netCDF-4, CF-1.11 as far as it goes), which appears under its name when it is complete."""
-    arrays = {_name(path): array_of(leaf) for path, leaf in _leaves(restart.state).items()}
+    arrays = {_name(path): array_of(leaf) for path, leaf in members(restart.state).items()}
     attributes = {
         "start": str(restart.start),
         "step": restart.step,
@@ -117,12 +117,6 @@ def read_restart(path: Path, like: State) -> Restart:
         raise DamagedRestart(f"restart file {path}: is damaged, or no restart file. Use another one.")
     start, time, step, (fingerprint, followed, code), arrays, mark = content
     return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed, code)
-
-
-def _leaves(state: State) -> dict[str, Any]:
-    """What a state has, by path."""
-    given = {path: get_quantity(state, path) for path, _ in quantities(State)}
-    return {path: leaf for path, leaf in given.items() if leaf is not None}
 
 
 def _name(path: str) -> str:
@@ -206,7 +200,7 @@ def _read_mark(group: Any) -> OutputMark:
 
 def _state(path: Path, arrays: Mapping[str, NDArray[Any]], like: State) -> State:
     state = like
-    for place, leaf in _leaves(like).items():
+    for place, leaf in members(like).items():
         array = arrays.get(_name(place))
         if array is None and _name(place) == REMAINDER:
             # Files from before there was one.
