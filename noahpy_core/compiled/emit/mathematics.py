@@ -113,6 +113,11 @@ class _Function:
         """|x|."""
         return self.put(f"call {self.kind.text} @llvm.fabs.{self.kind.suffix}({self.kind.text} {x})")
 
+    def with_sign_of(self, x: str, value: str) -> str:
+        """A number that is not negative, with the sign of x."""
+        sign = self.whole("and", self.as_bits(x), self.kind.integer(_bits_of(self.kind, -0.0)))
+        return self.as_number(self.whole("or", self.as_bits(value), sign))
+
     def call(self, name: str, x: str) -> str:
         """Another of these functions."""
         return self.put(f"call {self.kind.text} @{function_name(name, self.kind)}({self.kind.text} {x})")
@@ -153,14 +158,15 @@ def _bits_of(kind: NumberType, value: float) -> int:
     return bits
 
 
+def _parts_of_ln_2(kind: NumberType) -> tuple[float, float]:
+    """ln 2 in two parts, the first with zeros at its end: a whole number times it is exact."""
+    return (6.93147180369123816490e-1, 1.90821492927058770002e-10) if kind.double else (0.693359375, -2.12194440e-4)
+
+
 def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
     """n as bits and r with x = n ln 2 + r, |r| <= ln 2/2."""
     k = f.kind
-    if k.double:
-        # ln 2 in two parts, the first with zeros at its end: n times it is exact, and r keeps all its digits.
-        high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
-    else:
-        high, low = 0.693359375, -2.12194440e-4
+    high, low = _parts_of_ln_2(k)
     shift, shift_bits = _rounding(k)
     # Rounds to a whole number by pushing the digits after the point off the end; the bits then hold n.
     shifted = f.fused(x, k.number(1.0 / math.log(2.0)), k.number(shift))
@@ -282,22 +288,50 @@ def arctangent(kind: NumberType) -> str:
     return f.finish("atan", f.where("olt", "%x", kind.number(0.0), negative, value))
 
 
-def hyperbolic_tangent(kind: NumberType) -> str:
-    """tanh(x): Cephes' rational function near 0, 1 - 2/(exp(2 |x|) + 1) beyond, with one division for both."""
-    f = _Function(kind)
-    size = f.size("%x")
-    z = f.binary("fmul", "%x", "%x")
-    above = f.polynomial(z, (-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3))
-    below = f.polynomial(z, (1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3))
-    grown = f.call("exp", f.binary("fadd", size, size))
+COTANGENT = {
+    8: (
+        -1.9005663299007282e-08, 2.172844161108337e-07, -2.16376117275938e-06, 2.1377682394878477e-05,
+        -2.1164020008987872e-04, 2.116402115839859e-03, -2.222222222221178e-02, 3.333333333333333e-01,
+    ),
+    4: (-1.9580631775372568e-04, 2.1126005151108638e-03, -2.22219271914878e-02, 3.333333297363293e-01),
+}  # fmt: skip
+"""(r coth r - 1)/r^2 in powers of r^2, highest first, by how many: through the Chebyshev nodes of |r| <= 0.625."""
 
-    # Where the comparison holds for neither, x is not a number, and stays so.
+
+def hyperbolic_tangent(kind: NumberType) -> str:
+    """tanh(x): of |x| = n ln 2/2 + r, from r coth r, which is a polynomial in r squared; one division.
+
+    With s = 2^n and c = r coth r, exp(2 |x|) = s (c + r)/(c - r). Near 0 n is 0, and tanh(r) = r/c loses no digits;
+    beyond, 1 - 2/(exp(2 |x|) + 1) = 1 - 2 (c - r)/(s (c + r) + (c - r)).
+    """
+    f = _Function(kind)
+    # Beyond these it is 1; what is not a number passes the comparison as it is.
+    highest, series = (20.0, COTANGENT[8]) if kind.double else (10.0, COTANGENT[4])
+    size = f.size("%x")
+    size = f.where("ogt", size, kind.number(highest), kind.number(highest), size)
+
+    # As for exp, for twice the argument. Where the comparison does not hold, x may be no number, and stays so.
+    high, low = _parts_of_ln_2(kind)
+    shift, _ = _rounding(kind)
+    shifted = f.fused(size, kind.number(2.0 / math.log(2.0)), kind.number(shift))
     border = kind.number(0.625)
-    top = f.where("ogt", size, border, kind.number(-2.0), f.binary("fmul", z, above))
-    ratio = f.binary("fdiv", top, f.where("ogt", size, border, f.binary("fadd", grown, kind.number(1.0)), below))
-    far = f.binary("fadd", ratio, kind.number(1.0))
-    far = f.where("olt", "%x", kind.number(0.0), f.put(f"fneg {kind.text} {far}"), far)
-    return f.finish("tanh", f.where("ogt", size, border, far, f.fused("%x", ratio, "%x")))
+    shifted = f.where("ogt", size, border, shifted, kind.number(shift))
+    n = f.binary("fsub", shifted, kind.number(shift))
+    r = f.fused(n, kind.number(-0.5 * high), size)
+    r = f.fused(n, kind.number(-0.5 * low), r)
+
+    one = kind.number(1.0)
+    z = f.binary("fmul", r, r)
+    c = f.fused(f.polynomial(z, series), z, one)
+    above, below = f.binary("fadd", c, r), f.binary("fsub", c, r)
+    # The end of the bits of the shifted number is n: moved to where the exponent is, it is added to that of 1.
+    exponent = f.whole("shl", f.as_bits(shifted), kind.integer(52 if kind.double else 23))
+    s = f.as_number(f.whole("add", exponent, kind.integer(_bits_of(kind, 1.0))))
+    top = f.where("ogt", size, border, below, r)
+    bottom = f.where("ogt", size, border, f.fused(s, above, below), c)
+    ratio = f.binary("fdiv", top, bottom)
+    value = f.where("ogt", size, border, f.fused(kind.number(-2.0), ratio, one), ratio)
+    return f.finish("tanh", f.with_sign_of("%x", value))
 
 
 def logistic(kind: NumberType) -> str:
