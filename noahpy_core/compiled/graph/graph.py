@@ -182,6 +182,19 @@ def needed(roots: Iterable[Node], follow: Callable[[Node], Sequence[Node]] | Non
     return [found[number] for number in sorted(found)]
 
 
+def reached(roots: Iterable[Node]) -> list[Node]:
+    """All nodes that roots depend on, in iterations too, for values and derivatives; operands first."""
+    found: dict[int, Node] = {}
+    pending = [list(roots)]
+    while pending:
+        for node in needed(pending.pop(), causes):
+            if node.number not in found:
+                found[node.number] = node
+                if node.op == "result":
+                    pending.append([*node.attribute[0].carried, *node.attribute[0].final])
+    return [found[number] for number in sorted(found)]
+
+
 def operands(node: Node) -> tuple[Node, ...]:
     """Nodes that must be known before this one."""
     if node.op == "result":

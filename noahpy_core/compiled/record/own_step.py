@@ -7,6 +7,7 @@ it keeps as plain attributes, is written into the code: a change of it is notice
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import hashlib
 import sys
@@ -19,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from noahpy_core.compiled.graph.graph import causes, needed
+from noahpy_core.compiled.graph.graph import reached
+from noahpy_core.compiled.graph.narrowing import narrowed
 from noahpy_core.compiled.graph.text import graph_text
 from noahpy_core.compiled.record.recorded_values import CannotCompile
 from noahpy_core.compiled.record.recorder import StepRecorder
@@ -70,12 +72,23 @@ def _record(made: NoahModel, shape: Shape, columns: int, order: int = 1) -> Step
     for name, weight in weights_of(made).items():
         recorder.supply_weights(weight, (WEIGHT, name))
     try:
-        return recorded(made, shape, recorder)
+        return _narrowed(recorded(made, shape, recorder))
     except CannotCompile as error:
         raise CannotCompile(f"{_place(error)}{error}") from error
     except Exception as error:
         what = f"it fails while it is recorded ({type(error).__name__}: {error})"
         raise CannotCompile(f"{_place(error)}{what}") from error
+
+
+def _narrowed(step: StepGraph) -> StepGraph:
+    """A step without layers that nobody reads; a scheme of one's own may be dear.
+
+    Steps that are built in stay as they are: what their derivatives add up would come in another order.
+    """
+    graph, nodes = narrowed([*step.results.values(), *(node for node, _ in step.requirements)])
+    results = dict(zip(step.results, nodes[: len(step.results)], strict=True))
+    requirements = [(node, what) for node, (_, what) in zip(nodes[len(step.results) :], step.requirements, strict=True)]
+    return dataclasses.replace(step, graph=graph, results=results, requirements=requirements)
 
 
 def plain_copy(model: NoahModel, thickness: Tensor | None = None) -> NoahModel:
@@ -156,31 +169,17 @@ def _weights_read(step: StepGraph) -> tuple[tuple[str, int], ...]:
     roots = [*step.results.values(), *(node for node, _ in step.requirements)]
     found = {
         node.attribute[0][1]: node.length
-        for node in _reached(roots)
+        for node in reached(roots)
         if node.op == "input" and node.attribute[0][0] == WEIGHT
     }
     return tuple(sorted(found.items()))
 
 
-def _reached(roots: list[Any]) -> Iterator[Any]:
-    """What roots depend on, in iterations too, for values and derivatives."""
-    seen: set[int] = set()
-    pending = [roots]
-    while pending:
-        for node in needed(pending.pop(), causes):
-            if node.number not in seen:
-                seen.add(node.number)
-                yield node
-                if node.op == "result":
-                    pending.append(list(node.attribute[0].final))
-
-
 def _digest(step: StepGraph) -> str:
     total = hashlib.sha256()
     roots = [*step.results.values(), *(node for node, _ in step.requirements)]
-    nodes = sorted(_reached(roots), key=lambda node: int(node.number))
     # Numbers of nodes nobody needs must not count.
-    for line in graph_text(nodes, step.results):
+    for line in graph_text(reached(roots), step.results):
         total.update(line.encode() + b"\n")
     for node, what in step.requirements:
         total.update(f"{node.number} {what}\n".encode())
