@@ -158,15 +158,14 @@ def _bits_of(kind: NumberType, value: float) -> int:
     return bits
 
 
-def _parts_of_ln_2(kind: NumberType) -> tuple[float, float]:
-    """ln 2 in two parts, the first with zeros at its end: a whole number times it is exact."""
-    return (6.93147180369123816490e-1, 1.90821492927058770002e-10) if kind.double else (0.693359375, -2.12194440e-4)
-
-
 def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
     """n as bits and r with x = n ln 2 + r, |r| <= ln 2/2."""
     k = f.kind
-    high, low = _parts_of_ln_2(k)
+    if k.double:
+        # ln 2 in two parts, the first with zeros at its end: n times it is exact, and r keeps all its digits.
+        high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
+    else:
+        high, low = 0.693359375, -2.12194440e-4
     shift, shift_bits = _rounding(k)
     # Rounds to a whole number by pushing the digits after the point off the end; the bits then hold n.
     shifted = f.fused(x, k.number(1.0 / math.log(2.0)), k.number(shift))
@@ -311,14 +310,12 @@ def hyperbolic_tangent(kind: NumberType) -> str:
     size = f.where("ogt", size, kind.number(highest), kind.number(highest), size)
 
     # As for exp, for twice the argument. Where the comparison does not hold, x may be no number, and stays so.
-    high, low = _parts_of_ln_2(kind)
     shift, _ = _rounding(kind)
     shifted = f.fused(size, kind.number(2.0 / math.log(2.0)), kind.number(shift))
     border = kind.number(0.625)
     shifted = f.where("ogt", size, border, shifted, kind.number(shift))
     n = f.binary("fsub", shifted, kind.number(shift))
-    r = f.fused(n, kind.number(-0.5 * high), size)
-    r = f.fused(n, kind.number(-0.5 * low), r)
+    r = f.fused(n, kind.number(-0.5 * math.log(2.0)), size)
 
     one = kind.number(1.0)
     z = f.binary("fmul", r, r)
@@ -327,10 +324,10 @@ def hyperbolic_tangent(kind: NumberType) -> str:
     # The end of the bits of the shifted number is n: moved to where the exponent is, it is added to that of 1.
     exponent = f.whole("shl", f.as_bits(shifted), kind.integer(52 if kind.double else 23))
     s = f.as_number(f.whole("add", exponent, kind.integer(_bits_of(kind, 1.0))))
-    top = f.where("ogt", size, border, below, r)
+    top = f.where("ogt", size, border, f.binary("fadd", below, below), r)
     bottom = f.where("ogt", size, border, f.fused(s, above, below), c)
     ratio = f.binary("fdiv", top, bottom)
-    value = f.where("ogt", size, border, f.fused(kind.number(-2.0), ratio, one), ratio)
+    value = f.where("ogt", size, border, f.binary("fsub", one, ratio), ratio)
     return f.finish("tanh", f.with_sign_of("%x", value))
 
 
