@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from noahpy_core import NoahModel, Options, Parameters, SoilColumn, State, initial_state
+from noahpy_core.learning import LearnedEvaporation, LearnedThermalConductivity
 from noahpy_core.state import Forcing
 from noahpy_core.tables import general_parameters, snow_parameters, soil_parameters, vegetation_parameters
 from noahpy_core.trees import map_tensors
@@ -70,6 +71,12 @@ def make_site(
     state, forcing, parameters = (map_tensors(lambda value: value.to(dtype), tree) for tree in trees)
     model = NoahModel(column.to(dtype=dtype), options or Options(**(schemes or {})))
     return Site(model, state, forcing, parameters)
+
+
+def with_network(model: NoahModel, slot: str) -> NoahModel:
+    """A model like another with a network of the package in a slot, "soil_thermal" or "evaporation"."""
+    network = LearnedThermalConductivity() if slot == "soil_thermal" else LearnedEvaporation(model.column)
+    return NoahModel(model.column, model.options, {slot: network})
 
 
 def _thickness(layers: int) -> Tensor:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import torch
-from columns import STEP, Site, make_site
+from columns import STEP, Site, make_site, with_network
 from gradients import requiring
 from profiled_kernels import ProfiledFunction, ProfiledProgram
 from report import MICROSECOND, table
@@ -116,7 +116,8 @@ def actions(site: Site, wanted: str) -> tuple[Action, Action]:
             run(site.model, *site.trees, STEP, outputs=["soil.temperature"], execution="compiled")
 
     def gradient() -> None:
-        trees = (site.state, site.forcing, requiring(site.parameters, wanted))
+        parameters = site.parameters if wanted == "weights" else requiring(site.parameters, wanted)
+        trees = (site.state, site.forcing, parameters)
         path = run(site.model, *trees, STEP, outputs=["soil.temperature"], execution="compiled")
         path.outputs["soil.temperature"].sum().backward()
 
@@ -129,7 +130,8 @@ def windows(site: Site, length: int) -> list[Site]:
     for start in range(0, site.forcing.air_temperature.shape[0], length):
         forcing = map_tensors(lambda series, start=start: series[start : start + length], site.forcing)
         found.append(dataclasses.replace(site, state=state, forcing=forcing))
-        state = run(site.model, state, forcing, site.parameters, STEP, outputs=[]).final_state
+        with torch.no_grad():
+            state = run(site.model, state, forcing, site.parameters, STEP, outputs=[]).final_state
     return found
 
 
@@ -181,6 +183,7 @@ def main() -> None:
     options.add_argument("--scheme", choices=["heat_limited", "enthalpy"], default="heat_limited")
     options.add_argument("--preset", choices=["noah-permafrost", "conservative"], help="in place of --scheme")
     options.add_argument("--wanted", choices=["soil", "all"], default="soil", help="derivatives by which parameters")
+    options.add_argument("--network", choices=["soil_thermal", "evaporation"], help="in a slot, derivatives by it")
     options.add_argument("--number-type", choices=["float64", "float32"], default="float64")
     chosen = options.parse_args()
     torch.set_num_threads(1)
@@ -189,7 +192,9 @@ def main() -> None:
         schemes={"phase_change": chosen.scheme}, options=preset(chosen.preset) if chosen.preset else None,
         snow_layers=3 if chosen.preset == "conservative" else 0,
     )  # fmt: skip
-    profile(site, chosen.wanted)
+    if chosen.network:
+        site = dataclasses.replace(site, model=with_network(site.model, chosen.network))
+    profile(site, "weights" if chosen.network else chosen.wanted)
 
 
 if __name__ == "__main__":

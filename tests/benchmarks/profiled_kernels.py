@@ -17,8 +17,9 @@ import numpy as np
 
 from noahpy_core.compiled.emit import builder
 from noahpy_core.compiled.emit.code import Writer
+from noahpy_core.compiled.emit.function_text import NumberType
 from noahpy_core.compiled.emit.instructions import CodeTarget
-from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType
+from noahpy_core.compiled.emit.mathematics import FUNCTIONS
 from noahpy_core.compiled.execute import program
 from noahpy_core.compiled.execute.library import Artefact, Function, assemble
 from noahpy_core.compiled.execute.program import Program

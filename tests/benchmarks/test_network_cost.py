@@ -9,22 +9,16 @@ import dataclasses
 
 import pytest
 import torch
-from columns import STEP, make_site
+from columns import STEP, make_site, with_network
 from report import Report, Row
 from timing import side_by_side
-from torch import nn
 
-from noahpy_core import NoahModel, Parameters, SoilColumn, run
-from noahpy_core.learning import LearnedEvaporation, LearnedThermalConductivity
+from noahpy_core import NoahModel, Parameters, run
 from noahpy_core.trees import map_tensors
 
 STEPS = 4 * 48
 LARGEST_RATIO = 2.0
 MILLISECOND = 1.0e-3
-
-
-def network_for(slot: str, column: SoilColumn) -> nn.Module:
-    return LearnedThermalConductivity() if slot == "soil_thermal" else LearnedEvaporation(column)
 
 
 @pytest.mark.parametrize("scheme", ["heat_limited", "enthalpy"])
@@ -33,8 +27,7 @@ def test_training_a_network_costs_at_most_two_runs_with_gradients(
     report: Report, slot: str, columns: int, scheme: str
 ) -> None:
     site = make_site(columns, STEPS, schemes={"phase_change": scheme})
-    network = network_for(slot, site.model.column)
-    model = NoahModel(site.model.column, site.model.options, {slot: network})
+    model = with_network(site.model, slot)
 
     def score(stepped: NoahModel, parameters: Parameters) -> torch.Tensor:
         path = run(
@@ -47,7 +40,7 @@ def test_training_a_network_costs_at_most_two_runs_with_gradients(
         score(site.model, dataclasses.replace(site.parameters, soil=soil)).backward()
 
     def trained() -> None:
-        network.zero_grad()
+        model.zero_grad()
         score(model, site.parameters).backward()
 
     usual, learned = side_by_side(built_in, trained, rounds=5)

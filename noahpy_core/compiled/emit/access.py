@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from noahpy_core.compiled.emit.function_text import NumberType
 from noahpy_core.compiled.emit.instructions import CodeTarget
-from noahpy_core.compiled.emit.mathematics import BASIC, OF_NETWORKS, NumberType
+from noahpy_core.compiled.emit.mathematics import BASIC, OF_NETWORKS
 
 
 def support(target: CodeTarget, body: str) -> str:

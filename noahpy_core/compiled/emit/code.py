@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from noahpy_core.compiled.emit.dense import emit_dense, emit_outer
+from noahpy_core.compiled.emit.function_text import NumberType
 from noahpy_core.compiled.emit.instructions import CodeTarget, Count, Instructions
-from noahpy_core.compiled.emit.mathematics import NumberType
 from noahpy_core.compiled.graph.graph import Loop, Node, needed
 from noahpy_core.compiled.schedule.laziness import Laziness, Segment, find_laziness, segments, shortcut
 from noahpy_core.compiled.schedule.nested import find_nested_laziness

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from noahpy_core.compiled.emit.function_text import NumberType
 from noahpy_core.compiled.emit.instructions import Instructions
-from noahpy_core.compiled.emit.mathematics import NumberType
 from noahpy_core.compiled.graph.graph import Node
 from noahpy_core.compiled.schedule.schedule import base_of
 

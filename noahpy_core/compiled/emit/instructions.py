@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
-from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType, function_name
+from noahpy_core.compiled.emit.function_text import NumberType, function_name
+from noahpy_core.compiled.emit.mathematics import FUNCTIONS
 
 ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 # "o" is false and "u" true when either is not a number: as torch, where only "not equal" holds then.

@@ -7,158 +7,12 @@ function.
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import struct
-from collections.abc import Sequence
+
+from noahpy_core.compiled.emit.function_text import FunctionText, NumberType, bits_of, power_of_two, rounding
 
 
-@dataclasses.dataclass(frozen=True)
-class NumberType:
-    """A floating-point type and the number of values side by side; 1 is a scalar.
-
-    Parameters
-    ----------
-    name : "double" or "float".
-    lanes : Numbers in a vector.
-    """
-
-    name: str
-    lanes: int
-
-    @property
-    def double(self) -> bool:
-        """Whether it has 64 bits."""
-        return self.name == "double"
-
-    @property
-    def text(self) -> str:
-        """The type in LLVM's words."""
-        return self.vector(self.name)
-
-    @property
-    def bits(self) -> str:
-        """The integer type of the same size."""
-        return self.vector("i64" if self.double else "i32")
-
-    @property
-    def truth(self) -> str:
-        """The type of a comparison."""
-        return self.vector("i1")
-
-    @property
-    def suffix(self) -> str:
-        """In the names of intrinsic functions."""
-        size = "f64" if self.double else "f32"
-        return size if self.lanes == 1 else f"v{self.lanes}{size}"
-
-    def vector(self, element: str) -> str:
-        """As many of another type."""
-        return element if self.lanes == 1 else f"<{self.lanes} x {element}>"
-
-    def number(self, value: float) -> str:
-        """A constant."""
-        # LLVM takes a float as the bits of the double that is exactly equal to it.
-        if not self.double:
-            value = struct.unpack("f", struct.pack("f", value))[0] if math.isfinite(value) else value
-        text = f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-        return text if self.lanes == 1 else f"splat ({self.name} {text})"
-
-    def integer(self, value: int) -> str:
-        """An integer constant of the same size."""
-        if self.lanes == 1:
-            return str(value)
-        return f"splat ({'i64' if self.double else 'i32'} {value})"
-
-
-class _Function:
-    """Lines of one function under way."""
-
-    def __init__(self, kind: NumberType) -> None:
-        self.kind, self.lines, self.count = kind, list[str](), 0
-
-    def put(self, text: str) -> str:
-        """An instruction; its result's name is returned."""
-        self.count += 1
-        self.lines.append(f"  %t{self.count} = {text}")
-        return f"%t{self.count}"
-
-    def binary(self, op: str, a: str, b: str) -> str:
-        """Floating-point arithmetic."""
-        return self.put(f"{op} {self.kind.text} {a}, {b}")
-
-    def whole(self, op: str, a: str, b: str) -> str:
-        """Integer arithmetic."""
-        return self.put(f"{op} {self.kind.bits} {a}, {b}")
-
-    def fused(self, a: str, b: str, c: str) -> str:
-        """a b + c."""
-        t = self.kind.text
-        return self.put(f"call {t} @llvm.fmuladd.{self.kind.suffix}({t} {a}, {t} {b}, {t} {c})")
-
-    def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
-        """By Horner's rule, highest power first."""
-        value = self.kind.number(coefficients[0])
-        for coefficient in coefficients[1:]:
-            value = self.fused(value, x, self.kind.number(coefficient))
-        return value
-
-    def where(self, comparison: str, a: str, b: str, x: str, y: str) -> str:
-        """x where a compares with b, else y."""
-        t = self.kind
-        condition = self.put(f"fcmp {comparison} {t.text} {a}, {b}")
-        return self.put(f"select {t.truth} {condition}, {t.text} {x}, {t.text} {y}")
-
-    def size(self, x: str) -> str:
-        """|x|."""
-        return self.put(f"call {self.kind.text} @llvm.fabs.{self.kind.suffix}({self.kind.text} {x})")
-
-    def with_sign_of(self, x: str, value: str) -> str:
-        """A number that is not negative, with the sign of x."""
-        sign = self.whole("and", self.as_bits(x), self.kind.integer(_bits_of(self.kind, -0.0)))
-        return self.as_number(self.whole("or", self.as_bits(value), sign))
-
-    def call(self, name: str, x: str) -> str:
-        """Another of these functions."""
-        return self.put(f"call {self.kind.text} @{function_name(name, self.kind)}({self.kind.text} {x})")
-
-    def as_bits(self, x: str) -> str:
-        return self.put(f"bitcast {self.kind.text} {x} to {self.kind.bits}")
-
-    def as_number(self, x: str) -> str:
-        return self.put(f"bitcast {self.kind.bits} {x} to {self.kind.text}")
-
-    def finish(self, name: str, result: str) -> str:
-        """The whole function."""
-        t = self.kind.text
-        head = f"define internal {t} @{function_name(name, self.kind)}({t} %x) alwaysinline {{"
-        return "\n".join([head, *self.lines, f"  ret {t} {result}", "}"])
-
-
-def function_name(name: str, kind: NumberType) -> str:
-    """Name of an elementary function for a type."""
-    return f"{name}.{kind.suffix}"
-
-
-def _power_of_two(f: _Function, n: str) -> str:
-    """2^n for a whole n given as bits, within the normal range."""
-    bias, mantissa = (1023, 52) if f.kind.double else (127, 23)
-    biased = f.whole("add", n, f.kind.integer(bias))
-    return f.as_number(f.whole("shl", biased, f.kind.integer(mantissa)))
-
-
-def _rounding(kind: NumberType) -> tuple[float, int]:
-    """A number whose sum with a moderate one ends in that one, rounded to a whole number; and its bits."""
-    return (6755399441055744.0, 0x4338000000000000) if kind.double else (12582912.0, 0x4B400000)
-
-
-def _bits_of(kind: NumberType, value: float) -> int:
-    wide, narrow = ("<q", "<d") if kind.double else ("<i", "<f")
-    bits: int = struct.unpack(wide, struct.pack(narrow, value))[0]
-    return bits
-
-
-def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
+def _exp_parts(f: FunctionText, x: str) -> tuple[str, str]:
     """n as bits and r with x = n ln 2 + r, |r| <= ln 2/2."""
     k = f.kind
     if k.double:
@@ -166,7 +20,7 @@ def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
         high, low = 6.93147180369123816490e-1, 1.90821492927058770002e-10
     else:
         high, low = 0.693359375, -2.12194440e-4
-    shift, shift_bits = _rounding(k)
+    shift, shift_bits = rounding(k)
     # Rounds to a whole number by pushing the digits after the point off the end; the bits then hold n.
     shifted = f.fused(x, k.number(1.0 / math.log(2.0)), k.number(shift))
     n = f.binary("fsub", shifted, k.number(shift))
@@ -177,7 +31,7 @@ def _exp_parts(f: _Function, x: str) -> tuple[str, str]:
 
 def exponential(kind: NumberType) -> str:
     """exp(x)."""
-    f = _Function(kind)
+    f = FunctionText(kind)
     lowest, highest, degree = (-746.0, 710.0, 13) if kind.double else (-104.0, 89.0, 7)
     # Beyond these the result is 0 or infinite anyway; what is not a number passes both comparisons as it is.
     x = f.where("olt", "%x", kind.number(lowest), kind.number(lowest), "%x")
@@ -187,34 +41,33 @@ def exponential(kind: NumberType) -> str:
     # In two factors: 2^n alone overflows or underflows before the result does.
     half = f.whole("ashr", n, kind.integer(1))
     rest = f.whole("sub", n, half)
-    value = f.binary("fmul", value, _power_of_two(f, half))
-    return f.finish("exp", f.binary("fmul", value, _power_of_two(f, rest)))
+    value = f.binary("fmul", value, power_of_two(f, half))
+    return f.finish("exp", f.binary("fmul", value, power_of_two(f, rest)))
 
 
 def exponential_minus_one(kind: NumberType) -> str:
     """exp(x) - 1, without loss of digits near 0."""
-    f = _Function(kind)
-    t = kind.text
+    f = FunctionText(kind)
     degree = 17 if kind.double else 9
     series = f.polynomial("%x", [1.0 / math.factorial(k) for k in range(degree, 0, -1)])
     near = f.binary("fmul", series, "%x")
-    whole = f.put(f"call {t} @{function_name('exp', kind)}({t} %x)")
+    whole = f.call("exp", "%x")
     # Far from 0 the subtraction loses less than a digit.
     far = f.binary("fsub", whole, kind.number(1.0))
-    size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
+    size = f.size("%x")
     return f.finish("expm1", f.where("olt", size, kind.number(0.5), near, far))
 
 
 def logarithm(kind: NumberType) -> str:
     """log(x): -infinity at 0, not a number below."""
-    f = _Function(kind)
+    f = FunctionText(kind)
     mantissa, tiny, lift = (52, 2.2250738585072014e-308, 54) if kind.double else (23, 1.17549435e-38, 25)
     # Numbers below the normal range have no exponent to read; they are lifted into it first.
     small = f.put(f"fcmp olt {kind.text} %x, {kind.number(tiny)}")
     lifted = f.binary("fmul", "%x", kind.number(2.0**lift))
     x = f.put(f"select {kind.truth} {small}, {kind.text} {lifted}, {kind.text} %x")
     # The exponent, rounded so that the mantissa lies in sqrt(1/2) .. sqrt(2).
-    root_half = _bits_of(kind, math.sqrt(0.5))
+    root_half = bits_of(kind, math.sqrt(0.5))
 
     bits = f.whole("sub", f.as_bits(x), kind.integer(root_half))
     exponent = f.whole("ashr", bits, kind.integer(mantissa))
@@ -222,7 +75,7 @@ def logarithm(kind: NumberType) -> str:
     g = f.binary("fsub", f.as_number(reduced), kind.number(1.0))
 
     # A whole number of moderate size to floating point by way of the mantissa, which every processor does for vectors.
-    magic, magic_bits = _rounding(kind)
+    magic, magic_bits = rounding(kind)
     power = f.binary("fsub", f.as_number(f.whole("add", exponent, kind.integer(magic_bits))), kind.number(magic))
     correction = f.put(
         f"select {kind.truth} {small}, {kind.text} {kind.number(-float(lift))}, {kind.text} {kind.number(0.0)}"
@@ -256,9 +109,8 @@ def logarithm(kind: NumberType) -> str:
 
 def arctangent(kind: NumberType) -> str:
     """atan(x)."""
-    f = _Function(kind)
-    t = kind.text
-    size = f.put(f"call {t} @llvm.fabs.{kind.suffix}({t} %x)")
+    f = FunctionText(kind)
+    size = f.size("%x")
     large, middle = 2.41421356237309504880, 0.66
 
     inverse = f.binary("fdiv", kind.number(-1.0), size)
@@ -303,14 +155,14 @@ def hyperbolic_tangent(kind: NumberType) -> str:
     With s = 2^n and c = r coth r, exp(2 |x|) = s (c + r)/(c - r). Near 0 n is 0, and tanh(r) = r/c loses no digits;
     beyond, 1 - 2/(exp(2 |x|) + 1) = 1 - 2 (c - r)/(s (c + r) + (c - r)).
     """
-    f = _Function(kind)
+    f = FunctionText(kind)
     # Beyond these it is 1; what is not a number passes the comparison as it is.
     highest, series = (20.0, COTANGENT[8]) if kind.double else (10.0, COTANGENT[4])
     size = f.size("%x")
     size = f.where("ogt", size, kind.number(highest), kind.number(highest), size)
 
     # As for exp, for twice the argument. Where the comparison does not hold, x may be no number, and stays so.
-    shift, _ = _rounding(kind)
+    shift, _ = rounding(kind)
     shifted = f.fused(size, kind.number(2.0 / math.log(2.0)), kind.number(shift))
     border = kind.number(0.625)
     shifted = f.where("ogt", size, border, shifted, kind.number(shift))
@@ -323,7 +175,7 @@ def hyperbolic_tangent(kind: NumberType) -> str:
     above, below = f.binary("fadd", c, r), f.binary("fsub", c, r)
     # The end of the bits of the shifted number is n: moved to where the exponent is, it is added to that of 1.
     exponent = f.whole("shl", f.as_bits(shifted), kind.integer(52 if kind.double else 23))
-    s = f.as_number(f.whole("add", exponent, kind.integer(_bits_of(kind, 1.0))))
+    s = f.as_number(f.whole("add", exponent, kind.integer(bits_of(kind, 1.0))))
     top = f.where("ogt", size, border, f.binary("fadd", below, below), r)
     bottom = f.where("ogt", size, border, f.fused(s, above, below), c)
     ratio = f.binary("fdiv", top, bottom)
@@ -333,7 +185,7 @@ def hyperbolic_tangent(kind: NumberType) -> str:
 
 def logistic(kind: NumberType) -> str:
     """1/(1 + exp(-x)), by the exponential that does not overflow."""
-    f = _Function(kind)
+    f = FunctionText(kind)
     small = f.call("exp", f.put(f"fneg {kind.text} {f.size('%x')}"))
     value = f.binary("fdiv", kind.number(1.0), f.binary("fadd", small, kind.number(1.0)))
     return f.finish("sigmoid", f.where("oge", "%x", kind.number(0.0), value, f.binary("fmul", small, value)))
@@ -341,7 +193,7 @@ def logistic(kind: NumberType) -> str:
 
 def logarithm_of_one_plus(kind: NumberType) -> str:
     """log(1 + x): the rounding of the sum is made good by what it has left of x."""
-    f = _Function(kind)
+    f = FunctionText(kind)
     one = kind.number(1.0)
     total = f.binary("fadd", "%x", one)
     ratio = f.binary("fdiv", "%x", f.binary("fsub", total, one))
@@ -352,7 +204,7 @@ def logarithm_of_one_plus(kind: NumberType) -> str:
 
 def soft_positive_part(kind: NumberType) -> str:
     """log(1 + exp(x)), by the exponential that does not overflow."""
-    f = _Function(kind)
+    f = FunctionText(kind)
     small = f.call("exp", f.put(f"fneg {kind.text} {f.size('%x')}"))
     positive = f.where("olt", "%x", kind.number(0.0), kind.number(0.0), "%x")
     return f.finish("softplus", f.binary("fadd", positive, f.call("log1p", small)))

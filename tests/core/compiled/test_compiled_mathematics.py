@@ -10,7 +10,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from noahpy_core.compiled.emit.mathematics import FUNCTIONS, NumberType, function_name
+from noahpy_core.compiled.emit.function_text import NumberType, function_name
+from noahpy_core.compiled.emit.mathematics import FUNCTIONS
 from noahpy_core.compiled.execute.library import assemble
 
 KINDS = [NumberType("double", 8), NumberType("double", 1), NumberType("float", 16), NumberType("float", 1)]
