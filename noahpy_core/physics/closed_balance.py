@@ -49,6 +49,8 @@ class SnowSkin(NamedTuple):
     """Exchange of sensible heat beside that of the wind. [W m-2 K-1]"""
     largest_sublimation: Tensor
     """What the top layer can give. [kg m-2 s-1]"""
+    melting_vapour: Tensor
+    """What evaporates at the melting point. A top layer that is all water gives more, as water. [kg m-2 s-1]"""
     limits: Limits = SHARP_LIMITS
 
 
@@ -72,6 +74,8 @@ class BareSkin(NamedTuple):
     """What the stores can give. [kg m-2 s-1]"""
     largest_canopy: Tensor
     largest_plant: Tensor
+    top_roots: Tensor
+    """Share of the transpiration that the top soil layer gives. [1]"""
     limits: Limits = SHARP_LIMITS
 
 
@@ -95,6 +99,12 @@ class Balance(NamedTuple):
     richardson: Tensor
     transfer: Tensor
     """Mass of air exchanged. [kg m-2 s-1]"""
+    from_ice: Tensor
+    """Of what leaves, what was ice. [kg m-2 s-1]"""
+    from_soil: Tensor
+    """Water that leaves the top soil layer, also through roots. [kg m-2 s-1]"""
+    from_soil_slope: Tensor
+    """Of it by skin temperature. [kg m-2 s-1 K-1]"""
 
     @property
     def vapour(self) -> Tensor:
@@ -132,6 +142,9 @@ def saturation(temperature: Tensor, pressure: Tensor, latent_heat: Tensor | floa
 def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
     """Heat into the snow at a skin temperature [K]: vapour leaves and joins it as ice.
 
+    Only a top layer that is all water has a skin above the melting point. What it gives more than at that point is
+    water: as ice it would have to freeze first, and the heat of that would be left in the pack.
+
     Notes
     -----
     In very stable air turbulence ends, and the least exchange of the air is left. A windless exchange of sensible heat,
@@ -144,10 +157,15 @@ def snow_balance(skin: SnowSkin, temperature: Tensor) -> Balance:
     vapour, vapour_slope = _limited(
         potential, exchange.slope * deficit + exchange.rate * steeper, skin.largest_sublimation, skin.limits
     )
-    none = torch.zeros_like(vapour)
+    evaporated, none = positive_part(vapour), torch.zeros_like(vapour)
+    of_water = (temperature > FREEZING_POINT) & (evaporated > skin.melting_vapour)
+    from_ice = torch.where(of_water, skin.melting_vapour, evaporated)
+    latent = LATENT_HEAT_ICE * vapour - LATENT_HEAT_FUSION * (evaporated - from_ice)
+    latent_slope = vapour_slope * torch.where(of_water, LATENT_HEAT_VAPORISATION, LATENT_HEAT_ICE + none)
     return _assemble(
-        skin, temperature, exchange, LATENT_HEAT_ICE * vapour, LATENT_HEAT_ICE * vapour_slope,
-        potential, (positive_part(vapour), none, none, positive_part(-vapour), torch.ones_like(vapour)), skin.windless,
+        skin, temperature, exchange, latent, latent_slope, potential,
+        (evaporated, none, none, positive_part(-vapour), torch.ones_like(vapour)),
+        (from_ice, none, none), skin.windless,
     )  # fmt: skip
 
 
@@ -190,7 +208,9 @@ def bare_balance(skin: BareSkin, temperature: Tensor) -> Balance:
     )
     # Shares and limits are for what evaporates: condensation needs no store.
     parts = tuple(torch.where(wet, part, 0.0) for part in (soil, canopy, plants))
-    return _assemble(skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen))
+    of_top = (soil + skin.top_roots * plants, soil_slope + skin.top_roots * plants_slope)
+    stores = (torch.zeros_like(temperature), *(torch.where(wet, part, 0.0) for part in of_top))
+    return _assemble(skin, temperature, exchange, latent, latent_slope, potential, (*parts, condensed, frozen), stores)
 
 
 def _in_series(
@@ -223,7 +243,7 @@ def _limited(value: Tensor, slope: Tensor, largest: Tensor, limits: Limits) -> t
 
 def _assemble(
     skin: SnowSkin | BareSkin, temperature: Tensor, exchange: Transfer, latent: Tensor, latent_slope: Tensor,
-    potential: Tensor, parts: tuple[Tensor, ...], windless: Tensor | float = 0.0,
+    potential: Tensor, parts: tuple[Tensor, ...], stores: tuple[Tensor, ...], windless: Tensor | float = 0.0,
 ) -> Balance:  # fmt: skip
     contrast = temperature - skin.air.potential_temperature
     sensible = (HEAT_CAPACITY_AIR * exchange.rate + windless) * contrast
@@ -231,6 +251,7 @@ def _assemble(
     cubed = skin.emissivity * STEFAN_BOLTZMANN * temperature * temperature * temperature
     emission = cubed * temperature
     soil, canopy, plants, condensation, frost_share = parts
+    from_ice, from_soil, from_soil_slope = stores
     return Balance(
         heat=skin.absorbed - emission - sensible - latent,
         slope=-(4.0 * cubed + sensible_slope + latent_slope),
@@ -245,4 +266,7 @@ def _assemble(
         frost_share=frost_share,
         richardson=exchange.richardson,
         transfer=exchange.rate,
+        from_ice=from_ice,
+        from_soil=from_soil,
+        from_soil_slope=from_soil_slope,
     )

@@ -46,37 +46,40 @@ def newton_change(curve: FreezingCurve, system: System, root: Unknowns) -> Calla
     """
     number, dt = system.snow_layers, system.dt
     # Held: a step of the chord method asks for the derivative of the equations alone.
-    held = Rows(*(part.detach() for part in rows_at(curve, system, root)))
+    of_bare = bare_skin_balance(system, root.bare_skin, root.warmth[0])
+    held, by_skin = rows_at(curve, system, root, of_bare.balance), of_bare.by_skin.detach()
+    held = Rows(*(part.detach() for part in held))
     slopes = snow_skin_balance(system, root.snow_skin, held.warmth[0])
     by_potential, by_layer = slopes.by_potential.detach(), slopes.by_layer.detach() * held.warmth_slope[0]
-    by_skin = bare_skin_balance(system, root.bare_skin, root.warmth[0]).by_skin.detach()
     matrix = jacobian(system, held)
     # The skins are eliminated into the diagonals of the rows below them.
     top, bare = (dt * system.top).detach(), (dt * (1.0 - system.cover) * system.bare).detach()
+    # What the top soil layer has too much falls with its bare skin: more heat comes in, more water leaves unfrozen.
+    falls = bare - held.store_by_skin
     conductance = system.bare.detach()
     lower, upper = matrix.lower.detach(), matrix.upper.detach()
     diagonal = torch.cat(
         [
             (matrix.diagonal[0] + top * by_layer / by_potential)[None],
             matrix.diagonal[1:number],
-            (matrix.diagonal[number] + bare * (1.0 + conductance / by_skin))[None],
+            (matrix.diagonal[number] + bare + falls * conductance / by_skin)[None],
             matrix.diagonal[number + 1 :],
         ]
     ).detach()
 
     def change(packed: Tensor) -> Tensor:
         at = unpacked(packed, number)
-        rows = rows_at(curve, system, at)
+        on_ground = bare_skin_balance(system, at.bare_skin, at.warmth[0])
+        rows = rows_at(curve, system, at, on_ground.balance)
         over_snow = snow_skin_balance(system, at.snow_skin, rows.warmth[0]).excess
-        on_ground = bare_skin_balance(system, at.bare_skin, at.warmth[0]).excess
         into_snow = system.top * (at.snow_skin - rows.warmth[0])
         excess = residual(system, rows, into_snow, system.bare * (at.bare_skin - at.warmth[0]))
         first = excess[0] + top * over_snow / by_potential
-        middle = excess[number] + bare * on_ground / by_skin
+        middle = excess[number] + falls * on_ground.excess / by_skin
         right = torch.cat([first[None], excess[1:number], middle[None], excess[number + 1 :]])
         step = -solve_tridiagonal(lower, diagonal, upper, right)
         snow_skin = -(over_snow + by_layer * step[0]) / by_potential
-        bare_skin = -(on_ground + conductance * step[number]) / by_skin
+        bare_skin = -(on_ground.excess + conductance * step[number]) / by_skin
         return torch.cat([step, snow_skin[None], bare_skin[None]])
 
     return change

@@ -101,8 +101,8 @@ def reach(start: Unknowns, found: Sweep, kinks: Kinks, length: Tensor, stops: Te
 def _freezing(curve: FreezingCurve, system: System) -> Freezing:
     point = curve.freezing_warmth(system.soil.store.total, system.soil.curve_parameters())
     below = curve.below_freezing(point)
-    store, thawed_slope = soil_enthalpy(curve, system.soil, point)
-    return Freezing(point, below, store, soil_enthalpy(curve, system.soil, below)[1], thawed_slope)
+    thawed, frozen = (soil_enthalpy(curve, system.soil, warmth) for warmth in (point, below))
+    return Freezing(point, below, thawed.value, frozen.slope, thawed.slope)
 
 
 def _crossing(start: Tensor, end: Tensor, kink: Freezing) -> Tensor:

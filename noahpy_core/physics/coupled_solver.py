@@ -37,6 +37,8 @@ FIRST_PART = 0.125
 LATE = 16.0
 """Times the tolerance suffices in single precision after a turn: there round-off may leave no better, and what a layer
 gains is counted by its fluxes."""
+LENGTHENED = 1.5
+"""Times a halved step is longer in the next sweep: at once whole again, it would lead to where it was halved before."""
 FIRST_ALTERNATION = 3.0
 """Sweeps after which steps are halved where the top soil layer goes to and fro."""
 
@@ -58,16 +60,18 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
     kinks, melted = kinks_of(curve, system, weight > 1.0e-3), system.snow.all_water()
 
     def step(
-        enthalpy: Tensor, warmth: Tensor, snow_skin: Tensor, bare_skin: Tensor, last: Tensor, count: Tensor,
-        part: Tensor, done: Tensor,
+        enthalpy: Tensor, warmth: Tensor, snow_skin: Tensor, bare_skin: Tensor, last: Tensor, length: Tensor,
+        count: Tensor, part: Tensor, done: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         at = Unknowns(enthalpy, warmth, snow_skin, bare_skin)
         found = sweep(curve, system._replace(dt=system.dt * part), at)
         to = found.to
-        stops, restarts = _stops(count), count == RESTART
+        stops = _stops(count)
         turn = to.warmth[0] - warmth[0]
-        alternates = (turn * last < 0) & (turn.abs() > 0.2 * last.abs()) & (count > FIRST_ALTERNATION)
-        length = torch.where(alternates, 0.5, torch.ones_like(turn))
+        # A layer that is found goes to and fro by round-off while others are looked for.
+        wide = (turn.abs() > 0.2 * last.abs()) & (turn.abs() > tolerance)
+        alternates = (turn * last < 0) & wide & (count > FIRST_ALTERNATION)
+        length = torch.where(alternates, 0.5 * length, at_most(LENGTHENED * length, 1.0))
 
         followed = reach(at, found, kinks, length, stops)
         share = followed.share
@@ -78,6 +82,9 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
         soil_change = (to.warmth - warmth).abs().amax(0)
         snow_change = ((to.enthalpy - enthalpy).abs() / melted).amax(0) * (0.1 * weight)
         settled = (soil_change <= small) & (snow_change <= in_snow) & followed.whole & found.skins_found
+        solved = settled & (part >= 1.0)
+        # What is solved in the very sweep that would restart it has no need to.
+        restarts = (count == RESTART) & ~solved
 
         def chosen(old: Tensor, new: Tensor, first: Tensor) -> Tensor:
             # What is solved stays as it is: its digits must not depend on how long other columns take.
@@ -90,13 +97,14 @@ def solve(curve: FreezingCurve, system: System, guess: Unknowns) -> tuple[Unknow
             chosen(snow_skin, snow_skin + for_skins * (to.snow_skin - snow_skin), guess.snow_skin),
             chosen(bare_skin, bare_skin + for_skins * (to.bare_skin - bare_skin), guess.bare_skin),
             torch.where(done, last, turn * length),
+            torch.where(restarts, 1.0, length),
             count + 1.0,
             torch.where(restarts, FIRST_PART, larger),
-            done | (settled & (part >= 1.0)),
+            done | solved,
         )
 
     none = torch.zeros_like(system.cover)
-    carry = (*guess, none, none, none + 1.0, torch.zeros_like(none, dtype=torch.bool))
+    carry = (*guess, none, none + 1.0, none, none + 1.0, torch.zeros_like(none, dtype=torch.bool))
     found = iterate_until(step, carry, LARGEST_NUMBER_OF_SWEEPS)
     return Unknowns(*found[:4]), found[-1]
 

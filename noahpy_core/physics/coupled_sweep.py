@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.numerics import at_most, solve_tridiagonal, temperature_round_off
+from noahpy_core.numerics import at_most, positive_part, solve_tridiagonal, temperature_round_off
 from noahpy_core.physics.coupled_system import (
     System,
     Unknowns,
@@ -53,7 +53,6 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
     at : The guess.
     """
     number, dt = system.snow_layers, system.dt
-    rows = rows_at(curve, system, at)
     top_soil = at.warmth[0]
     low = torch.full_like(top_soil, COLDEST)
     tolerance = smallest_step(top_soil)
@@ -65,16 +64,20 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
 
     bare_skin, bare_found = falling_root(bare_equation, at.bare_skin, low, torch.full_like(low, HOTTEST), tolerance)
     into_soil = system.bare * (bare_skin - top_soil)
-    slope = at_most(bare_skin_balance(system, bare_skin, top_soil).balance.slope, 0.5 * system.bare)
-    # How the heat into the soil follows the top soil layer, the skin following its balance.
-    response = at_most(system.bare * slope / (system.bare - slope), 0.0)
+    on_ground = bare_skin_balance(system, bare_skin, top_soil).balance
+    slope = at_most(on_ground.slope, 0.5 * system.bare)
+    # How the skin follows the top soil layer by its balance, and with it the heat into the soil and what evaporates.
+    follows = system.bare / (system.bare - slope)
+    response = at_most(slope * follows, 0.0)
+    rows = rows_at(curve, system, at, on_ground)
+    evaporating = positive_part(rows.store_by_skin * follows)
 
     matrix = jacobian(system, rows)
     bare_dt = dt * (1.0 - system.cover)
     diagonal = torch.cat(
         [
             matrix.diagonal[:number],
-            (matrix.diagonal[number] - bare_dt * response)[None],
+            (matrix.diagonal[number] - bare_dt * response + evaporating)[None],
             matrix.diagonal[number + 1 :],
         ]
     )
@@ -97,4 +100,5 @@ def sweep(curve: FreezingCurve, system: System, at: Unknowns) -> Sweep:
     )
     change = fixed + following * (snow_skin - at.snow_skin)
     to = Unknowns(at.enthalpy + change[:number], at.warmth + change[number:], snow_skin, bare_skin)
-    return Sweep(to, bare_found & snow_found, rows.store[number:], rows.store_slope[number:])
+    soil_slope = torch.cat([(rows.store_slope[number] + evaporating)[None], rows.store_slope[number + 1 :]])
+    return Sweep(to, bare_found & snow_found, rows.store[number:], soil_slope)

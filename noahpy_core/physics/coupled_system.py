@@ -19,7 +19,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.constants import (
+    FREEZING_POINT,
+    LATENT_HEAT_FUSION,
+    SPECIFIC_HEAT_ICE,
+    WATER_DENSITY,
+    WATER_HEAT,
+)
 from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.parameters import SoilParameters
 from noahpy_core.physics.closed_balance import Balance, BareSkin, SnowSkin, bare_balance, snow_balance
@@ -47,10 +53,16 @@ class SnowRows(NamedTuple):
         Vapour, and water that runs from the lowest layer, are not there to be melted and warmed: the pack would take in
         the heat of more ice than it has, and soil in a thin layer would get it all at once.
         """
-        none = torch.zeros_like(self.mass[1:])
-        sublimed = torch.cat([self.vapour[None], none])
-        ran = torch.cat([none, self.largest_flow[-1:]])
-        return LATENT_HEAT_FUSION * (self.mass - sublimed) - ran
+        ran = torch.cat([torch.zeros_like(self.mass[1:]), self.largest_flow[-1:]])
+        return LATENT_HEAT_FUSION * self._melted() - ran
+
+    def water_capacity(self) -> Tensor:
+        """Heat capacity of the layer as water, of which what runs from it is as warm as the rest. [J m-2 K-1]"""
+        return WATER_HEAT * self._melted()
+
+    def _melted(self) -> Tensor:
+        """The layer as water. [kg m-2]"""
+        return self.mass - torch.cat([self.vapour[None], torch.zeros_like(self.mass[1:])])
 
 
 class SoilRows(NamedTuple):
@@ -62,6 +74,11 @@ class SoilRows(NamedTuple):
     b: Tensor
     suction: Tensor
     porosity: Tensor
+
+    def of_top(self, water: Tensor) -> Tensor:
+        """Water of the top layer, ``[column]`` [kg m-2], as a share of each layer, ``[layer, column]``. [m3 m-3]"""
+        top = water / (self.store.thickness[0] * WATER_DENSITY)
+        return torch.cat([top[None], torch.zeros_like(self.start[1:])])
 
     def curve_parameters(self) -> SoilParameters:
         """What a freezing curve reads."""
@@ -127,6 +144,8 @@ class Rows(NamedTuple):
     store: Tensor
     """Enthalpy. [J m-2]"""
     store_slope: Tensor
+    store_by_skin: Tensor
+    """Of the top soil layer by the bare skin, which lets water leave it, ``[column]``. [J m-2 K-1]"""
     warmth: Tensor
     warmth_slope: Tensor
     flow: Tensor
@@ -136,12 +155,12 @@ class Rows(NamedTuple):
 
 def snow_warmth(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
     """Warmth of snow layers and its slope by enthalpy: none while ice and water are together. [K, K m2 J-1]"""
-    capacity = SPECIFIC_HEAT_ICE * snow.mass
+    of_ice, of_water = SPECIFIC_HEAT_ICE * snow.mass, snow.water_capacity()
     beyond = positive_part(enthalpy - snow.all_water())
-    warmth = (at_most(enthalpy, 0.0) + beyond) / capacity
+    warmth = at_most(enthalpy, 0.0) / of_ice + beyond / of_water
     # Both ends belong to melting: there the slope is that of the side where the temperature stays.
-    melting = (enthalpy >= 0) & (beyond <= 0)
-    return warmth, torch.where(melting, 0.0, 1.0 / capacity)
+    slope = torch.where(enthalpy < 0, 1.0 / of_ice, torch.where(beyond > 0, 1.0 / of_water, 0.0))
+    return warmth, slope
 
 
 def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,21 +172,44 @@ def snow_flow(snow: SnowRows, enthalpy: Tensor) -> tuple[Tensor, Tensor]:
     return flow, torch.where(running, torch.ones_like(flow), 0.0)
 
 
-def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, warmth: Tensor) -> tuple[Tensor, Tensor]:
-    """Enthalpy of soil layers in equilibrium and its slope. [J m-2, J m-2 K-1]
+class SoilEnthalpy(NamedTuple):
+    """Of soil layers in equilibrium, ``[layer, column]``."""
+
+    value: Tensor
+    """[J m-2]"""
+    slope: Tensor
+    """By temperature. [J m-2 K-1]"""
+    by_leaving: Tensor
+    """By water that leaves the layer. [J m-2]"""
+
+
+def soil_enthalpy(curve: FreezingCurve, soil: SoilRows, warmth: Tensor, leaving: Tensor | float = 0.0) -> SoilEnthalpy:
+    """Enthalpy of soil layers whose water is in equilibrium, or about to leave.
 
     Parameters
     ----------
     curve : Liquid water of frozen soil by temperature.
     soil : What the layers hold, ``[layer, column]``.
     warmth : Temperature above the melting point, ``[layer, column]``. [K]
+    leaving : Water that leaves in the step, ``[layer, column]``. [m3 m-3]
+
+    Notes
+    -----
+    What leaves in a step does not freeze in it. Else it would have to be thawed after the layers have found their
+    temperatures, and a layer that has little but this water would be left tens of kelvins too cold.
     """
-    liquid, liquid_slope = curve.equilibrium_at(warmth, soil.store.total, soil.curve_parameters())
-    ice = positive_part(soil.store.total - liquid)
-    return soil.store.enthalpy_at(warmth, ice), soil.store.slope(warmth, ice, liquid_slope)
+    store = soil.store
+    liquid, liquid_slope = curve.equilibrium_at(warmth, store.total, soil.curve_parameters())
+    freezes = liquid > leaving
+    ice = positive_part(store.total - torch.where(freezes, liquid, leaving))
+    return SoilEnthalpy(
+        store.enthalpy_at(warmth, ice),
+        store.slope(warmth, ice, torch.where(freezes, liquid_slope, 0.0)),
+        torch.where(freezes, 0.0, store.by_liquid(warmth)),
+    )
 
 
-def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
+def rows_at(curve: FreezingCurve, system: System, at: Unknowns, on_ground: Balance) -> Rows:
     """State functions at a guess.
 
     Parameters
@@ -175,16 +217,22 @@ def rows_at(curve: FreezingCurve, system: System, at: Unknowns) -> Rows:
     curve : Liquid water of frozen soil by temperature.
     system : The equations.
     at : The guess.
+    on_ground : Balance of its bare skin, which says what evaporates.
     """
     snow, snow_slope = snow_warmth(system.snow, at.enthalpy)
     flow, flow_slope = snow_flow(system.snow, at.enthalpy)
-    stored, stored_slope = soil_enthalpy(curve, system.soil, at.warmth)
+    of_bare = system.dt * (1.0 - system.cover)
+    leaving, by_skin = (
+        system.soil.of_top(of_bare * water) for water in (on_ground.from_soil, on_ground.from_soil_slope)
+    )
+    stored = soil_enthalpy(curve, system.soil, at.warmth, leaving)
     # No water runs down from soil in this system.
     none = torch.zeros_like(at.warmth)
     return Rows(
         unknown=torch.cat([at.enthalpy, at.warmth]),
-        store=torch.cat([at.enthalpy, stored]),
-        store_slope=torch.cat([torch.ones_like(at.enthalpy), stored_slope]),
+        store=torch.cat([at.enthalpy, stored.value]),
+        store_slope=torch.cat([torch.ones_like(at.enthalpy), stored.slope]),
+        store_by_skin=(stored.by_leaving * by_skin)[0],
         warmth=torch.cat([snow, at.warmth]),
         warmth_slope=torch.cat([snow_slope, torch.ones_like(at.warmth)]),
         flow=torch.cat([flow, none]),

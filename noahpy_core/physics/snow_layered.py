@@ -21,13 +21,14 @@ from noahpy_core.physics.snow_layers import (
     drained,
     patch,
     patch_scale,
+    with_rain,
     with_snowfall,
 )
 from noahpy_core.physics.snow_processes import LARGEST_SNOW_DENSITY, SMALLEST_CONDUCTIVITY
 from noahpy_core.state import Forcing, SnowState
 
 LARGEST_SUBLIMATION = 0.35
-"""Share of the top layer that can sublimate in a step."""
+"""Share of the ice of the top layer that can sublimate in a step."""
 LARGEST_HELD_SHARE = 0.4
 """Of liquid water in a layer, whatever its pores hold."""
 SMALLEST_PACK = 0.5
@@ -59,8 +60,9 @@ class SnowyGround(NamedTuple):
 
     def largest_sublimation(self, dt: Tensor | float) -> Tensor:
         """Per square metre of snow. [kg m-2 s-1]"""
-        # Of what is there: a limit by the patch, which is never empty, would take more.
-        return LARGEST_SUBLIMATION * positive_part(self.layers.mass[0]) * self.patch.scale / dt
+        # Of what is there: a limit by the patch, which is never empty, would take more. And of ice: rain on next to no
+        # snow would have to freeze first, and the heat of that would be left in what remains.
+        return LARGEST_SUBLIMATION * positive_part(self.ice[0]) * self.patch.scale / dt
 
     def largest_flow(self, held: Tensor, vapour: Tensor) -> Tensor:
         """Heat that can run down with water within the heat step, per square metre of snow. [J m-2]
@@ -175,12 +177,7 @@ class LayeredSnow(ModelPart):
 
         rain = cover * rainfall
         rain_heat = WATER_HEAT * (air.temperature - FREEZING_POINT) * rain
-        none = torch.zeros_like(layers.mass[1:])
-        layers = SnowLayers(
-            layers.mass + torch.cat([(rain * dt)[None], none]),
-            layers.enthalpy + torch.cat([(dt * (rain_heat + LATENT_HEAT_FUSION * rain))[None], none]),
-            layers.thickness,
-        )
+        layers = with_rain(layers, rain * dt, dt * (rain_heat + LATENT_HEAT_FUSION * rain))
 
         # A pack that begins has the albedo of what it is made of.
         assert parameters.fresh_albedo is not None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.constants import FREEZING_POINT, GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_DENSITY
 from noahpy_core.numerics import at_least, at_most, positive_part
 from noahpy_core.physics.first_pack import divided
 
@@ -149,6 +149,24 @@ def _with_layer_on_top(layers: SnowLayers, fallen: Snowfall, scale: Tensor) -> S
     return SnowLayers(mass, enthalpy, positive_part(thickness))
 
 
+def with_rain(layers: SnowLayers, rain: Tensor, heat: Tensor) -> SnowLayers:
+    """The pack with rain in its top layer, which melts there what it has the heat for.
+
+    Parameters
+    ----------
+    rain : ``[column]``. [kg m-2]
+    heat : Of the rain, counted from ice at the melting point, ``[column]``. [J m-2]
+    """
+    none = torch.zeros_like(layers.mass[1:])
+    wet = SnowLayers(
+        layers.mass + torch.cat([rain[None], none]), layers.enthalpy + torch.cat([heat[None], none]), layers.thickness
+    )
+    top = thinned(layers.thickness[0], layers.ice[0], wet.ice[0])
+    # It holds its water until that has run off.
+    top = torch.maximum(top, torch.minimum(layers.thickness[0], wet.liquid[0] / WATER_DENSITY))
+    return wet._replace(thickness=torch.cat([top[None], layers.thickness[1:]]))
+
+
 def patch_scale(cover: Tensor, cover_scale: Tensor) -> Tensor:
     """Square metres of ground per square metre of snow, finite without snow. [1]"""
     return 1.0 / (cover + GHOST_MASS / cover_scale)
@@ -160,6 +178,19 @@ def patch(layers: SnowLayers, scale: Tensor) -> Patch:
     mass = (layers.mass + ghost) * scale
     density = layers.density
     return Patch(mass, layers.enthalpy * scale, mass / density, density, scale)
+
+
+def thinned(thickness: Tensor, ice_before: Tensor, ice: Tensor) -> Tensor:
+    """Thickness of snow that has lost ice: in proportion, down to solid ice. [m]
+
+    Parameters
+    ----------
+    thickness : Before. [m]
+    ice_before, ice : Ice for which it stands, and what is left of it. [kg m-2]
+    """
+    # Without ice there is no thickness left that could hold water.
+    kept = at_most(ice / (ice_before + 1.0e-12), 1.0)
+    return at_least(thickness * kept, ice / ICE_DENSITY)
 
 
 def drained(
@@ -175,10 +206,6 @@ def drained(
     Returns
     -------
     The pack, water [kg m-2] and heat above the melting point [J m-2] leaving it.
-
-    Notes
-    -----
-    A layer becomes thinner in proportion to the ice it has lost, down to solid ice.
     """
     water, heat = torch.zeros_like(layers.mass[0]), torch.zeros_like(layers.mass[0])
     parts = []
@@ -187,8 +214,7 @@ def drained(
         liquid = at_most(positive_part(enthalpy) / LATENT_HEAT_FUSION, mass)
         warm = positive_part(enthalpy - LATENT_HEAT_FUSION * mass)
         ice = positive_part(mass - liquid)
-        kept = at_most((ice + 1.0e-12) / (ice_before[k] + 1.0e-12), 1.0)
-        thickness = at_least(layers.thickness[k] * kept, ice / ICE_DENSITY)
+        thickness = thinned(layers.thickness[k], ice_before[k], ice)
         water = positive_part(liquid - retention(thickness, ice))
         heat = LATENT_HEAT_FUSION * water + warm
         parts.append((mass - water, enthalpy - heat, thickness))

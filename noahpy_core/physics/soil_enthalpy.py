@@ -53,6 +53,10 @@ class SoilStore(NamedTuple):
         thawing = _heat_of_thawing(warmth)
         return self.thickness * (self.capacity(ice) + liquid_slope * thawing)
 
+    def by_liquid(self, warmth: Tensor) -> Tensor:
+        """Slope of the enthalpy by liquid water in the place of ice, at a temperature less melting [K]. [J m-2]"""
+        return self.thickness * _heat_of_thawing(warmth)
+
     def frozen(self, before: SoilState, gained: Tensor, warmth: Tensor, thawed: Tensor) -> Tensor:
         """Ice that fits a temperature, of layers whose water stays, ``[layer, column]``. [m3 m-3]
 

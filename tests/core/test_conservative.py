@@ -131,8 +131,8 @@ def test_heat_that_the_pack_loses_is_seen_in_the_closure(monkeypatch, lost):
     whole = heat_of_the_step.pack_after_heat
 
     def leaking(*given):
-        layers, water, warm = whole(*given)
-        return layers._replace(enthalpy=layers.enthalpy - lost), water, warm
+        layers, left = whole(*given)
+        return layers._replace(enthalpy=layers.enthalpy - lost), left
 
     monkeypatch.setattr(heat_of_the_step, "pack_after_heat", leaking)
     _, fluxes = step(CASE, 1)

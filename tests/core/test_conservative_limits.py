@@ -113,30 +113,3 @@ def test_errors_of_temperature_fall_at_least_in_half_with_the_thickness_of_the_l
     coarse, middle, fine = ((found[layers] - found[64]).abs() for layers in (8, 16, 32))
     assert (middle < 0.6 * coarse).all()
     assert (fine < 0.6 * middle).all()
-
-
-@pytest.mark.parametrize("snow_layers", [1, 2, 3])
-@pytest.mark.parametrize("snow", [3.0, 4.0])
-def test_the_last_snow_of_a_day_leaves_no_thin_layer_of_ground_hotter_than_the_air(snow_layers, snow):
-    thickness = torch.tensor([0.005, 0.01, 0.02, 0.06, 0.2, 0.5, 1.0], dtype=torch.float64)
-    column, one = SoilColumn(thickness), torch.ones(1, dtype=torch.float64)
-    classes, grass = torch.full((len(thickness), 1), 6), torch.tensor([10])
-    soil, layers = soil_parameters(classes), torch.ones(len(thickness), 1, dtype=torch.float64)
-    vegetation = vegetation_parameters(grass, minimum_fraction=0.3 * one, maximum_fraction=0.8 * one)
-    general = general_parameters(1, deep_temperature=272.0 * one, air_temperature_height=HEIGHT, wind_height=10.0)
-    parameters = Parameters(soil, vegetation, snow_parameters(grass), general)
-    state = initial_state(
-        column, soil_temperature=273.0 * layers, soil_moisture=soil.porosity, soil_liquid=0.15 * layers,
-        skin_temperature=273.15 * one, snow_water_equivalent=snow * one, snow_depth=0.003 * snow * one,
-        canopy_water=0.0 * one, albedo=0.5 * one, roughness_length=0.01 * one, specific_humidity=4.0e-3 * one,
-        snow_layers=snow_layers,
-    )  # fmt: skip
-    weather = Forcing(
-        air_temperature=285.0 * one, air_pressure=PRESSURE * one, specific_humidity=5.0e-3 * one, wind_speed=3.0 * one,
-        shortwave_down=200.0 * one, longwave_down=310.0 * one, precipitation=0.0 * one, vegetation_fraction=0.3 * one,
-    )  # fmt: skip
-    with torch.no_grad():
-        after, fluxes = NoahModel(column, preset("conservative"))(state, weather, parameters, DAY)
-    assert after.snow.water_equivalent.item() < 1.0e-6
-    assert after.soil.temperature.max() < 285.0
-    assert fluxes.enthalpy_residual.abs().max() < 1.0e-8

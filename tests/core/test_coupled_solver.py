@@ -13,6 +13,7 @@ from water_columns import LAYERS
 
 from noahpy_core import NoahModel, SoilColumn, preset
 from noahpy_core.parameters import Parameters
+from noahpy_core.physics import coupled_solver
 from noahpy_core.physics.coupled_solver import first_guess, solve
 from noahpy_core.physics.coupled_system import System, Unknowns
 from noahpy_core.physics.freezing import FreezingCurve
@@ -217,3 +218,14 @@ def test_every_random_column_is_solved():
 def test_every_one_of_many_random_columns_is_solved(layers, snow_layers):
     for seed in range(2):
         assert found(4500, layers, snow_layers, seed=30 + seed).all(), seed
+
+
+@pytest.mark.parametrize("restart", [4.0, 5.0, 6.0, 8.0])
+def test_a_column_that_is_solved_in_the_sweep_that_would_restart_it_keeps_what_it_found(monkeypatch, restart):
+    curve, system, guess = systems(*random_columns(300, 4, 3, seed=1))
+    with torch.no_grad():
+        wanted, _ = solve(curve, system, guess)
+        monkeypatch.setattr(coupled_solver, "RESTART", restart)
+        root, found = solve(curve, system, guess)
+    assert found.all()
+    assert (root.warmth - wanted.warmth).abs().max() < 1.0e-6

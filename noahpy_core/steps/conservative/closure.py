@@ -59,9 +59,9 @@ def energy_closure(
     dt : Length of the step. [s]
     """
     heat, moved, snowy = parts.heat, parts.moved, parts.around.snowy
-    sublimed = values["sublimation"] - snowy.cover * heat.over_snow.condensation - heat.frost
     into_soil = moved.through[0] - moved.through[-1] - moved.evaporated_heat
-    advected = snowy.arriving_heat + into_soil + LATENT_HEAT_FUSION * sublimed
+    into_pack = snowy.arriving_heat - heat.left_pack.heat - heat.left_pack.evaporated_heat
+    advected = into_pack + into_soil + LATENT_HEAT_FUSION * heat.sublimed
 
     soil_gain = _soil_enthalpy_gain(before, after, parameters, column) / dt
     snow_gain = enthalpy_gain(before.snow, stored_layers(after.snow)) / dt

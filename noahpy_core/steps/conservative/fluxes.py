@@ -51,7 +51,7 @@ def conservative_fluxes(
     values |= energy_closure(parts, values, before, after, parameters, column, dt)
     values["snow_temperature"] = _snow_temperature(parts.heat.snow_temperature, after)
     values["snow_liquid_water"] = parts.heat.layers.liquid
-    values["snow_outflow"] = parts.heat.melt_water
+    values["snow_outflow"] = parts.heat.left_pack.water
     return Fluxes(**values)
 
 
@@ -75,8 +75,7 @@ def _water(parts: ConservativeParts, dt: Tensor | float) -> dict[str, Tensor]:
     sublimation, frost_on_snow = cover * over_snow.soil, cover * over_snow.condensation
     evaporated = bare * (on_ground.soil + on_ground.canopy + on_ground.plants)
     condensed = bare * on_ground.condensation + frost_on_snow
-    gained = frost_on_snow + heat.frost - sublimation
-    melt = (around.snowy.ice.sum(0) - heat.layers.ice.sum(0)) / dt + gained
+    melt = (around.snowy.ice.sum(0) - heat.layers.ice.sum(0)) / dt - heat.sublimed
     return {
         "rainfall": around.rainfall,
         "snowfall": around.snowfall,

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.closed_balance import snow_balance
 from noahpy_core.physics.coupled_heat import solve_coupled
 from noahpy_core.physics.coupled_solver import first_guess
 from noahpy_core.physics.coupled_system import (
@@ -57,17 +56,20 @@ def heat_step(
     every = torch.cat([warmth, at.warmth, deep[None]])
     conducted = system.between * (every[:-1] - every[1:])
     flow, _ = snow_flow(system.snow, at.enthalpy)
-    layers, outflow, warm = pack_after_heat(schemes, around.snowy, over_snow, conducted[:number], flow, parameters, dt)
+    layers, left = pack_after_heat(
+        schemes, around.snowy, over_snow, warmth[0], conducted[:number], flow, parameters, dt
+    )
     frost = (1.0 - cover) * on_ground.condensation * on_ground.frost_share
     layers = frosted(layers, frost * dt, schemes.snow.fresh_density(around.air))
 
-    out_of_pack = cover * conducted[number - 1] + warm
-    sublimed = cover * (over_snow.soil - over_snow.condensation) - frost
+    through_base = cover * conducted[number - 1]
+    sublimed = cover * (over_snow.from_ice - over_snow.condensation) - frost
     into_pack = around.snowy.arriving_heat + cover * over_snow.heat + LATENT_HEAT_FUSION * sublimed
-    out_of_pack = out_of_pack + unstored_heat(state.snow, layers, into_pack, out_of_pack, dt)
+    out_of_pack = through_base + left.heat + left.evaporated_heat
+    through_base = through_base + unstored_heat(state.snow, layers, into_pack, out_of_pack, dt)
 
     given = around.added.heat
-    into_soil = out_of_pack + (1.0 - cover) * on_ground.heat
+    into_soil = through_base + (1.0 - cover) * on_ground.heat
     falling = conducted[number:]
     arriving = torch.cat([into_soil[None], falling[:-1]])
     return HeatStep(
@@ -79,11 +81,12 @@ def heat_step(
         over_snow=over_snow,
         on_ground=on_ground,
         layers=layers,
-        melt_water=outflow,
+        left_pack=left,
         soil_gain=dt * (arriving - falling) if given is None else dt * (arriving - falling + given),
         soil_flux=into_soil,
         deep_flux=falling[-1],
         frost=frost,
+        sublimed=sublimed,
     )
 
 
@@ -103,7 +106,7 @@ def heat_system(
     """
     snowy, air, rows = around.snowy, around.air, around.snowy.patch
     skin = snow_skin(schemes, state, forcing, around, parameters, dt)
-    vapour = dt * snow_balance(skin, torch.full_like(air.temperature, FREEZING_POINT)).soil
+    vapour = dt * skin.melting_vapour
     held = LATENT_HEAT_FUSION * schemes.snow.held(snowy, parameters.snow)
     top, between, bare = _conductances(schemes, state, around, parameters)
     return System(

@@ -5,30 +5,31 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import GHOST_MASS, LATENT_HEAT_FUSION
+from noahpy_core.constants import GHOST_MASS, LATENT_HEAT_FUSION, WATER_HEAT
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import Balance
 from noahpy_core.physics.snow_layered import SnowyGround
 from noahpy_core.physics.snow_layers import SnowLayers
 from noahpy_core.state import SnowState
-from noahpy_core.steps.conservative.parts import Schemes
+from noahpy_core.steps.conservative.parts import LeftPack, Schemes
 
 DIGITS = 16.0
 """Last digits of the heat of a pack that the operations of a step may round away."""
 
 
 def pack_after_heat(
-    schemes: Schemes, snowy: SnowyGround, balance: Balance, conducted: Tensor, flow: Tensor, parameters: Parameters,
-    dt: Tensor | float,
-) -> tuple[SnowLayers, Tensor, Tensor]:  # fmt: skip
-    """Layers after heat, vapour and running water; water leaving the base [kg m-2 s-1], heat beyond it [W m-2].
+    schemes: Schemes, snowy: SnowyGround, balance: Balance, warmth: Tensor, conducted: Tensor, flow: Tensor,
+    parameters: Parameters, dt: Tensor | float,
+) -> tuple[SnowLayers, LeftPack]:  # fmt: skip
+    """Layers after heat, vapour and running water, and what has left them.
 
     Parameters
     ----------
     schemes : Of the slots.
     snowy : The pack before.
     balance : Of the snow's skin.
+    warmth : Of the top layer, above the melting point, ``[column]``. [K]
     conducted : Heat down from each layer, per square metre of snow, ``[snow layer, column]``. [W m-2]
     flow : Heat that ran down with water from each layer, per square metre of snow. [J m-2]
     parameters : Of the step, resolved.
@@ -37,21 +38,25 @@ def pack_after_heat(
     cover, layers = snowy.cover, snowy.layers
     arriving = torch.cat([balance.heat[None], conducted[:-1]])
     ran = cover * (torch.cat([torch.zeros_like(flow[:1]), flow[:-1]]) - flow)
-    vapour = cover * dt * (balance.soil - balance.condensation)
+    vapour = cover * dt * (balance.from_ice - balance.condensation)
+    evaporated = cover * dt * (balance.soil - balance.from_ice)
+    carried = WATER_HEAT * positive_part(warmth) * evaporated
     mass = layers.mass + ran / LATENT_HEAT_FUSION
     enthalpy = layers.enthalpy + cover * dt * (arriving - conducted) + ran
 
-    # Vapour leaves and joins ice at the melting point, and takes its share of the thickness.
-    top = mass[0] - vapour
+    # Vapour leaves and joins ice at the melting point, water leaves with its heat; both take their share of the
+    # thickness.
+    top = mass[0] - vapour - evaporated
     kept = (top + GHOST_MASS) / (mass[0] + GHOST_MASS)
     after = SnowLayers(
         torch.cat([top[None], mass[1:]]),
-        enthalpy,
+        torch.cat([(enthalpy[0] - LATENT_HEAT_FUSION * evaporated - carried)[None], enthalpy[1:]]),
         torch.cat([(layers.thickness[0] * at_most(kept, 1.0))[None], layers.thickness[1:]]),
     )
     ice_before = torch.cat([positive_part(snowy.ice[0] - vapour)[None], snowy.ice[1:]])
     after, water, warm = schemes.snow.drained(after, ice_before, parameters.snow)
-    return after, (cover * flow[-1] / LATENT_HEAT_FUSION + water) / dt, warm / dt
+    left = LeftPack((cover * flow[-1] / LATENT_HEAT_FUSION + water) / dt, warm / dt, carried / dt)
+    return after, left
 
 
 def frosted(layers: SnowLayers, frost: Tensor, density: Tensor) -> SnowLayers:

@@ -61,6 +61,17 @@ class Surroundings(NamedTuple):
     added: Sources
 
 
+class LeftPack(NamedTuple):
+    """What has left the pack, ``[column]``."""
+
+    water: Tensor
+    """From its base. [kg m-2 s-1]"""
+    heat: Tensor
+    """That this water carries, counted from the melting point. [W m-2]"""
+    evaporated_heat: Tensor
+    """That water carried that evaporated. [W m-2]"""
+
+
 class HeatStep(NamedTuple):
     """Fluxes and states at the end of the coupled heat step."""
 
@@ -75,8 +86,7 @@ class HeatStep(NamedTuple):
     on_ground: Balance
     layers: SnowLayers
     """After heat, vapour and running water."""
-    melt_water: Tensor
-    """Leaving the base of the pack. [kg m-2 s-1]"""
+    left_pack: LeftPack
     soil_gain: Tensor
     """Heat that each soil layer has gained. [J m-2]"""
     soil_flux: Tensor
@@ -85,6 +95,8 @@ class HeatStep(NamedTuple):
     """Out of the lowest layer. [W m-2]"""
     frost: Tensor
     """On bare ground, per square metre of ground. [kg m-2 s-1]"""
+    sublimed: Tensor
+    """Ice that left as vapour, less what vapour became ice, frost of bare ground too. [kg m-2 s-1]"""
 
 
 class CanopyWater(NamedTuple):

@@ -7,9 +7,10 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.numerics import positive_part, safe_divide
 from noahpy_core.parameters import Parameters
-from noahpy_core.physics.closed_balance import BareSkin, SnowSkin
+from noahpy_core.physics.closed_balance import BareSkin, SnowSkin, snow_balance
 from noahpy_core.physics.exchange_louis import Louis1979, SurfaceLayer, surface_layer
 from noahpy_core.physics.exchange_supplied import SuppliedLayer
 from noahpy_core.physics.limits import Limits
@@ -36,7 +37,7 @@ def snow_skin(
     assert snow.windless_exchange is not None
     emissivity = around.snow_emissivity
     absorbed = (1.0 - around.snowy.albedo) * forcing.shortwave_down + emissivity * forcing.longwave_down
-    return SnowSkin(
+    skin = SnowSkin(
         air=_layer(schemes, state, around, snow.snow_roughness, parameters),
         pressure=air.pressure,
         humidity=air.humidity,
@@ -44,8 +45,11 @@ def snow_skin(
         emissivity=emissivity,
         windless=snow.windless_exchange,
         largest_sublimation=around.snowy.largest_sublimation(dt),
+        melting_vapour=torch.zeros_like(air.temperature),
         limits=schemes.transitions.limits(air.temperature),
     )
+    melting = torch.full_like(air.temperature, FREEZING_POINT)
+    return skin._replace(melting_vapour=snow_balance(skin, melting).soil)
 
 
 def bare_skin(
@@ -80,6 +84,7 @@ def bare_skin(
         largest_soil=of_top / dt,
         largest_canopy=positive_part(state.canopy_water) / dt + around.caught,
         largest_plant=largest_plant / dt,
+        top_roots=safe_divide(shares.roots[0], shares.roots.sum(0)),
         limits=limits,
     )
 

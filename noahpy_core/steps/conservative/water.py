@@ -83,20 +83,23 @@ def moved_water(
     lost = WATER_HEAT * left * warmth
     kept = store.thickness * (store.capacity(frozen) * warmth - FUSION * (frozen - ice)) - dt * lost
 
-    supply = throughfall + heat.melt_water
+    melt = heat.left_pack
+    supply = throughfall + melt.water
     if brought is not None:
         supply = supply + brought
     demand = SoilDemand(torch.zeros_like(supply), torch.zeros_like(uptake), source)
     water = schemes.soil_water(liquid, ice, supply, demand, parameters, dt)
     flux = torch.cat([(water.infiltration - water.exfiltration)[None], water.exchange, water.drainage[None]])
-    # Rain has the temperature of the air, water from the snow that of melting.
+    # Rain has the temperature of the air, water from the snow its own.
     air = around.air.temperature - FREEZING_POINT
-    arriving = safe_divide(supply - heat.melt_water, supply) * air
+    supplied = WATER_HEAT * throughfall * air + melt.heat
     if brought is not None:
         # Water brought is liquid: not colder than melting.
-        arriving = safe_divide(throughfall * air + brought * positive_part(air), supply)
+        supplied = supplied + WATER_HEAT * brought * positive_part(air)
+    # What runs off takes its share along.
+    arriving = safe_divide(water.infiltration, supply) * supplied
     wetted = soil_store(water.liquid + water.ice, thickness, parameters)
-    moved = carry_heat(wetted, water.ice, kept, flux, WATER_HEAT * water.infiltration * arriving, dt)
+    moved = carry_heat(wetted, water.ice, kept, flux, arriving, dt)
     gained = heat.soil_gain + dt * (moved.through[:-1] - moved.through[1:] - lost)
     warmed = wetted.warmed(before, water.liquid, water.ice, gained)
     after = soil_after(before, water.liquid, water.ice, warmed)

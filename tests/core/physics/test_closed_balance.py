@@ -29,13 +29,15 @@ def bare_skin(**changes: Tensor) -> BareSkin:
         "absorbed": column(500.0), "emissivity": column(0.96), "soil_share": column(0.3), "canopy_share": column(0.2),
         "plant_share": column(0.4), "plant_resistance": column(80.0), "soil_resistance": column(0.0),
         "largest_soil": column(1.0), "largest_canopy": column(1.0), "largest_plant": column(1.0),
+        "top_roots": column(0.25),
     }  # fmt: skip
     return BareSkin(**{**given, **changes})
 
 
-def snow_skin(largest: float = 1.0) -> SnowSkin:
+def snow_skin(largest: float = 1.0, melting: float = 0.0) -> SnowSkin:
     return SnowSkin(
-        layer(), column(PRESSURE), column(HUMIDITY), column(200.0), column(0.98), column(2.0), column(largest)
+        layer(), column(PRESSURE), column(HUMIDITY), column(200.0), column(0.98), column(2.0), column(largest),
+        column(melting),
     )  # fmt: skip
 
 
@@ -68,6 +70,29 @@ def test_snow_gives_and_takes_vapour_as_ice():
     # Heat is exchanged in calm air too, vapour is not.
     assert balance.sensible.item() == pytest.approx((1004.5 * exchange + 2.0) * (270.0 - AIR), rel=1e-12)
     assert balance.condensation.item() == pytest.approx(-vapour, rel=1e-12)
+
+
+def test_a_pack_that_is_all_water_gives_as_ice_what_it_gives_while_it_melts_and_the_rest_as_water():
+    while_melting = snow_balance(snow_skin(), column(273.15)).soil
+    skin = snow_skin(melting=while_melting.item())
+    warm = snow_balance(skin, column(275.15))
+    assert warm.soil > while_melting > 0
+    assert warm.from_ice.item() == while_melting.item()
+    of_water = warm.soil.item() - while_melting.item()
+    assert warm.latent.item() == pytest.approx(2.8345e6 * while_melting.item() + 2.501e6 * of_water, rel=1e-12)
+    # Up to the melting point all of it is ice, which nothing interrupts there.
+    cold, melting = (snow_balance(skin, column(t)) for t in (272.15, 273.15))
+    assert cold.from_ice.item() == cold.soil.item()
+    assert melting.from_ice.item() == melting.soil.item() == while_melting.item()
+
+
+def test_the_top_soil_layer_gives_what_evaporates_from_it_and_its_share_of_the_transpiration():
+    balance = bare_balance(bare_skin(), column(300.0))
+    assert balance.from_soil.item() == pytest.approx(balance.soil.item() + 0.25 * balance.plants.item(), rel=1e-14)
+    shift = 1.0e-4
+    warmer, colder = (bare_balance(bare_skin(), column(300.0 + sign * shift)).from_soil for sign in (1.0, -1.0))
+    slope = (warmer - colder).item() / (2.0 * shift)
+    assert balance.from_soil_slope.item() == pytest.approx(slope, rel=1e-6)
 
 
 def test_each_store_gives_at_most_what_it_has():

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from noahpy_core.physics.snow_layers import Snowfall, SnowLayers, drained, target_thickness, with_snowfall
+from noahpy_core.physics.snow_layers import (
+    Snowfall,
+    SnowLayers,
+    drained,
+    target_thickness,
+    with_rain,
+    with_snowfall,
+)
 from noahpy_core.physics.soil_enthalpy import SoilStore, carry_heat
 from noahpy_core.state import SoilState
 
@@ -79,6 +86,26 @@ def test_water_that_runs_down_is_neither_lost_nor_created_and_stays_where_pores_
     room = 30.0 * torch.relu(after.thickness - after.ice / 917.0)
     assert bool((after.liquid <= room + 1e-9).all())
     assert after.mass.min() >= 0.0
+
+
+def test_snow_that_warm_rain_has_melted_becomes_thinner_and_without_ice_holds_no_water():
+    one = torch.ones(3, dtype=torch.float64)
+    mass = torch.stack([2.0 * one, 4.0 * one])
+    dry = SnowLayers(mass, 0.0 * mass, mass / 200.0)
+    # Of 2 kg m-2 rain of 0, 20 and 60 degrees melts nothing, half and all.
+    rain = torch.tensor([10.0, 4.0, 10.0], dtype=torch.float64)
+    melted = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+    wet = with_rain(dry, rain, LATENT * (rain + melted))
+    assert torch.allclose(wet.mass[0], 2.0 + rain)
+    assert torch.allclose(wet.ice[0], 2.0 - melted)
+    # Until it runs off, water keeps its own thickness.
+    assert torch.allclose(wet.thickness[0], torch.tensor([0.01, 0.005, 0.01], dtype=torch.float64))
+    assert (wet.thickness[1] == dry.thickness[1]).all()
+
+    left, water, _ = drained(wet, wet.ice, lambda thickness, ice: 0.3 * 1000.0 * (thickness - ice / 917.0))
+    assert left.mass[0, 2] == 0.0
+    assert left.thickness[0, 2] == 0.0
+    assert torch.allclose(water, 6.0 + rain - left.mass.sum(0))
 
 
 def store(layers: int = 6, columns: int = 30) -> tuple[SoilStore, Tensor]:
