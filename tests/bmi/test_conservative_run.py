@@ -14,6 +14,7 @@ import yaml
 from bmi_noahpy import (
     BmiNoahPy,
     ConfigurationError,
+    Launch,
     RestartError,
     launch,
     load_configuration,
@@ -21,7 +22,7 @@ from bmi_noahpy import (
     read_restart,
 )
 from bmi_noahpy.example import write_example
-from bmi_noahpy.runs.restart import Restart, write_restart
+from bmi_noahpy.runs.restart import Restart, RestartWarning, write_restart
 from noahpy_core import preset
 from noahpy_core.quantities import replace_quantity
 
@@ -173,3 +174,16 @@ def test_snow_layers_of_noahs_snow_are_refused_with_the_preset(folder):
     noah = {"schemes": {"preset": "noah-permafrost"}, "snow": {"layers": 3}}
     with pytest.raises(ConfigurationError, match=r"snow.layers: 3, but .*preset: conservative"):
         prepare(load_configuration(configured(folder, "noahs", 2, **noah)))
+
+
+def test_what_a_state_has_no_place_for_is_left_out_with_a_warning(folder):
+    given = configured(folder, "snowy", 3, restart={"folder": "of_snowy", "every": "1 day", "keep": 1})
+    launch(load_configuration(given), Launch(overwrite=True))
+    kept = next((folder / "of_snowy").glob("*.nc"))
+    section = {"from": f"of_snowy/{kept.name}", "only_state": True}
+    noah = configured(folder, "onwards", 3, schemes={"preset": "noah-permafrost"}, restart=section)
+    values = yaml.safe_load(noah.read_text())
+    values["output"]["variables"] = ["skin_temperature"]
+    noah.write_text(yaml.safe_dump(values))
+    with pytest.warns(RestartWarning, match=r"of_snowy.*snow_albedo.*no place for it"):
+        launch(load_configuration(noah), Launch(overwrite=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,13 @@ def begin_from(path: Path, run: AnyRun, *, only_state: bool = False) -> tuple[Be
         found = [text for text in differences(restart.fingerprint, fingerprint(run)) if text.startswith(SHAPE)]
         if found:
             raise RestartError(f"restart file {path}: does not fit this run: {'; '.join(found)}.")
+        if restart.left_out:
+            warnings.warn(
+                f"restart file {path}: {', '.join(restart.left_out)}: the schemes of this run have no place for it. "
+                "It is left out, and the heat it stands for with it.",
+                RestartWarning,
+                stacklevel=3,
+            )
         return Beginning(0, restart.state), None
     check_fit(path, restart, run)
     steps = float((restart.time - run.start.astype("datetime64[s]")) / np.timedelta64(1, "s")) / float(run.step)

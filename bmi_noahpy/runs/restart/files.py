@@ -25,7 +25,7 @@ NEVER = 2**62
 
 
 class RestartWarning(UserWarning):
-    """A restart file that had to be passed over, or of other code than goes on from it."""
+    """A restart file that had to be passed over, is of other code, or holds more than the run that goes on from it."""
 
 
 class RestartFiles:

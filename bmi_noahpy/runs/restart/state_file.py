@@ -51,6 +51,7 @@ class Restart:
     mark : Where the output file stood; None when no output was written.
     followed : What the run has followed up to then, as `bmi_noahpy.runs.restart.followed.Followed` describes it.
     code : Digest of the source of the model that took the steps; empty in files from before there was one.
+    left_out : Quantities in the file, not 0, for which the state of the run that goes on has no place.
     """
 
     start: np.datetime64
@@ -61,6 +62,7 @@ class Restart:
     mark: OutputMark | None = None
     followed: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     code: str = dataclasses.field(default_factory=source_digest)
+    left_out: tuple[str, ...] = ()
 
 
 def write_restart(path: Path, restart: Restart) -> None:
@@ -116,7 +118,8 @@ def read_restart(path: Path, like: State) -> Restart:
     if content is None:
         raise DamagedRestart(f"restart file {path}: is damaged, or no restart file. Use another one.")
     start, time, step, (fingerprint, followed, code), arrays, mark = content
-    return Restart(start, time, step, _state(path, arrays, like), fingerprint, mark, followed, code)
+    state, left_out = _state(path, arrays, like), _left_out(arrays, like)
+    return Restart(start, time, step, state, fingerprint, mark, followed, code, left_out)
 
 
 def _name(path: str) -> str:
@@ -213,6 +216,12 @@ def _state(path: Path, arrays: Mapping[str, NDArray[Any]], like: State) -> State
             )
         state = replace_quantity(state, place, made_like(array, leaf))
     return state
+
+
+def _left_out(arrays: Mapping[str, NDArray[Any]], like: State) -> tuple[str, ...]:
+    """What there is in a file for which a state has no place, but for digits that temperatures have no room for."""
+    placed = {_name(place) for place in members(like)} | {REMAINDER}
+    return tuple(sorted(name for name, array in arrays.items() if name not in placed and array.any()))
 
 
 def _seconds(moment: np.datetime64) -> int:
