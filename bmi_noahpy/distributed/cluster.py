@@ -6,7 +6,9 @@ import contextlib
 import errno
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from bmi_noahpy.distributed.extras import require
@@ -21,7 +23,17 @@ SETTINGS: dict[str, Any] = {
     # The processes have ports for a browser, which ask for no credentials: nothing is shown there.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # Nor is there anybody to look at how busy they are, a hundred times a second.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.scheduler.active-memory-manager.start": False,
 }
+
+
+PRELOADED = "bmi_noahpy.distributed.worker"
+"""What workers import as they start."""
 
 
 class LostScheduler(OSError):
@@ -67,6 +79,52 @@ class StoppedTiles(KeyboardInterrupt):
         return type(self), (self.folder,)
 
 
+class Workers:
+    """The workers of a run in tiles, which start while it is prepared and end while it is gathered.
+
+    Use it as a context manager: they begin to start when it is entered, and are gone when it is left.
+
+    Parameters
+    ----------
+    workers, scheduler : As of `connected`.
+
+    Raises
+    ------
+    ValueError : both are asked for, or no workers.
+    """
+
+    def __init__(self, workers: int | None, scheduler: str | None) -> None:
+        if workers is not None and scheduler is not None:
+            raise ValueError("--workers, --scheduler: the workers are those of the scheduler. Give only one of them.")
+        if workers is not None and workers < 1:
+            raise ValueError(f"--workers: {workers} is not a number of processes. Give 1 or more.")
+        self.alike = scheduler is None
+        self._asked = workers, scheduler
+        # One thread does all that has to do with them: what is begun in it ends in it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="noahpy-workers")
+        self._opened = contextlib.ExitStack()
+
+    def __enter__(self) -> Workers:
+        """They begin to start."""
+        self._starting = self._thread.submit(self._opened.enter_context, connected(*self._asked))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """They end, if they have not."""
+        self.release()
+        self._thread.shutdown()
+
+    def client(self) -> Any:
+        """The client, once they are there; see `connected`, for errors too."""
+        return self._starting.result()
+
+    def release(self) -> None:
+        """They are needed no more, and end while this program goes on."""
+        self._thread.submit(self._opened.close)
+
+
 @contextlib.contextmanager
 def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     """A Dask client: of the scheduler at an address, or of a new cluster of so many processes here; None with neither.
@@ -79,17 +137,12 @@ def connected(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     Raises
     ------
     MissingPackage : Dask is not installed.
-    ValueError : both are asked for.
     OSError : no scheduler answers at the address.
     """
     if workers is None and scheduler is None:
         yield None
         return
     why = "--workers" if scheduler is None else "--scheduler"
-    if workers is not None and scheduler is not None:
-        raise ValueError("--workers, --scheduler: the workers are those of the scheduler. Give only one of them.")
-    if workers is not None and workers < 1:
-        raise ValueError(f"--workers: {workers} is not a number of processes. Give 1 or more.")
     distributed, dask = require("distributed", why), require("dask", why)
     if scheduler is not None:
         with _quiet(), distributed.Client(scheduler) as client:
@@ -130,6 +183,7 @@ def local_cluster(workers: int) -> Any:
         processes=True,
         dashboard_address=None,
         security=distributed.Security.temporary(),
+        preload=[PRELOADED],
     )
     # Without a dashboard Dask still opens the port of one.
     cluster.scheduler.http_server.stop()

@@ -17,18 +17,22 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.atomic import replaced
 from bmi_noahpy.config.named_files import files_read
+from bmi_noahpy.output.journal import journal_of
 from bmi_noahpy.runs.restart.fingerprint import digest, digest_of_file
 
 if TYPE_CHECKING:
-    from bmi_noahpy.runs.run import Run
+    from bmi_noahpy.runs.any_run import AnyRun
 
 
 GROUP = 16
 """Tiles begin at multiples of it. Compiled steps give a column the same numbers in any company; the vector instructions
 of others take at most so many columns at a time, and may round a rest otherwise than whole groups."""
 TILES_PER_WORKER = 4
+"""Of machines that may not be alike: the quick ones take more."""
 LARGEST_TILE = 4096
 PLAN_FILE = "plan.json"
+KEPT_AS = "journals"
+"""How tiles keep their records."""
 LEFT_OUT = ("name", "output", "restart", "execution", "device")
 """Sections that may change between the parts of a run."""
 
@@ -50,21 +54,33 @@ class Tile:
         """Of its files."""
         return f"tile_{self.number:05d}"
 
+    @property
+    def columns(self) -> int:
+        """Number of its columns."""
+        return self.last - self.first
+
     def output(self, folder: Path) -> Path:
-        """Its output file."""
+        """Its output file, which has everything but records."""
         return folder / f"{self.name}.nc"
+
+    def journal(self, folder: Path) -> Path:
+        """Its records."""
+        return journal_of(self.output(folder))
 
     def summary(self, folder: Path) -> Path:
         """The file that says it is finished."""
         return folder / f"{self.name}.json"
 
 
-def cut(columns: int, workers: int, size: int | None = None) -> list[Tile]:
-    """Tiles of nearly equal size, a few for each worker.
+def cut(columns: int, workers: int, size: int | None = None, *, alike: bool = False) -> list[Tile]:
+    """Tiles of nearly equal size, as many for each worker.
 
     Parameters
     ----------
-    size : Largest number of columns of a tile; None: so that each worker gets a few, at most `LARGEST_TILE`.
+    size : Largest number of columns of a tile; None: one tile for each worker, or `TILES_PER_WORKER`, or as many as
+        keep them to `LARGEST_TILE`.
+    alike : Whether all workers are as quick. Then one tile each is least work: every tile reads the forcing for itself,
+        and files are unpacked in chunks that may hold more than its cells.
 
     Raises
     ------
@@ -72,12 +88,13 @@ def cut(columns: int, workers: int, size: int | None = None) -> list[Tile]:
     """
     if size is not None and (size < GROUP or size % GROUP):
         raise ValueError(f"--tile-columns: {size} is not a multiple of {GROUP}. Use {GROUP * max(size // GROUP, 1)}.")
-    wanted = size or min(-(-columns // (TILES_PER_WORKER * workers)), LARGEST_TILE)
+    each = max(1 if alike else TILES_PER_WORKER, -(-columns // (LARGEST_TILE * workers)))
+    wanted = size or -(-columns // (each * workers))
     step = -(-wanted // GROUP) * GROUP
     return [Tile(n, first, min(first + step, columns)) for n, first in enumerate(range(0, columns, step))]
 
 
-def open_plan(folder: Path, run: Run, tiles: list[Tile], *, resume: bool, overwrite: bool) -> list[Tile]:
+def open_plan(folder: Path, run: AnyRun, tiles: list[Tile], *, resume: bool, overwrite: bool) -> list[Tile]:
     """The tiles to run: those given, or those of the unfinished run that is continued.
 
     Raises
@@ -88,6 +105,8 @@ def open_plan(folder: Path, run: Run, tiles: list[Tile], *, resume: bool, overwr
     described = _describe(run)
     path, plan = folder / PLAN_FILE, _read(folder) if resume else None
     if plan is not None:
+        if plan.get("records") != KEPT_AS:
+            raise PlanError(f"{folder}: the unfinished run there is of another version of NoahPy. Use --overwrite.")
         changed = [key for key in described if plan["run"].get(key) != described[key]]
         if changed:
             raise PlanError(
@@ -103,7 +122,7 @@ def open_plan(folder: Path, run: Run, tiles: list[Tile], *, resume: bool, overwr
     folder.mkdir(parents=True)
     with replaced(path) as partial:
         sides = [(tile.first, tile.last) for tile in tiles]
-        partial.write_text(json.dumps({"run": described, "tiles": sides}), encoding="utf-8")
+        partial.write_text(json.dumps({"records": KEPT_AS, "run": described, "tiles": sides}), encoding="utf-8")
     return tiles
 
 
@@ -135,7 +154,7 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _describe(run: Run) -> dict[str, Any]:
+def _describe(run: AnyRun) -> dict[str, Any]:
     """What must be the same for the files of a tile to be of use: sections of the configuration, and the columns."""
     plain = run.configuration.model_dump(mode="json")
     output = plain.get("output") or {}
@@ -147,7 +166,7 @@ def _describe(run: Run) -> dict[str, Any]:
     return found
 
 
-def identity(run: Run) -> str:
+def identity(run: AnyRun) -> str:
     """A short text that differs when the tiles of a run could not be gathered into the output of another."""
     return _identity(_describe(run))
 
@@ -164,6 +183,6 @@ def _identity(described: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def column_numbers(run: Run) -> NDArray[np.int64]:
+def column_numbers(run: AnyRun) -> NDArray[np.int64]:
     """Numbers of the columns of a run among those of its configuration."""
     return np.arange(run.domain.columns) if run.columns is None else run.columns

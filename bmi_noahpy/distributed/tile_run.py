@@ -10,17 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bmi_noahpy.atomic import replaced
 from bmi_noahpy.config import Configuration, ConfigurationWarning, read_configuration
+from bmi_noahpy.distributed.memory import keep_memory
 from bmi_noahpy.distributed.plan import Tile
-from bmi_noahpy.output import OutputWriter
+from bmi_noahpy.distributed.tile_writer import TileWriter
+from bmi_noahpy.forcing import StreamedTable
 from bmi_noahpy.region.domain import Domain
+from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.execute import Beginning, execute
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.launch import arrays_may_do
+from bmi_noahpy.runs.outline import outlined
 from bmi_noahpy.runs.restart import RestartFiles, resume
+from noahpy_core.compiled.execute.threads import set_thread_count
+from noahpy_core.leaves import made_like
+from noahpy_core.quantities import members, replace_quantity
+from noahpy_core.state import State
 
 KEPT_RESTARTS = 2
 PATIENCE = 60.0
@@ -37,9 +44,11 @@ class TileTask:
     spec : Output section: variables, every, daily.
     columns : Numbers of the columns of the tile among those of the configuration.
     folder : Where the files of all tiles are; every worker must reach it under this path.
-    every : Time between restart files. [s]
-    beginning : Where to begin, if not at the first step with the initial state of the configuration.
+    every, pause : Time of the run, and of the clock, between restart files. [s]
+    beginning : Where to begin, with arrays, if not at the first step with the initial state of the configuration.
     threads : Threads of a worker; None: as many as it has.
+    records : Of these columns, so that their files need not be looked through again; None: those of the configuration.
+    liquid : Liquid water before the first step, ``[layer, column]``: in equilibrium, only torch could tell it again.
     """
 
     configuration: str
@@ -49,8 +58,11 @@ class TileTask:
     folder: Path
     every: float
     execution: str
+    pause: float = 0.0
     beginning: Beginning | None = None
     threads: int | None = None
+    records: StreamedTable | None = None
+    liquid: NDArray[np.float64] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,24 +84,31 @@ def run_tile(task: TileTask) -> TileResult:
     ArithmeticError : the state became non-finite or an equation was not solved, with the columns of the tile.
     """
     if task.threads is not None:
-        torch.set_num_threads(task.threads)
+        set_thread_count(task.threads)
+        keep_memory()
     done = task.tile.summary(task.folder)
     if done.is_file():
         return _result(json.loads(done.read_text(encoding="utf-8")))
     with warnings.catch_warnings():
         # The process that cut the tiles has said it already.
         warnings.simplefilter("ignore", ConfigurationWarning)
-        run = prepare(
-            _configuration(task.configuration), columns=task.columns, check_forcing=False, execution=task.execution
-        )
+        run = _prepared(task)
     # Compact: on the whole grid, each tile would be mostly missing values.
     run = dataclasses.replace(run, domain=Domain("points", *run.domain.coordinates))
-    writer = OutputWriter(task.tile.output(task.folder), run, task.spec, wait=PATIENCE)
-    restarts = RestartFiles(run, task.folder / "restart", task.tile.name, every=task.every, keep=KEPT_RESTARTS)
+    writer = TileWriter(task.tile.output(task.folder), run, task.spec, wait=PATIENCE)
+    restarts = RestartFiles(
+        run,
+        task.folder / "restart",
+        task.tile.name,
+        every=task.every,
+        keep=KEPT_RESTARTS,
+        pause=task.pause,
+        retrace=False,
+    )
     try:
         with writer.alone:
             restarts.clear()
-            beginning = resume(run, writer, restarts) or task.beginning
+            beginning = resume(run, writer, restarts) or _beginning(task, run)
             summary = execute(run, writer, beginning=beginning, restarts=restarts)
     except ArithmeticError as error:
         tile = task.tile
@@ -105,6 +124,36 @@ def run_tile(task: TileTask) -> TileResult:
         with replaced(done) as partial:
             partial.write_text(json.dumps(dataclasses.asdict(result)), encoding="utf-8")
     return result
+
+
+def _prepared(task: TileTask) -> AnyRun:
+    """The run of a tile, of arrays if that can be; all has been checked."""
+    configuration = _configuration(task.configuration)
+    outline = outlined(configuration, columns=task.columns, check_forcing=False, records=task.records)
+    outline = dataclasses.replace(outline, liquid=task.liquid)
+    if arrays_may_do(configuration, task.execution, configuration.device):
+        from bmi_noahpy.runs.array_run import array_run
+
+        found = array_run(outline)
+        if found is not None:
+            return found
+    from bmi_noahpy.runs.prepare import prepare_outlined
+
+    if task.threads is not None:
+        # Now torch is there.
+        set_thread_count(task.threads)
+    return prepare_outlined(outline, execution=task.execution)
+
+
+def _beginning(task: TileTask, run: AnyRun) -> Beginning | None:
+    """Where to begin, with what the run computes with: tensors or arrays."""
+    if task.beginning is None:
+        return None
+    state: State = run.initial_state
+    given = members(task.beginning.state)
+    for path, leaf in members(state).items():
+        state = replace_quantity(state, path, made_like(given[path], leaf))
+    return Beginning(task.beginning.step, state)
 
 
 def newest_restart(folder: Path, tile: Tile) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import time
@@ -10,34 +11,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.run_sections import RestartFile
-from bmi_noahpy.distributed.cluster import StoppedTiles, connected, count_workers, run_tasks
+from bmi_noahpy.distributed.cluster import StoppedTiles, Workers, count_workers, run_tasks
 from bmi_noahpy.distributed.extras import require
 from bmi_noahpy.distributed.gather import gather, gathered_from
 from bmi_noahpy.distributed.plan import Tile, clear, column_numbers, cut, has_plan, identity, open_plan
 from bmi_noahpy.distributed.tile_run import TileResult, TileTask, newest_restart
 from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.forcing import StreamedTable
+from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.blocks import FLUX_QUANTITIES, end_of_step
 from bmi_noahpy.runs.created import Created, most_created
 from bmi_noahpy.runs.execute import Beginning, Residual, RunSummary, require_forcing
-from bmi_noahpy.runs.launch import Launch, Say
-from bmi_noahpy.runs.prepare import prepare
+from bmi_noahpy.runs.launch import Launch, Say, prepared
 from bmi_noahpy.runs.progress import shown_progress
 from bmi_noahpy.runs.restart import Restart, RestartError, begin_from, read_restart, write_restart
 from bmi_noahpy.runs.restart.fingerprint import fingerprint
-from bmi_noahpy.runs.run import Run
 from bmi_noahpy.runs.scheme_warnings import warn_before, warn_of_created
 from bmi_noahpy.runs.targets import check_targets, output_section
+from noahpy_core.containers import map_leaves
+from noahpy_core.leaves import array_of
+from noahpy_core.quantities import get_quantity, members, replace_quantity
 from noahpy_core.state import State
-from noahpy_core.trees import map_tensors, tree_map
 
+MOST_TIMES = 2**20
+"""Times of records that are sent with a tile; with more, workers look through the files themselves."""
 RESTARTS_PER_RUN = 10
-"""Restart files of each tile when the configuration does not say: a lost worker costs a tenth of a tile at most."""
+RESTART_PAUSE = 10.0
+"""Restart files of each tile when the configuration does not say, and the least time between them [s]: a lost worker
+costs a tenth of a tile at most, or so much."""
 
 
 def launch_tiles(
@@ -83,7 +89,9 @@ def launch_tiles(
     with contextlib.ExitStack() as stack:
         stack.enter_context(SoleWriter(path, "Wait until it ends, or write elsewhere: --output, output.file."))
         clear_leftovers(path.parent, f"{path.name}.")
-        run = prepare(configuration, execution=how.execution)
+        # They start while the run is prepared.
+        hands = stack.enter_context(Workers(*(None, None) if made_of else (workers, scheduler)))
+        run = prepared(configuration, Launch(execution=how.execution))
         require_forcing(run)
         warn_before(run)
         beginning = _beginning(run, how.restart_from)
@@ -93,18 +101,19 @@ def launch_tiles(
             clear(folder)
             say("The run is complete.")
             return _summary(run, path, [], [], (time.perf_counter() - begin, run.steps))
-        client = stack.enter_context(connected(workers, scheduler))
-        count = count_workers(client)
-        size = run.domain.columns if client is None and tile_columns is None else None
-        tiles = [Tile(0, 0, size)] if size is not None else cut(run.domain.columns, count, tile_columns)
+        tiles = _cut(run, hands, tile_columns)
         tiles = open_plan(folder, run, tiles, resume=how.resume, overwrite=overwrite)
-        say(f"{run.domain.columns} columns in {len(tiles)} tiles on {count} workers.")
-        tasks = [_task(run, spec, tile, folder, beginning, client is not None) for tile in tiles]
+        say(f"{run.domain.columns} columns in {len(tiles)} tiles on {count_workers(hands.client())} workers.")
+        tasks = _tasks(run, how, spec, tiles, folder, beginning)
+        if hands.client() is not None:
+            tasks = [dataclasses.replace(task, threads=1) for task in tasks]
         try:
             with shown_progress(progress) as bar:
                 shown = bar.add_task("Tiles", total=len(tiles))
-                results = run_tasks(client, tasks, lambda result: bar.advance(shown))
-            gather(path, run, spec, tiles, folder)
+                results = run_tasks(hands.client(), tasks, lambda result: bar.advance(shown))
+            # Now this process works, in as many threads as there were workers.
+            hands.release()
+            gather(path, run, spec, tiles, folder, threads=workers or 1)
             if configuration.restart is not None:
                 _gather_restart(run, path, tiles, folder)
         except KeyboardInterrupt as stop:
@@ -114,6 +123,14 @@ def launch_tiles(
     summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, first))
     warn_of_created(summary.created)
     return summary
+
+
+def _cut(run: AnyRun, hands: Workers, tile_columns: int | None) -> list[Tile]:
+    """The tiles of a run; all of it where nobody else works and nobody asks for more."""
+    client, columns = hands.client(), run.domain.columns
+    if client is None and tile_columns is None:
+        return [Tile(0, 0, columns)]
+    return cut(columns, count_workers(client), tile_columns, alike=hands.alike)
 
 
 def check_tiled(configuration: Configuration, path: Path) -> None:
@@ -137,27 +154,45 @@ def _exists(path: Path) -> FileExistsError:
     return FileExistsError(f"output {path} exists. Use --overwrite to replace it, or --output to write elsewhere.")
 
 
-def _task(run: Run, spec: Any, tile: Tile, folder: Path, beginning: Beginning | None, one_thread: bool) -> TileTask:
+def _tasks(
+    run: AnyRun, how: Launch, spec: Any, tiles: list[Tile], folder: Path, beginning: Beginning | None
+) -> list[TileTask]:
     section = run.configuration.restart
-    every = section.every if section is not None and section.every is not None else None
-    return TileTask(
-        configuration=json.dumps(run.configuration.model_dump(mode="json")),
-        spec=spec,
-        tile=tile,
-        columns=column_numbers(run)[tile.first : tile.last],
-        folder=folder,
-        every=every or run.step * max(run.steps // RESTARTS_PER_RUN, 1),
-        execution=run.execution,
-        beginning=None if beginning is None else Beginning(beginning.step, _part(beginning.state, tile)),
-        threads=1 if one_thread else None,
-    )
+    every = None if section is None else section.every
+    described, numbers = json.dumps(run.configuration.model_dump(mode="json")), column_numbers(run)
+    liquid = array_of(run.initial_state.soil.liquid_water)
+    return [
+        TileTask(
+            configuration=described,
+            spec=spec,
+            tile=tile,
+            columns=numbers[tile.first : tile.last],
+            folder=folder,
+            every=every or run.step * max(run.steps // RESTARTS_PER_RUN, 1),
+            pause=RESTART_PAUSE if every is None else 0.0,
+            execution=how.execution or run.configuration.execution,
+            beginning=None if beginning is None else Beginning(beginning.step, _part(beginning.state, tile)),
+            records=_records(run, tile),
+            liquid=np.ascontiguousarray(liquid[:, tile.first : tile.last]),
+        )
+        for tile in tiles
+    ]
+
+
+def _records(run: AnyRun, tile: Tile) -> StreamedTable | None:
+    """What the files of a run are known to hold, for the columns of a tile; None where that is long to tell."""
+    table = None if run.forcing is None else run.forcing.table
+    if not isinstance(table, StreamedTable) or len(table.all_times) * len(table.fields) > MOST_TIMES:
+        return None
+    return table.choose(np.arange(tile.first, tile.last))
 
 
 def _part(state: State, tile: Tile) -> State:
-    return map_tensors(lambda tensor: tensor[..., tile.first : tile.last].contiguous(), state)
+    """A state of arrays."""
+    return map_leaves(lambda leaf: np.ascontiguousarray(array_of(leaf)[..., tile.first : tile.last]), state)
 
 
-def _beginning(run: Run, restart_from: Path | None) -> Beginning | None:
+def _beginning(run: AnyRun, restart_from: Path | None) -> Beginning | None:
     section = run.configuration.restart or RestartFile()
     path = restart_from or section.from_
     if path is None:
@@ -171,11 +206,14 @@ def _beginning(run: Run, restart_from: Path | None) -> Beginning | None:
     return beginning
 
 
-def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> None:
+def _gather_restart(run: AnyRun, output: Path, tiles: list[Tile], folder: Path) -> None:
     """The restart file at the end of the run, out of those of the tiles."""
     section = run.configuration.restart or RestartFile()
     states = [read_restart(newest_restart(folder, tile), _part(run.initial_state, tile)).state for tile in tiles]
-    state: State = tree_map(lambda *parts: torch.cat(parts, dim=-1), *states)
+    state = states[0]
+    for leaf in members(state):
+        parts = [get_quantity(part, leaf) for part in states]
+        state = replace_quantity(state, leaf, np.concatenate(parts, axis=-1))
     at = end_of_step(run, run.steps - 1)
     target = section.folder or output.with_name(f"{output.stem}_restart")
     name = f"{output.stem}_{str(at).replace('-', '').replace(':', '')}.nc"
@@ -184,7 +222,9 @@ def _gather_restart(run: Run, output: Path, tiles: list[Tile], folder: Path) -> 
         write_restart(target / name, Restart(run.start, at, run.steps, state, fingerprint(run)))
 
 
-def _summary(run: Run, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, int]) -> RunSummary:
+def _summary(
+    run: AnyRun, path: Path, tiles: list[Tile], results: list[TileResult], took: tuple[float, int]
+) -> RunSummary:
     """The largest residual of any tile, with the number of its column in the whole run."""
     seconds, first = took
     largest: dict[str, Residual] = {}

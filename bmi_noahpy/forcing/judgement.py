@@ -9,14 +9,12 @@ import numpy as np
 
 from bmi_noahpy.forcing.consistency import inconsistent
 from bmi_noahpy.forcing.outliers import far_values
-from bmi_noahpy.forcing.streamed import StreamedTable
+from bmi_noahpy.forcing.streamed import RECORDS_TO_LOOK_AT, StreamedTable
 from bmi_noahpy.forcing.sun import LIGHT, expected_hour, hour_of_maximum
 from bmi_noahpy.forcing.table import Array, ForcingTable, Times
 from bmi_noahpy.forcing.unstated import DIM
 from bmi_noahpy.region.domain import Domain
 
-RECORDS = 20_000
-"""Records that are judged at most, from the first on."""
 ENOUGH = 12
 """Fewer records are not judged."""
 DRY_AIR = 0.03
@@ -47,7 +45,7 @@ def implausible(
     if table.records < ENOUGH:
         return []
     window = first_column(table)
-    times = table.times[:RECORDS]
+    times = table.times[:RECORDS_TO_LOOK_AT]
     place = None if domain is None else (float(domain.latitude.flat[0]), float(domain.longitude.flat[0]))
     told = [*_Judged(window, times, table.interval, place).sentences(), *far_values(window)]
     told += inconsistent(window, elevation)
@@ -55,10 +53,10 @@ def implausible(
 
 
 def first_column(table: ForcingTable | StreamedTable) -> dict[str, Array]:
-    """The records that are judged, ``[time]`` by quantity: of the first column, `RECORDS` at most."""
+    """The records that are judged, ``[time]`` by quantity: of the first column, `RECORDS_TO_LOOK_AT` at most."""
     # So many of all columns may not fit into memory.
-    one = table if table.columns == 1 else table.choose([0])
-    return {name: values[:, 0] for name, values in one.window(0, min(table.records, RECORDS)).items()}
+    window = table.first_column() if isinstance(table, StreamedTable) else table.window(0, RECORDS_TO_LOOK_AT)
+    return {name: values[:, 0] for name, values in window.items()}
 
 
 @dataclasses.dataclass(frozen=True)

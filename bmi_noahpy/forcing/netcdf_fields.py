@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -24,10 +26,15 @@ class OpenFiles:
     """Files that are open while a window is read. Use it as a context manager.
 
     No file stays open between windows: the library keeps chunks of each variable of each open file in memory.
+
+    Parameters
+    ----------
+    records_only : Whether times and places of the records are known, and need not be made out again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, records_only: bool = False) -> None:
         self._open: dict[Path, Any] = {}
+        self._records_only = records_only
 
     def __enter__(self) -> OpenFiles:
         """Nothing is open yet."""
@@ -45,10 +52,24 @@ class OpenFiles:
         """The dataset of a file."""
         if path not in self._open:
             try:
-                self._open[path] = _with_places(open_netcdf_file(path, cache=False))
+                self._open[path] = self._opened(path)
             except NotNetcdf as error:
                 raise ForcingError(str(error)) from error
         return self._open[path]
+
+    def _opened(self, path: Path) -> Any:
+        if self._records_only:
+            return open_netcdf_file(path, cache=False, **_without_times())
+        return _with_places(open_netcdf_file(path, cache=False))
+
+
+@functools.cache
+def _without_times() -> dict[str, Any]:
+    """Options of xarray that leave coordinates as the file has them, in half the time; old versions know only one."""
+    import xarray
+
+    known = inspect.signature(xarray.open_dataset).parameters
+    return {"decode_times": False} | ({"create_default_indexes": False} if "create_default_indexes" in known else {})
 
 
 def _with_places(data: Any) -> Any:

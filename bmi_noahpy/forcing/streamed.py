@@ -39,6 +39,8 @@ WINDOW_BYTES = 64 * 2**20
 """Memory for the records at hand. [byte]"""
 RECORDS_TO_JUDGE = 96
 """Records that are looked at for running totals."""
+RECORDS_TO_LOOK_AT = 20_000
+"""Records of the first column that are looked at for what is hardly true, at most, from the first on."""
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -81,6 +83,7 @@ class StreamedTable:
 
     def __post_init__(self) -> None:
         self._kept: tuple[int, int, Window] = (0, 0, {})
+        self._seen: list[dict[str, Array]] = []
         self._columns = max(field.placement.columns for field in self.fields.values())
 
     @classmethod
@@ -179,8 +182,11 @@ class StreamedTable:
     def findings(self, domain: Domain | None) -> Findings:
         """Everything missing or physically impossible, window by window."""
         findings = Findings(self.source, domain)
+        self._seen = []
         for begin, end in self._windows():
             read = self._raw(begin + self.first, end + self.first, findings)
+            if begin < RECORDS_TO_LOOK_AT:
+                self._seen.append({quantity: values[:, :1].copy() for quantity, values in read.items()})
             findings.note_beyond_total(rain_beyond_total(read))
             for quantity, values in read.items():
                 name = self.fields[quantity].name
@@ -188,6 +194,15 @@ class StreamedTable:
                 checked = values if (factor, offset) == (1.0, 0.0) else values * factor + offset
                 findings.examine(quantity, name, checked, self.times[begin:end], begin + self.first)
         return findings
+
+    def first_column(self) -> Window:
+        """Records of the first column, `RECORDS_TO_LOOK_AT` at most; what `findings` has seen is not read again."""
+        one = self if self.columns == 1 else self.choose([0])
+        last = min(self.records, RECORDS_TO_LOOK_AT)
+        if not self._seen:
+            return one.window(0, last)
+        seen = {quantity: np.concatenate([part[quantity] for part in self._seen]) for quantity in self._seen[0]}
+        return {quantity: values[:last] for quantity, values in one._finished(seen).items()}
 
     def _windows(self) -> Iterator[tuple[int, int]]:
         begin = 0
@@ -207,7 +222,10 @@ class StreamedTable:
         return min(end - self.first, self.records)
 
     def _read(self, first: int, last: int) -> Window:
-        values = self._raw(first + self.first, last + self.first)
+        return self._finished(self._raw(first + self.first, last + self.first))
+
+    def _finished(self, values: dict[str, Array]) -> Window:
+        """What a run takes, out of what the files have."""
         combined = combine(with_pressure(values, self.derivations))
         if self.lift is not None:
             combined = lifted(combined, self.lift)
@@ -216,7 +234,7 @@ class StreamedTable:
     def _raw(self, first: int, last: int, findings: Findings | None = None) -> dict[str, Array]:
         """Variables in the model's units, by number of record in the files."""
         values = {}
-        with OpenFiles() as files:
+        with OpenFiles(records_only=True) as files:
             for quantity, field in self.fields.items():
                 try:
                     converted = self._filled(quantity, field, (first, last), files, findings)
@@ -263,7 +281,7 @@ class StreamedTable:
     def _refuse_totals(self) -> None:
         """Refuse amounts that look like running totals, unless the configuration says what they are."""
         last = min(self.first + RECORDS_TO_JUDGE, self.last)
-        with OpenFiles() as files:
+        with OpenFiles(records_only=True) as files:
             for quantity, field in self.fields.items():
                 if field.accumulated is not None or not is_amount(field.units, quantity):
                     continue

@@ -8,7 +8,7 @@ twentieth larger.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,19 +68,37 @@ def put(variable: h5py.Dataset, first: int, values: Array, encode: Encode) -> No
     Parameters
     ----------
     first : Number of the first, at which a chunk begins.
-    values : ``[record, ...]``. A last chunk that they do not fill is filled with what is not a number, as the library
-        does with records that nobody has written.
+    values : ``[record, ...]``; see `encoded`.
     encode : Of `encoder`, with the compression of the variable.
     """
-    # What is written directly is not converted: it has to be in the number type and byte order of the file.
-    values = np.asarray(values, dtype=variable.dtype)
-    length, place = variable.chunks[0], (0,) * (values.ndim - 1)
+    put_encoded(variable, first, encoded(values, variable.chunks[0], variable.dtype, encode))
+
+
+def encoded(values: Array, length: int, kind: np.dtype[Any], encode: Encode) -> Iterator[Any]:
+    """The bytes of one chunk after the other.
+
+    Parameters
+    ----------
+    values : ``[record, ...]``. A last chunk that they do not fill is filled with what is not a number, as the library
+        does with records that nobody has written.
+    length : Records of a chunk.
+    kind : Number type and byte order of the file: what is written directly is not converted.
+    encode : Of `encoder`.
+    """
+    values = np.asarray(values, dtype=kind)
     for begin in range(0, len(values), length):
         chunk = values[begin : begin + length]
         if len(chunk) < length:
             rest = np.full((length - len(chunk), *values.shape[1:]), np.nan, dtype=values.dtype)
             chunk = np.concatenate([chunk, rest])
-        variable.id.write_direct_chunk((first + begin, *place), encode(chunk))
+        yield encode(chunk)
+
+
+def put_encoded(variable: h5py.Dataset, first: int, chunks: Iterable[Any]) -> None:
+    """Put the bytes of chunks that follow each other into a variable, from a record on at which a chunk begins."""
+    length, place = variable.chunks[0], (0,) * (len(variable.chunks) - 1)
+    for number, chunk in enumerate(chunks):
+        variable.id.write_direct_chunk((first + number * length, *place), chunk)
 
 
 def _shuffled(chunk: Array) -> memoryview:

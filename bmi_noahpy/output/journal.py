@@ -55,11 +55,7 @@ class Journal:
 
     def rows(self, first: int, last: int) -> Array:
         """Records from `first` up to, not including, `last`, ``[record, width]``."""
-        if last <= first:
-            return np.empty((0, self.width))
-        return np.fromfile(
-            self.path, dtype="<f8", count=(last - first) * self.width, offset=first * self._bytes
-        ).reshape(last - first, self.width)
+        return read_rows(self.path, self.width, first, last)
 
     def sync(self) -> None:
         """Return when every record would survive a loss of power."""
@@ -78,3 +74,16 @@ class Journal:
 def count_records(path: Path, width: int) -> int:
     """Complete records in a journal; 0 when there is none."""
     return path.stat().st_size // (8 * width) if path.exists() else 0
+
+
+def read_rows(path: Path, width: int, first: int, last: int) -> Array:
+    """Records of a journal from `first` up to, not including, `last`, ``[record, width]``."""
+    if last <= first:
+        return np.empty((0, width))
+    count = (last - first) * width
+    return np.fromfile(path, dtype="<f8", count=count, offset=8 * first * width).reshape(last - first, width)
+
+
+def journal_of(path: Path) -> Path:
+    """The journal of an output file."""
+    return path.with_name(path.name + ".journal")

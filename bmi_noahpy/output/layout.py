@@ -75,6 +75,10 @@ class Layout:
         """Lengths of the dimensions of a quantity before the horizontal ones."""
         return [{"layer": self.layers, "snow_layer": self.snow_layers}[name] for name in dims]
 
+    def shape(self, dims: tuple[str, ...]) -> tuple[int, ...]:
+        """Of a quantity in the file, time excluded."""
+        return (*self.lengths(dims), *self.cells)
+
     def dimensions(self, dims: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the file's dimensions of a quantity, time excluded."""
         found: tuple[str, ...] = dims + self.horizontal

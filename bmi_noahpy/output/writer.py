@@ -19,7 +19,7 @@ from bmi_noahpy.files.lock import SoleWriter
 from bmi_noahpy.files.space import SpaceWarning, shortage, told_when_full
 from bmi_noahpy.files.targets import check_target
 from bmi_noahpy.output.identity import COMPLETE, RUN_ID, OutputMark
-from bmi_noahpy.output.journal import Journal, count_records
+from bmi_noahpy.output.journal import Journal, count_records, journal_of
 from bmi_noahpy.output.layout import Layout, create_file
 from bmi_noahpy.output.records import RecordRows
 from bmi_noahpy.output.sampling import DAY, Partial, make_sampler
@@ -88,7 +88,8 @@ class OutputWriter:
         )
         self._layout = Layout(run)
         columns = self._sampler.columns
-        self._rows = RecordRows(columns, [self._shape(column.variable) for column in columns], self._compression)
+        shapes = [self._layout.shape(column.variable.dims) for column in columns]
+        self._rows = RecordRows([column.name for column in columns], shapes, self._compression)
         self._keep = 0
         self._journal: Journal | None = None
         self._versions = Versions(self.path, self._create)
@@ -116,7 +117,7 @@ class OutputWriter:
     @property
     def journal_path(self) -> Path:
         """Where records are kept until the run ends."""
-        return self.path.with_name(self.path.name + ".journal")
+        return journal_of(self.path)
 
     def records_at_hand(self) -> int:
         """Records that an earlier run under this path left, in its journal or in its file."""
@@ -247,9 +248,13 @@ class OutputWriter:
         rest = self._sampler.finish(self._end)
         if rest is not None:
             self._journal.append(self._rows.pack(rest))
-        self._publish()
-        self._journal.remove()
+        self._end_with(self._journal)
         self._journal = None
+
+    def _end_with(self, journal: Journal) -> None:
+        """All records are in the journal: bring the file up to date, after which nothing needs it."""
+        self._publish()
+        journal.remove()
 
     def _kept(self) -> str:
         """Where the records are, and how to go on."""
@@ -296,13 +301,9 @@ class OutputWriter:
         except (OSError, IndexError):
             return 0
 
-    def _shape(self, variable: OutputVariable) -> tuple[int, ...]:
-        leading = self._layout.lengths(variable.dims)
-        return self._layout.array(np.zeros((*leading, self._layout.columns))).shape
-
     def _array(self, variable: OutputVariable, numbers: NDArray[Any] | None, count: int) -> NDArray[np.float64]:
         if numbers is None:
-            return np.full((count, *self._shape(variable)), np.nan)
+            return np.full((count, *self._layout.shape(variable.dims)), np.nan)
         return self._layout.array(numbers)
 
     def _open_journal(self) -> Journal:

@@ -124,9 +124,18 @@ def _kept_columns(table: StreamedTable, domain: Domain, policy: str) -> NDArray[
 
 
 def forcing_series(
-    configuration: Configuration, table: ForcingTable | StreamedTable, select: Columns, dtype: torch.dtype | None
+    configuration: Configuration,
+    table: ForcingTable | StreamedTable,
+    select: Columns,
+    dtype: torch.dtype | None,
+    *,
+    judge: bool = True,
 ) -> ForcingSeries:
     """The forcing of each step of the columns that are run.
+
+    Parameters
+    ----------
+    judge : Whether to read the records of a column for what is hardly true, and to warn of it.
 
     Raises
     ------
@@ -146,7 +155,8 @@ def forcing_series(
         )
     except ValueError as error:
         raise ConfigurationError([Problem("forcing", str(error))]) from error
-    for note in (*table.notes, *implausible(table, configured_domain(configuration), _first_elevation(configuration))):
+    domain, elevation = configured_domain(configuration), _first_elevation(configuration)
+    for note in (*table.notes, *(implausible(table, domain, elevation) if judge else ())):
         warnings.warn(f"forcing: {note}.", ConfigurationWarning, stacklevel=4)
     for quantity in sorted(set(VEGETATION) & table.quantities):
         if series.vegetation.value(quantity) is not None:

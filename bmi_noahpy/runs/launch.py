@@ -125,15 +125,18 @@ def _prepared_once(outline: Outline, how: Launch) -> AnyRun:
 
 
 def _outline_of_arrays(configuration: Configuration, how: Launch) -> Outline | None:
-    """The outline of a run that may be of arrays; None where it cannot, or without a compiler."""
+    """The outline of a run that may be of arrays; None where it cannot."""
+    execution, device = how.execution or configuration.execution, how.device or configuration.device
+    return outlined(configuration) if arrays_may_do(configuration, execution, device) else None
+
+
+def arrays_may_do(configuration: Configuration, execution: str, device: str) -> bool:
+    """Whether a run may be of arrays, as far as that is known without its records; not without a compiler."""
     try:
         from bmi_noahpy.runs.array_run import may_be_of_arrays
     except ImportError:
-        return None
-    execution, device = how.execution or configuration.execution, how.device or configuration.device
-    if execution not in get_args(Execution) or not may_be_of_arrays(configuration, execution, device):
-        return None
-    return outlined(configuration)
+        return False
+    return execution in get_args(Execution) and may_be_of_arrays(configuration, execution, device)
 
 
 def _launch(

@@ -42,12 +42,14 @@ class Outline:
     select : Its columns, among those of the configuration.
     forcing : The forcing of each step; None when a framework supplies it.
     domain : Where the columns are.
+    liquid : Liquid water in equilibrium, ``[layer, column]``, where it is known already. [m3 m-3]
     """
 
     configuration: Configuration
     select: Columns
     forcing: ForcingSeries | None
     domain: Domain
+    liquid: NDArray[np.float64] | None = None
 
     @property
     def columns(self) -> NDArray[np.int64] | None:
@@ -86,13 +88,16 @@ class Outline:
 
     @functools.cached_property
     def initial(self) -> Mapping[str, NDArray[np.float64]]:
-        """What the configuration begins with, by its keys; no ``soil_liquid`` where that is in equilibrium."""
+        """What the configuration begins with, by its keys; no ``soil_liquid`` in unknown equilibrium."""
         given, layers = self.configuration.initial, len(self.thickness)
         profiles = {name: getattr(given, name) for name in PROFILES}
+        liquid = {}
         if given.soil_liquid == EQUILIBRIUM:
             del profiles["soil_liquid"]
+            liquid = {} if self.liquid is None else {"soil_liquid": self.liquid}
         return {
             **{name: self.select.values(value, layers) for name, value in profiles.items()},
+            **liquid,
             **{name: self.select.values(getattr(given, name)) for name in SURFACE},
             **{name: self._of_season(getattr(given, name)) for name in SEASONAL},
         }
@@ -112,7 +117,7 @@ def outlined(
     """Read and check the records of a run; arguments and errors are those of `bmi_noahpy.runs.prepare.prepare`."""
     table, chosen, domain = open_records(configuration, columns, check_forcing, records)
     select = Columns(configured_domain(configuration).columns, chosen)
-    forcing = None if table is None else forcing_series(configuration, table, select, dtype)
+    forcing = None if table is None else forcing_series(configuration, table, select, dtype, judge=check_forcing)
     return Outline(configuration, select, forcing, domain)
 
 

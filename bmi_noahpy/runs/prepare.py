@@ -47,8 +47,8 @@ def prepare(
     Parameters
     ----------
     columns : Numbers of the columns to run, rising; None for all.
-    check_forcing : False when gridded records are known to be complete and possible, which takes as long as reading
-        them.
+    check_forcing : False when gridded records are known to be complete, possible and likely, which takes as long as
+        reading them.
     execution : How steps are computed, as `noahpy_core.simulation.run` takes it; None: as the configuration says.
     device : Where steps are computed, "cpu" or "cuda"; None: as the configuration says.
     records : Used instead of those that the configuration names.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bmi_noahpy.forcing import ForcingSeries, PrescribedVegetation
 from bmi_noahpy.forcing.corrections import Correction
-from bmi_noahpy.forcing.judgement import RECORDS
+from bmi_noahpy.forcing.streamed import RECORDS_TO_LOOK_AT
 from bmi_noahpy.runs.outline import Outline
 from noahpy_core.constants import FREEZING_POINT
 from noahpy_core.options import Options
@@ -36,7 +36,7 @@ def snow_share(run: Run | Outline) -> tuple[float, str] | None:
     """
     if run.forcing is None:
         return None
-    series, steps = _of_first_column(run.forcing), min(run.steps, RECORDS)
+    series, steps = _of_first_column(run.forcing), min(run.steps, RECORDS_TO_LOOK_AT)
     air = {name: values[:, 0] for name, values in series.arrays(0, steps).items()}
     total, schemes = float(air["precipitation"].sum()), run.configuration.schemes
     if total == 0.0:

@@ -25,7 +25,7 @@ from regions import (
 
 from bmi_noahpy.config import ConfigurationError, ConfigurationWarning
 from bmi_noahpy.forcing import ForcingError, ForcingSeries, PrescribedVegetation, open_forcing
-from bmi_noahpy.forcing.judgement import implausible
+from bmi_noahpy.forcing.judgement import first_column, implausible
 from bmi_noahpy.forcing.placement import NearestCell
 from bmi_noahpy.forcing.streamed import StreamedTable
 from bmi_noahpy.region import Domain
@@ -59,8 +59,11 @@ def test_records_are_the_same_however_they_are_stored_and_however_little_memory_
         np.testing.assert_array_equal(block.precipitation, expected.precipitation[first:last])
 
 
-def test_records_of_one_column_are_read_to_be_judged_and_not_those_of_all(tmp_path, monkeypatch):
-    table = open_forcing({"file": write(tmp_path, forcing_data(48))})
+@pytest.mark.parametrize("checked", [False, True])
+def test_records_of_one_column_are_read_to_be_judged_unless_the_check_of_all_has_read_them(
+    tmp_path, monkeypatch, checked
+):
+    table = open_forcing({"file": write(tmp_path, forcing_data(48))}, check=checked)
     read, window = [], StreamedTable.window
 
     def noted(one, first, last):
@@ -70,7 +73,19 @@ def test_records_of_one_column_are_read_to_be_judged_and_not_those_of_all(tmp_pa
     monkeypatch.setattr(StreamedTable, "window", noted)
     implausible(table)
     assert table.columns > 1
-    assert read == [1]
+    assert read == ([] if checked else [1])
+
+
+def test_the_records_that_are_judged_are_the_same_read_in_windows_or_at_once(tmp_path):
+    path = write(tmp_path, forcing_data(48), (5, 2, 2))
+    table = open_forcing({"file": path}, check=False)
+    table.memory = 5 * 8 * 8 * 20
+    table.findings(None)
+    windows, at_once = (first_column(one) for one in (table, open_forcing({"file": path}, check=False)))
+    assert windows.keys() == at_once.keys()
+    for name, values in at_once.items():
+        assert values.shape == (48,)
+        np.testing.assert_array_equal(windows[name], values, err_msg=name)
 
 
 @pytest.mark.parametrize(("hours", "steps"), [(1.0, 144), (3.0, 48), (6.0, 24)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,15 +39,28 @@ class RestartFiles:
     name : What their names begin with; that of the output file tells runs in one folder apart.
     every : Time between two files, in whole steps [s]; None for one at the end only.
     keep : How many files of this run stay; older ones are deleted.
+    pause : Shortest time between two files of this process but the last, whatever `every` is. [s]
+    retrace : Whether whoever goes on compares all forcing up to then; False where somebody else sees to it.
     """
 
-    def __init__(self, run: AnyRun, folder: Path, name: str, *, every: float | None = None, keep: int = 2) -> None:
+    def __init__(
+        self,
+        run: AnyRun,
+        folder: Path,
+        name: str,
+        *,
+        every: float | None = None,
+        keep: int = 2,
+        pause: float = 0.0,
+        retrace: bool = True,
+    ) -> None:
         self.folder = folder
         self._run, self._name, self._keep = run, name, keep
         self._every = NEVER if every is None else max(round(every / float(run.step)), 1)
+        self._pause, self._last = pause, time.monotonic()
         self._fingerprint = fingerprint(run)
         self._written: list[Path] = []
-        self._followed, self._next = Followed(run), 0
+        self._retrace, self._followed, self._next = retrace, Followed(run), 0
         self.alone = SoleWriter(folder / name, "Wait until it ends, or give each run a restart.folder of its own.")
 
     def clear(self) -> None:
@@ -55,6 +69,8 @@ class RestartFiles:
 
     def follow(self, first: int, forcing: Forcing) -> None:
         """Note the forcing of the steps from `first` on, ``[time, column]``, which were taken."""
+        if not self._retrace:
+            return
         if first != self._next:
             self._followed = Followed(self._run, first)
         self._followed.add_forcing(forcing)
@@ -66,14 +82,15 @@ class RestartFiles:
 
     def is_due(self, step: int) -> bool:
         """Whether a file is written after so many steps."""
-        return step % self._every == 0
+        return step % self._every == 0 and time.monotonic() >= self._last + self._pause
 
     def write(self, step: int, state: State, mark: OutputMark) -> Path:
         """Write the state after `step` steps, then delete the oldest file beyond the number to keep."""
-        time = end_of_step(self._run, step - 1)
-        path = self.folder / f"{self._name}_{str(time).replace('-', '').replace(':', '')}.nc"
+        reached = end_of_step(self._run, step - 1)
+        path = self.folder / f"{self._name}_{str(reached).replace('-', '').replace(':', '')}.nc"
         start, followed = self._run.start.astype("datetime64[s]"), self._followed.described()
-        write_restart(path, Restart(start, time, step, state, self._fingerprint, mark, followed))
+        write_restart(path, Restart(start, reached, step, state, self._fingerprint, mark, followed))
+        self._last = time.monotonic()
         self._written = [*(known for known in self._written if known != path), path]
         while len(self._written) > self._keep:
             self._written.pop(0).unlink(missing_ok=True)
@@ -114,7 +131,8 @@ class RestartFiles:
         """Follow what the run that wrote a file has followed, or raise RestartError when that was something else."""
         if restart.step > self._run.steps or restart.start != self._run.start.astype("datetime64[s]"):
             return  # Refused by whoever goes on from it, who can say why.
-        followed = retraced(self._run, int(restart.followed.get("first step", 0)), restart.step)
+        first = int(restart.followed.get("first step", 0))
+        followed = retraced(self._run, first, restart.step if self._retrace else first)
         changed = list(differences(restart.followed, followed.described()))
         if changed:
             raise RestartError(

@@ -17,8 +17,22 @@ def thread_count() -> int:
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
+    if _CHOSEN:
+        return _CHOSEN[-1]
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(told) if told.isdecimal() and int(told) else _processors()
+
+
+def set_thread_count(count: int) -> None:
+    """Divide columns among so many threads from now on; torch is told too, if it is there already."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(count)
+    _CHOSEN[:] = [count]
+
+
+_CHOSEN: list[int] = []
+"""What was set, if anything."""
 
 
 def _processors() -> int:
