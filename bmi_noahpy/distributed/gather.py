@@ -32,7 +32,7 @@ GATHERED = "noahpy_tiles_of"
 """Attribute of an output out of tiles, with the identity of their run: it is complete, as it appears at once."""
 
 
-def gather(path: Path, run: AnyRun, spec: Any, tiles: Sequence[Tile], folder: Path, *, threads: int = 1) -> None:
+def gather(path: Path, run: AnyRun, spec: Any, tiles: Sequence[Tile], folder: Path, threads: int = 1) -> None:
     """Write the output of a run out of the records of its tiles: netCDF, or Zarr when the path ends in ``.zarr``.
 
     Parameters

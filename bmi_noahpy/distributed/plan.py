@@ -151,6 +151,8 @@ def clear(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir() or foreign:
         what = f"holds {foreign[0]!r}" if foreign else "is no folder"
         raise PlanError(f"{folder}: {what}, so it is not of a run in tiles. Remove it, or write the output elsewhere.")
+    # First what says that there are tiles to go on with: when this is stopped halfway, some of them are gone.
+    (folder / PLAN_FILE).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 

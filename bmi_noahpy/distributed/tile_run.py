@@ -67,13 +67,14 @@ class TileTask:
 
 @dataclasses.dataclass(frozen=True)
 class TileResult:
-    """How the run of a tile went: steps done, and each residual as name, value, column of the tile and time."""
+    """How the run of a tile went: steps done, residuals as name, value, column of the tile and time, bytes."""
 
     number: int
     steps_done: int
     interrupted: bool
     residuals: list[tuple[str, float, int, str]]
     created: tuple[float, float, float]
+    bytes: int
 
 
 def run_tile(task: TileTask) -> TileResult:
@@ -86,9 +87,9 @@ def run_tile(task: TileTask) -> TileResult:
     if task.threads is not None:
         set_thread_count(task.threads)
         keep_memory()
-    done = task.tile.summary(task.folder)
-    if done.is_file():
-        return _result(json.loads(done.read_text(encoding="utf-8")))
+    finished = _finished(task)
+    if finished is not None:
+        return finished
     with warnings.catch_warnings():
         # The process that cut the tiles has said it already.
         warnings.simplefilter("ignore", ConfigurationWarning)
@@ -119,9 +120,10 @@ def run_tile(task: TileTask) -> TileResult:
         interrupted=summary.interrupted,
         residuals=[(r.name, r.value, r.column, str(r.at)) for r in summary.residuals],
         created=dataclasses.astuple(summary.created),
+        bytes=task.tile.journal(task.folder).stat().st_size,
     )
     if not summary.interrupted:
-        with replaced(done) as partial:
+        with replaced(task.tile.summary(task.folder)) as partial:
             partial.write_text(json.dumps(dataclasses.asdict(result)), encoding="utf-8")
     return result
 
@@ -166,6 +168,13 @@ def _configuration(text: str) -> Configuration:
     return read_configuration(json.loads(text))
 
 
-def _result(plain: dict[str, Any]) -> TileResult:
+def _finished(task: TileTask) -> TileResult | None:
+    """What is known of a tile that is finished, with all its records; None for any other."""
+    done, journal = task.tile.summary(task.folder), task.tile.journal(task.folder)
+    if not done.is_file():
+        return None
+    plain = json.loads(done.read_text(encoding="utf-8"))
+    if not journal.is_file() or journal.stat().st_size != plain["bytes"]:
+        return None
     residuals = [tuple(entry) for entry in plain["residuals"]]
     return TileResult(**plain | {"residuals": residuals, "created": tuple(plain["created"])})

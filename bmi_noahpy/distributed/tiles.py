@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -113,12 +112,12 @@ def launch_tiles(
                 results = run_tasks(hands.client(), tasks, lambda result: bar.advance(shown))
             # Now this process works, in as many threads as there were workers.
             hands.release()
-            gather(path, run, spec, tiles, folder, threads=workers or 1)
+            gather(path, run, spec, tiles, folder, workers or 1)
             if configuration.restart is not None:
                 _gather_restart(run, path, tiles, folder)
         except KeyboardInterrupt as stop:
             raise StoppedTiles(folder) from stop
-        shutil.rmtree(folder)
+        clear(folder)
     first = 0 if beginning is None else beginning.step
     summary = _summary(run, path, tiles, results, (time.perf_counter() - begin, first))
     warn_of_created(summary.created)

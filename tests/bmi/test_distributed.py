@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import os
+import platform
 import signal
+import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,8 +27,10 @@ from typer.testing import CliRunner
 from bmi_noahpy.cli import app
 from bmi_noahpy.distributed import extras, launch_tiles
 from bmi_noahpy.distributed.cluster import SETTINGS, local_cluster
+from bmi_noahpy.distributed.gather import gather
 from bmi_noahpy.distributed.plan import PlanError, cut
 from bmi_noahpy.distributed.tile_run import run_tile
+from bmi_noahpy.runs import forcing_of_run
 from bmi_noahpy.runs.launch import Launch, launch
 from bmi_noahpy.runs.prepare import prepare
 from bmi_noahpy.runs.restart import read_restart
@@ -89,8 +96,30 @@ def assert_same(one: Path, other: Path) -> None:
     assert np.isfinite(ours[""][name].values).mean() == pytest.approx(MASK.mean())
 
 
+def assert_same_numbers(one: Path, other: Path) -> None:
+    ours, theirs = contents(one)[""], contents(other)[""]
+    assert set(ours.variables) == set(theirs.variables)
+    for name in theirs.variables:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=str(name))
+
+
 def alone(folder: Path, **changes) -> Path:
     return launch(configuration(folder, output__file="alone.nc", **changes)).path
+
+
+def stopped_before_tile(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiles of a run that was stopped."""
+
+    def stopping(task):
+        if task.tile.number == number:
+            raise KeyboardInterrupt
+        return run_tile(task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bmi_noahpy.distributed.cluster.run_tile", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            launch_tiles(configuration(folder), tile_columns=48)
+    return folder / "out.nc.tiles"
 
 
 def test_tiles_cover_all_columns_once_and_begin_at_whole_groups():
@@ -100,6 +129,15 @@ def test_tiles_cover_all_columns_once_and_begin_at_whole_groups():
         assert (tiles[0].first, tiles[-1].last) == (0, columns)
         assert all(tile.first % 16 == 0 for tile in tiles)
         assert max(tile.last - tile.first for tile in tiles) <= (size or 4096)
+
+
+def test_workers_that_are_alike_get_as_many_tiles_each_and_no_more_than_needed():
+    for columns, workers, each in ((3384, 2, 1), (3384, 1, 1), (10_000, 2, 2), (10**6, 8, 31)):
+        tiles = cut(columns, workers, alike=True)
+        sizes = [tile.columns for tile in tiles]
+        assert len(tiles) == each * workers
+        assert max(sizes) - min(sizes) <= 16 * len(tiles)
+        assert max(sizes) <= 4096
 
 
 def test_a_size_that_is_no_whole_group_is_refused():
@@ -113,6 +151,60 @@ def test_tiles_one_after_the_other_give_the_output_of_the_whole(folder, changes)
     assert_same(summary.path, alone(folder, **changes))
     assert not (folder / "out.nc.tiles").exists()
     assert (summary.steps_done, summary.interrupted) == (48, False)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_records_gathered_by_several_threads_are_those_of_the_whole(folder, monkeypatch, threads):
+    monkeypatch.setattr("bmi_noahpy.output.records.BLOCK_BYTES", 1)
+
+    def gathered(*arguments):
+        gather(*arguments[:5], threads)
+
+    monkeypatch.setattr("bmi_noahpy.distributed.tiles.gather", gathered)
+    changes = {"output__variables": ["soil.temperature", "snow.depth", "skin_temperature"]}
+    assert_same_numbers(launch_tiles(configuration(folder, **changes), tile_columns=16).path, alone(folder, **changes))
+
+
+def test_tiles_whose_kernel_is_in_the_cache_are_of_arrays(folder, monkeypatch):
+    whole = alone(folder)
+
+    def refused(*arguments, **options):
+        raise AssertionError("tensors, which take torch")
+
+    monkeypatch.setattr("bmi_noahpy.runs.prepare.prepare_outlined", refused)
+    assert_same(launch_tiles(configuration(folder), tile_columns=32).path, whole)
+
+
+@pytest.mark.parametrize("execution", ["compiled", "eager"])
+def test_tiles_have_the_liquid_water_of_the_whole_run(folder, monkeypatch, execution):
+    beginnings = []
+    monkeypatch.setattr("bmi_noahpy.distributed.tile_run.execute", lambda run, *_, **__: beginnings.append(run))
+    with pytest.raises(AttributeError):
+        launch_tiles(configuration(folder), Launch(execution=execution))
+    expected = prepare(configuration(folder)).initial_state.soil.liquid_water.numpy()
+    np.testing.assert_array_equal(beginnings[0].initial_state.soil.liquid_water, expected)
+
+
+@pytest.mark.parametrize(("most_times", "expected"), [(2**20, set()), (10, {"open_forcing"})])
+def test_a_tile_looks_through_the_files_again_only_where_their_times_are_long_to_send_and_never_judges_records(
+    folder, monkeypatch, most_times, expected
+):
+    looked: set[str] = set()
+
+    def noted(name, function):
+        return lambda *given, **named: looked.add(name) or function(*given, **named)
+
+    def noting(task):
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("open_forcing", "implausible"):
+                function = getattr(forcing_of_run, name)
+                patch.setattr(forcing_of_run, name, noted(name, function))
+            return run_tile(task)
+
+    monkeypatch.setattr("bmi_noahpy.distributed.cluster.run_tile", noting)
+    monkeypatch.setattr("bmi_noahpy.distributed.tiles.MOST_TIMES", most_times)
+    assert_same(launch_tiles(configuration(folder), tile_columns=32).path, alone(folder))
+    assert looked == expected
 
 
 @pytest.mark.slow
@@ -257,15 +349,7 @@ def test_a_folder_of_somebody_else_is_not_taken_for_tiles(folder):
 
 
 def test_finished_tiles_of_another_forcing_are_not_gathered(folder, monkeypatch):
-    def stopping(task):
-        if task.tile.number == 1:
-            raise KeyboardInterrupt
-        return run_tile(task)
-
-    monkeypatch.setattr("bmi_noahpy.distributed.cluster.run_tile", stopping)
-    with pytest.raises(KeyboardInterrupt):
-        launch_tiles(configuration(folder), tile_columns=48)
-    monkeypatch.undo()
+    stopped_before_tile(1, folder, monkeypatch)
     with xarray.open_dataset(folder / "weather.nc") as data:
         other = data.load()
     name = next(name for name in other.data_vars if "temperature" in str(name) or name in ("Tair", "t2m"))
@@ -274,12 +358,92 @@ def test_finished_tiles_of_another_forcing_are_not_gathered(folder, monkeypatch)
         launch_tiles(configuration(folder), Launch(resume=True))
 
 
-def test_a_run_that_ended_while_its_tiles_were_gathered_is_gathered(folder, monkeypatch):
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_a_finished_tile_that_has_lost_records_is_run_again(folder, monkeypatch, left):
+    journal = stopped_before_tile(1, folder, monkeypatch) / "tile_00000.nc.journal"
+    journal.write_bytes(journal.read_bytes()[: int(left * journal.stat().st_size)])
+    assert_same(launch_tiles(configuration(folder), Launch(resume=True)).path, alone(folder))
+
+
+def test_tiles_with_other_numbers_of_records_are_not_gathered(folder, monkeypatch):
+    def shortened(path, run, spec, tiles, at, threads):
+        journal = tiles[1].journal(at)
+        journal.write_bytes(journal.read_bytes()[: journal.stat().st_size // 2])
+        gather(path, run, spec, tiles, at, threads)
+
+    monkeypatch.setattr("bmi_noahpy.distributed.tiles.gather", shortened)
+    with pytest.raises(PlanError, match=r"tile_00001\.nc\.journal: holds 24 records, other tiles 48"):
+        launch_tiles(configuration(folder), tile_columns=48)
+    assert not (folder / "out.nc").exists()
+
+
+def test_tiles_of_a_version_that_kept_their_records_otherwise_are_not_gone_on_with(folder, monkeypatch):
+    plan = stopped_before_tile(1, folder, monkeypatch) / "plan.json"
+    plan.write_text(json.dumps({key: value for key, value in json.loads(plan.read_text()).items() if key != "records"}))
+    with pytest.raises(PlanError, match=r"another version of NoahPy\. Use --overwrite"):
+        launch_tiles(configuration(folder), Launch(resume=True))
+    launch_tiles(configuration(folder), Launch(overwrite=True))
+
+
+def test_workers_start_before_the_run_is_prepared_and_end_whatever_happens(folder, monkeypatch):
+    happened = []
+
+    @contextlib.contextmanager
+    def connected(workers, scheduler):
+        happened.append(f"{workers} start")
+        try:
+            yield None
+        finally:
+            happened.append("end")
+
+    def wrong(*arguments):
+        # The other thread has its time.
+        while not happened:
+            time.sleep(0.001)
+        happened.append("prepared")
+        raise ValueError("something about the configuration")
+
+    monkeypatch.setattr("bmi_noahpy.distributed.cluster.connected", connected)
+    monkeypatch.setattr("bmi_noahpy.distributed.tiles.prepared", wrong)
+    with pytest.raises(ValueError, match="something about"):
+        launch_tiles(configuration(folder), workers=2)
+    assert happened == ["2 start", "prepared", "end"]
+
+
+FAULTS_OF_PAGES = """
+import json, resource
+import numpy as np
+from bmi_noahpy.distributed.memory import keep_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        np.ones(2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+found = [faults()]
+keep_memory()
+print(json.dumps([*found, faults()]))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of the C library of GNU")
+def test_a_tile_keeps_its_memory_from_block_to_block_where_dask_would_have_it_given_back():
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS_OF_PAGES], check=True, capture_output=True, text=True, env=environment
+    )
+    as_dask_has_it, kept = json.loads(done.stdout)
+    assert as_dask_has_it > 10 * kept
+
+
+@pytest.mark.parametrize("moment", ["tiles.clear", "plan.shutil.rmtree"])
+def test_a_run_that_ended_while_its_tiles_were_gathered_is_gathered(folder, monkeypatch, moment):
     def killed(path):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bmi_noahpy.distributed.tiles.shutil.rmtree", killed)
+        patch.setattr(f"bmi_noahpy.distributed.{moment}", killed)
         with pytest.raises(KeyboardInterrupt):
             launch_tiles(configuration(folder), tile_columns=48)
     assert (folder / "out.nc").exists()
