@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from bmi_noahpy.output.journal import Journal
-from bmi_noahpy.output.records import RecordRows
+from bmi_noahpy.output.records import RecordRows, Rows
 from bmi_noahpy.runs.restart import state_file
 
 PLACES: tuple[tuple[Any, str], ...] = (
@@ -127,7 +127,9 @@ def _half_a_record(original: Any, journal: Journal, rows: Any) -> None:
     os.write(journal._file.fileno(), rows.tobytes()[: rows.nbytes // 2 + 3])
 
 
-def _half_a_file(original: Any, rows: RecordRows, file: Any, journal: Journal, begin: int) -> None:
+def _half_a_file(
+    original: Any, rows: RecordRows, file: Any, journal: Rows, begin: int = 0, *, threads: int = 1
+) -> None:
     file[rows.names[0]].resize(journal.records, axis=0)
     file[rows.names[0]][begin : journal.records] = 1.0
     file.flush()
