@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 import torch
@@ -173,11 +174,16 @@ class FrameworkInputs:
         MissingInput : naming the fields of `Forcing` that have no value in some column.
         """
         known = self._combined
-        if base is None and known is not None and known[0] is self._in_force and known[1] is defaults:
-            return known[2]
         found: dict[str, Tensor | None] = {}
+        fields: Iterable[str] = WEATHER
+        if base is None and known is not None and known[0] is self._in_force:
+            if known[1] is defaults:
+                return known[2]
+            # Another day: all but its vegetation is as it was.
+            found = vars(known[2]).copy()
+            fields = [field for field in WEATHER if defaults.get(field) is not known[1].get(field)]
         missing = []
-        for field in WEATHER:
+        for field in fields:
             if field in self._everywhere:
                 found[field] = self._in_force[field]
                 continue
