@@ -37,6 +37,8 @@ from noahpy_core.leaves import array_of
 from noahpy_core.quantities import get_quantity, members, replace_quantity
 from noahpy_core.state import State
 
+GATHERING_THREADS = 8
+"""As many at most: one writes what they compress."""
 MOST_TIMES = 2**20
 """Times of records that are sent with a tile; with more, workers look through the files themselves."""
 RESTARTS_PER_RUN = 10
@@ -58,7 +60,7 @@ def launch_tiles(
 ) -> RunSummary:
     """Run a configuration in tiles of columns.
 
-    Each tile writes its own output and restart files into the folder ``<output>.tiles`` beside the output, which all
+    Each tile writes its records and restart files into the folder ``<output>.tiles`` beside the output, which all
     workers must reach under the same path; it is deleted when everything is gathered. A tile whose worker is lost goes
     on from its last restart file on another one. Compiled steps give the numbers of one process to the last bit, eager
     ones to round-off.
@@ -66,9 +68,11 @@ def launch_tiles(
     Parameters
     ----------
     how : As for `bmi_noahpy.runs.launch.launch`.
-    workers : Processes on this machine, with one thread each; None without `scheduler`: one tile, in this process.
+    workers : Processes on this machine, with one thread each, which start while the run is prepared; None without
+        `scheduler`: one tile, in this process.
     scheduler : Address of a running Dask scheduler, whose workers are used.
-    tile_columns : Largest number of columns of a tile.
+    tile_columns : Largest number of columns of a tile; None: one tile for each of `workers`, and a few for each worker
+        of a scheduler.
     default_output, say, progress : As for `bmi_noahpy.runs.launch.launch`.
 
     Raises
@@ -112,7 +116,7 @@ def launch_tiles(
                 results = run_tasks(hands.client(), tasks, lambda result: bar.advance(shown))
             # Now this process works, in as many threads as there were workers.
             hands.release()
-            gather(path, run, spec, tiles, folder, workers or 1)
+            gather(path, run, spec, tiles, folder, min(workers or 1, GATHERING_THREADS))
             if configuration.restart is not None:
                 _gather_restart(run, path, tiles, folder)
         except KeyboardInterrupt as stop:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
-from bmi_noahpy.distributed import tile_run
+from bmi_noahpy.imports import nothing_collected
 
-__all__ = ["tile_run"]
+NEEDED = "bmi_noahpy.distributed.tile_run"
+NEEDED_LATER = ("xarray.backends.netCDF4_", "xarray.backends.h5netcdf_", "pint", "bmi_noahpy.runs.array_run")
+"""What other modules import in the middle of something. What is not there is missed where it is needed, and said."""
 
-IMPORTED_WHEN_NEEDED = ("xarray.backends.netCDF4_", "xarray.backends.h5netcdf_", "pint", "bmi_noahpy.runs.array_run")
-"""What other modules import in the middle of something."""
-
-for _name in IMPORTED_WHEN_NEEDED:
-    try:
-        importlib.import_module(_name)
-    except ImportError:
-        # What cannot be done without it is said where it is needed.
-        continue
+with nothing_collected():
+    importlib.import_module(NEEDED)
+    for _name in NEEDED_LATER:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(_name)

@@ -50,7 +50,8 @@ class Preset:
 @functools.cache
 def presets() -> dict[str, Preset]:
     """Every convention by its name."""
-    table: Mapping[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loader: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    table: Mapping[str, Any] = yaml.load(FILE.read_text(encoding="utf-8"), Loader=loader)
     return {
         name: Preset(
             about=entry["about"],

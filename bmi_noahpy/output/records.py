@@ -87,7 +87,7 @@ class RecordRows:
         file : Made by `bmi_noahpy.output.layout.create_file`; it has the records before.
         journal : All records.
         begin : The first to be copied, from 0.
-        threads : So many read and compress; one writes.
+        threads : So many read and compress, in the memory of one; this one writes.
         """
         if begin == journal.records:
             return
@@ -101,7 +101,7 @@ class RecordRows:
             return block[0], rows[:, :BOUNDS].copy(), self._encoded(rows, max(begin - block[0], 0), chunks)
 
         # Chunks are written whole: one that was not full yet is written again.
-        blocks = self._blocks(begin - begin % self._stride, journal.records)
+        blocks = self._blocks(begin - begin % self._stride, journal.records, threads)
         for first, sides, parts in mapped(encoded_block, blocks, threads):
             bounds[first : first + len(sides)] = sides
             times[first : first + len(sides)] = sides[:, 1]
@@ -128,7 +128,7 @@ class RecordRows:
                 values = [dataset[name][first:last] for name in self.names]
                 journal.append(self.pack(Records(bounds[:, 0], bounds[:, 1], values)))
 
-    def _blocks(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
-        length = max(BLOCK_BYTES // (8 * self.width) // self._stride, 1) * self._stride
+    def _blocks(self, begin: int, end: int, threads: int = 1) -> Iterator[tuple[int, int]]:
+        length = max(BLOCK_BYTES // (8 * self.width * threads) // self._stride, 1) * self._stride
         for first in range(begin, end, length):
             yield first, min(first + length, end)

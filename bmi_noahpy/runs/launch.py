@@ -14,6 +14,7 @@ from bmi_noahpy.atomic import clear_leftovers
 from bmi_noahpy.config import Configuration
 from bmi_noahpy.config.run_sections import Execution, RestartFile, SpinUp
 from bmi_noahpy.files.lock import SoleWriter
+from bmi_noahpy.imports import nothing_collected
 from bmi_noahpy.output import OutputWriter
 from bmi_noahpy.runs.any_run import AnyRun
 from bmi_noahpy.runs.execute import Beginning, RunSummary, execute, require_forcing
@@ -106,7 +107,8 @@ def prepared(configuration: Configuration, how: Launch) -> AnyRun:
     """
     outline = _outline_of_arrays(configuration, how)
     if outline is None:
-        from bmi_noahpy.runs.prepare import prepare
+        with nothing_collected():
+            from bmi_noahpy.runs.prepare import prepare
 
         return prepare(configuration, execution=how.execution, device=how.device)
     from bmi_noahpy.runs.array_run import array_run
@@ -117,7 +119,9 @@ def prepared(configuration: Configuration, how: Launch) -> AnyRun:
 def _prepared_once(outline: Outline, how: Launch) -> AnyRun:
     """The run of tensors; what torch computed for its initial state is kept for later runs."""
     from bmi_noahpy.runs.kept_liquid import keep_liquid
-    from bmi_noahpy.runs.prepare import prepare_outlined
+
+    with nothing_collected():
+        from bmi_noahpy.runs.prepare import prepare_outlined
 
     run = prepare_outlined(outline, execution=how.execution, device=how.device)
     keep_liquid(outline, run.initial_state.soil.liquid_water.numpy())
