@@ -18,8 +18,8 @@ from noahpy_core.compiled.execute.cache import keep_numbers, kept_numbers
 from noahpy_core.compiled.execute.library import digest
 
 Array = NDArray[np.float64]
-MOST_NUMBERS = 1000
-"""What has more is not kept: the cache stays small, and grids of soil pay for torch with their steps anyway."""
+MOST_NUMBERS = 2**16
+"""What has more is not kept: a file of so many is as large as a kernel, and of each run there is one."""
 INSTRUCTIONS = "ATEN_CPU_CAPABILITY"
 """Environment variable that chooses the instructions of torch, and with them its last digits."""
 
