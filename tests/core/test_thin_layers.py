@@ -208,6 +208,39 @@ def test_the_derivatives_of_such_a_day_are_those_of_differences(regime):
         assert found[place].item() == pytest.approx(expected.item(), rel=1.0e-5, abs=1.0e-6)
 
 
+def test_snow_that_sublimes_or_gets_frost_stays_between_the_temperatures_around_it():
+    # A day in dry wind takes a third of the ice, a humid one brings as much.
+    for humidity in (1.0e-4, 1.6e-3):
+        cold = {"temperature": 258.0, "liquid": 0.05, "air": 258.0, "longwave": 215.0, "shortwave": 20.0, "wind": 8.0}
+        model, state, forcing, parameters = one_column(**cold, snow=2.0, snow_layers=2, humidity=humidity)
+        with torch.no_grad():
+            after, fluxes = model(state, forcing, parameters, DAY)
+        change = (after.snow.water_equivalent - 2.0).abs().item()
+        assert change > 0.3
+        stored = after.snow.layer_enthalpy / (2106.0 * after.snow.layer_mass)
+        torch.testing.assert_close(fluxes.snow_temperature, 273.15 + stored, rtol=0, atol=1e-9)
+        # The skin is the mean of that of the snow and that of bare ground.
+        around = torch.stack([after.skin_temperature, after.soil.temperature[0], forcing.air_temperature])
+        assert (fluxes.snow_temperature.amin(0) >= around.amin(0) - 0.6).all()
+        assert (fluxes.snow_temperature.amax(0) <= around.amax(0) + 0.6).all()
+        assert fluxes.enthalpy_residual.abs().max() < 1.0e-9
+
+
+def test_melt_counts_what_warm_rain_melts_as_it_lands():
+    model, state, forcing, parameters = one_column(snow=200.0, snow_layers=3, precipitation=60.0, air=281.0)
+    hour = 3600.0
+    forcing = dataclasses.replace(forcing, precipitation=forcing.precipitation * DAY / hour)
+    with torch.no_grad():
+        after, fluxes = model(state, forcing, parameters, hour)
+    liquid = after.snow.layer_enthalpy.clamp(min=0.0) / 3.335e5
+    lost = 200.0 - (after.snow.layer_mass - liquid).sum(0)
+    # 60 mm of 7.85 K have the heat to melt 6 kg m-2.
+    melted = lost + (fluxes.snowfall + fluxes.dew - fluxes.sublimation) * hour
+    assert fluxes.snow_melt.item() * hour == pytest.approx(melted.item(), rel=1.0e-9)
+    assert fluxes.snow_melt.item() * hour > 5.0
+    assert fluxes.melt_heat.item() == pytest.approx(3.335e5 * fluxes.snow_melt.item(), rel=1e-12)
+
+
 def test_a_rainy_day_of_calm_air_about_as_warm_as_the_ground_leads_the_solver_round_in_no_circle():
     """The exchange has a bend where the two are equally warm, and steps from either side lead to the other."""
     columns = 800

@@ -60,7 +60,7 @@ def energy_closure(
     """
     heat, moved, snowy = parts.heat, parts.moved, parts.around.snowy
     into_soil = moved.through[0] - moved.through[-1] - moved.evaporated_heat
-    into_pack = snowy.arriving_heat - heat.left_pack.heat - heat.left_pack.evaporated_heat
+    into_pack = snowy.arriving_heat - heat.left_pack.heat - heat.left_pack.vapour_heat
     advected = into_pack + into_soil + LATENT_HEAT_FUSION * heat.sublimed
 
     soil_gain = _soil_enthalpy_gain(before, after, parameters, column) / dt

@@ -17,8 +17,9 @@ from noahpy_core.diagnostics import soil_diagnostics
 from noahpy_core.numerics import at_most, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import LATENT_HEAT_ICE
-from noahpy_core.state import Fluxes, Forcing, State
+from noahpy_core.state import Fluxes, Forcing, SnowState, State
 from noahpy_core.steps.conservative.closure import energy_closure, water_closure
+from noahpy_core.steps.conservative.pack import stored_layers
 from noahpy_core.steps.conservative.parts import ConservativeParts
 
 LEAST_LAYER = 1.0e-9
@@ -39,7 +40,7 @@ def conservative_fluxes(
     column : Soil layers.
     dt : Length of the step. [s]
     """
-    water, energy = _water(parts, dt), _energy(parts, forcing)
+    water, energy = _water(parts, before, dt), _energy(parts, forcing)
     values = {**water, **energy, **_surface(parts), **soil_diagnostics(after, parameters, column)}
     values["evaporation_ratio"] = safe_divide(values["latent_heat_flux"], values["potential_latent_heat_flux"])
     none = torch.zeros_like(after.skin_temperature)
@@ -49,17 +50,18 @@ def conservative_fluxes(
         values["numerical_water_source"] = parts.moved.missing
     values |= water_closure(values, _gained(parts, values, forcing), before, after, column, dt)
     values |= energy_closure(parts, values, before, after, parameters, column, dt)
-    values["snow_temperature"] = _snow_temperature(parts.heat.snow_temperature, after)
+    values["snow_temperature"] = _snow_temperature(after.snow)
     values["snow_liquid_water"] = parts.heat.layers.liquid
     values["snow_outflow"] = parts.heat.left_pack.water
     return Fluxes(**values)
 
 
-def _snow_temperature(temperature: Tensor, after: State) -> Tensor:
+def _snow_temperature(snow: SnowState) -> Tensor:
     """Temperature of the layers there are at the end, else the melting point, ``[snow layer, column]``. [K]"""
-    assert after.snow.layer_mass is not None
-    # What a patch of next to no area has had no time to settle to is no temperature.
-    return torch.where(after.snow.layer_mass > LEAST_LAYER, temperature, FREEZING_POINT)
+    layers = stored_layers(snow)
+    there = layers.mass > LEAST_LAYER
+    warmth = at_most(layers.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * torch.where(there, layers.mass, 1.0))
+    return torch.where(there, FREEZING_POINT + warmth, FREEZING_POINT)
 
 
 def _gained(parts: ConservativeParts, values: dict[str, Tensor], forcing: Forcing) -> Tensor:
@@ -68,14 +70,16 @@ def _gained(parts: ConservativeParts, values: dict[str, Tensor], forcing: Forcin
     return forcing.precipitation if added is None else forcing.precipitation + added + values["numerical_water_source"]
 
 
-def _water(parts: ConservativeParts, dt: Tensor | float) -> dict[str, Tensor]:
+def _water(parts: ConservativeParts, before: State, dt: Tensor | float) -> dict[str, Tensor]:
     around, heat, water = parts.around, parts.heat, parts.moved.water
     cover, over_snow, on_ground = around.snowy.cover, heat.over_snow, heat.on_ground
     bare = 1.0 - cover
     sublimation, frost_on_snow = cover * over_snow.soil, cover * over_snow.condensation
     evaporated = bare * (on_ground.soil + on_ground.canopy + on_ground.plants)
     condensed = bare * on_ground.condensation + frost_on_snow
-    melt = (around.snowy.ice.sum(0) - heat.layers.ice.sum(0)) / dt - heat.sublimed
+    # By all the ice there was and came: rain that falls on snow melts some, or freezes, before anything else happens.
+    ice = stored_layers(before.snow).ice.sum(0) - heat.layers.ice.sum(0)
+    melt = ice / dt + around.snowfall - heat.sublimed
     return {
         "rainfall": around.rainfall,
         "snowfall": around.snowfall,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION
+from noahpy_core.constants import FREEZING_POINT, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE
+from noahpy_core.numerics import at_most
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.coupled_heat import solve_coupled
 from noahpy_core.physics.coupled_solver import first_guess
@@ -60,12 +61,14 @@ def heat_step(
         schemes, around.snowy, over_snow, warmth[0], conducted[:number], flow, parameters, dt
     )
     frost = (1.0 - cover) * on_ground.condensation * on_ground.frost_share
-    layers = frosted(layers, frost * dt, schemes.snow.fresh_density(around.air))
+    frost_heat = SPECIFIC_HEAT_ICE * at_most(at.bare_skin, 0.0) * frost
+    layers = frosted(layers, frost * dt, frost_heat * dt, schemes.snow.fresh_density(around.air))
+    left = left._replace(vapour_heat=left.vapour_heat - frost_heat)
 
     through_base = cover * conducted[number - 1]
     sublimed = cover * (over_snow.from_ice - over_snow.condensation) - frost
     into_pack = around.snowy.arriving_heat + cover * over_snow.heat + LATENT_HEAT_FUSION * sublimed
-    out_of_pack = through_base + left.heat + left.evaporated_heat
+    out_of_pack = through_base + left.heat + left.vapour_heat
     through_base = through_base + unstored_heat(state.snow, layers, into_pack, out_of_pack, dt)
 
     given = around.added.heat

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from noahpy_core.constants import GHOST_MASS, LATENT_HEAT_FUSION, WATER_HEAT
+from noahpy_core.constants import GHOST_MASS, LATENT_HEAT_FUSION, SPECIFIC_HEAT_ICE, WATER_HEAT
 from noahpy_core.numerics import at_most, between, positive_part
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import Balance
@@ -40,12 +40,11 @@ def pack_after_heat(
     ran = cover * (torch.cat([torch.zeros_like(flow[:1]), flow[:-1]]) - flow)
     vapour = cover * dt * (balance.from_ice - balance.condensation)
     evaporated = cover * dt * (balance.soil - balance.from_ice)
-    carried = WATER_HEAT * positive_part(warmth) * evaporated
+    carried = WATER_HEAT * positive_part(warmth) * evaporated + SPECIFIC_HEAT_ICE * at_most(warmth, 0.0) * vapour
     mass = layers.mass + ran / LATENT_HEAT_FUSION
     enthalpy = layers.enthalpy + cover * dt * (arriving - conducted) + ran
 
-    # Vapour leaves and joins ice at the melting point, water leaves with its heat; both take their share of the
-    # thickness.
+    # Vapour leaves and joins at the temperature of the layer, which therefore stays, with its share of the thickness.
     top = mass[0] - vapour - evaporated
     kept = (top + GHOST_MASS) / (mass[0] + GHOST_MASS)
     after = SnowLayers(
@@ -59,19 +58,20 @@ def pack_after_heat(
     return after, left
 
 
-def frosted(layers: SnowLayers, frost: Tensor, density: Tensor) -> SnowLayers:
-    """The pack with frost of bare ground, which joins it as ice at the melting point.
+def frosted(layers: SnowLayers, frost: Tensor, heat: Tensor, density: Tensor) -> SnowLayers:
+    """The pack with frost of bare ground.
 
     Parameters
     ----------
     layers : Before, ``[snow layer, column]``.
     frost : ``[column]``. [kg m-2]
+    heat : Of the frost, counted from ice at the melting point, ``[column]``. [J m-2]
     density : Of the frost, that of fresh snow, ``[column]``. [kg m-3]
     """
     none = torch.zeros_like(layers.mass[1:])
     return SnowLayers(
         layers.mass + torch.cat([frost[None], none]),
-        layers.enthalpy,
+        layers.enthalpy + torch.cat([heat[None], none]),
         layers.thickness + torch.cat([(frost / density)[None], none]),
     )
 

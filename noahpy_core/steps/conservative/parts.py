@@ -68,8 +68,9 @@ class LeftPack(NamedTuple):
     """From its base. [kg m-2 s-1]"""
     heat: Tensor
     """That this water carries, counted from the melting point. [W m-2]"""
-    evaporated_heat: Tensor
-    """That water carried that evaporated. [W m-2]"""
+    vapour_heat: Tensor
+    """That ice and water carried that became vapour, less what vapour brought, counted from their own melting point.
+    [W m-2]"""
 
 
 class HeatStep(NamedTuple):
