@@ -103,7 +103,8 @@ def solve_coupled(curve: FreezingCurve, system: System, guess: Unknowns) -> Unkn
     ----------
     curve : Liquid water of frozen soil by temperature.
     system : The equations, ``[row, column]``.
-    guess : Where the iteration starts; the result does not depend on it beyond the tolerance.
+    guess : Where the iteration starts; the result does not depend on it beyond the tolerance. Only in air far above
+        saturation in little wind there are several.
 
     Raises
     ------
