@@ -62,18 +62,6 @@ def encoder(compression: int) -> Encode:
     return lambda chunk: zlib.compress(_shuffled(chunk), compression)
 
 
-def put(variable: h5py.Dataset, first: int, values: Array, encode: Encode) -> None:
-    """Put records into a variable that is long enough for them.
-
-    Parameters
-    ----------
-    first : Number of the first, at which a chunk begins.
-    values : ``[record, ...]``; see `encoded`.
-    encode : Of `encoder`, with the compression of the variable.
-    """
-    put_encoded(variable, first, encoded(values, variable.chunks[0], variable.dtype, encode))
-
-
 def encoded(values: Array, length: int, kind: np.dtype[Any], encode: Encode) -> Iterator[Any]:
     """The bytes of one chunk after the other.
 

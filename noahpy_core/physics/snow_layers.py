@@ -57,6 +57,17 @@ class SnowLayers(NamedTuple):
         return (self.mass + ghost) / (self.thickness + ghost / GHOST_DENSITY)
 
 
+def snow_temperature(enthalpy: Tensor, mass: Tensor) -> Tensor:
+    """Temperature of snow, up to the melting point. [K]
+
+    Parameters
+    ----------
+    enthalpy : Counted from ice at the melting point. [J m-2]
+    mass : Of the same area, not 0. [kg m-2]
+    """
+    return FREEZING_POINT + at_most(enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * mass)
+
+
 class Patch(NamedTuple):
     """Layers per square metre of snow-covered ground, never empty, ``[snow layer, column]``."""
 
@@ -70,7 +81,7 @@ class Patch(NamedTuple):
     @property
     def temperature(self) -> Tensor:
         """Up to the melting point. [K]"""
-        return FREEZING_POINT + at_most(self.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * self.mass)
+        return snow_temperature(self.enthalpy, self.mass)
 
 
 class Snowfall(NamedTuple):

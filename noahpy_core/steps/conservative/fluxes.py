@@ -17,6 +17,7 @@ from noahpy_core.diagnostics import soil_diagnostics
 from noahpy_core.numerics import at_most, safe_divide
 from noahpy_core.parameters import Parameters
 from noahpy_core.physics.closed_balance import LATENT_HEAT_ICE
+from noahpy_core.physics.snow_layers import snow_temperature
 from noahpy_core.state import Fluxes, Forcing, SnowState, State
 from noahpy_core.steps.conservative.closure import energy_closure, water_closure
 from noahpy_core.steps.conservative.pack import stored_layers
@@ -60,8 +61,8 @@ def _snow_temperature(snow: SnowState) -> Tensor:
     """Temperature of the layers there are at the end, else the melting point, ``[snow layer, column]``. [K]"""
     layers = stored_layers(snow)
     there = layers.mass > LEAST_LAYER
-    warmth = at_most(layers.enthalpy, 0.0) / (SPECIFIC_HEAT_ICE * torch.where(there, layers.mass, 1.0))
-    return torch.where(there, FREEZING_POINT + warmth, FREEZING_POINT)
+    temperature = snow_temperature(layers.enthalpy, torch.where(there, layers.mass, 1.0))
+    return torch.where(there, temperature, FREEZING_POINT)
 
 
 def _gained(parts: ConservativeParts, values: dict[str, Tensor], forcing: Forcing) -> Tensor:

@@ -88,7 +88,6 @@ def heat_step(
         soil_gain=dt * (arriving - falling) if given is None else dt * (arriving - falling + given),
         soil_flux=into_soil,
         deep_flux=falling[-1],
-        frost=frost,
         sublimed=sublimed,
     )
 

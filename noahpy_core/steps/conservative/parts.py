@@ -94,8 +94,6 @@ class HeatStep(NamedTuple):
     """Into the top of the soil. [W m-2]"""
     deep_flux: Tensor
     """Out of the lowest layer. [W m-2]"""
-    frost: Tensor
-    """On bare ground, per square metre of ground. [kg m-2 s-1]"""
     sublimed: Tensor
     """Ice that left as vapour, less what vapour became ice, frost of bare ground too. [kg m-2 s-1]"""
 
