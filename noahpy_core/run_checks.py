@@ -61,9 +61,9 @@ def warn_of_growth(model: Any, seeds: Sequence[Tensor | None], adjoint: Sequence
     if not isinstance(getattr(model, "schemes", {}).get("phase_change"), HeatLimitedSoilHeat):
         return
     start = max((float(seed.abs().max()) for seed in seeds if seed is not None and seed.numel()), default=0.0)
-    reached = max((float(part.abs().max()) for part in adjoint if part.numel()), default=0.0)
-    # Written so that what is not a number is caught too.
-    if not reached <= LARGEST_GROWTH * max(start, 1.0):
+    largest = LARGEST_GROWTH * max(start, 1.0)
+    # Each by itself: the largest of several can be a number though one of them is none.
+    if not all(float(part.abs().max()) <= largest for part in adjoint if part.numel()):
         warnings.warn(
             "The derivative of this run grows without bound: phase_change 'heat_limited' amplifies it in every freeze "
             "and thaw, and over a season it is no sensitivity, or not even a number. Use phase_change 'enthalpy', "
